@@ -1,0 +1,87 @@
+//! The bridge: from topics to queues.
+
+use std::sync::Arc;
+
+use millgate_events::{Consumer, ConsumerConfig, DeadLetters, KafkaConfig, KafkaError, Producer};
+use millgate_jobs::Queues;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info};
+
+use crate::{BridgeConfig, BridgeStats, Routes, hand_off::HandOff};
+
+/// Why a bridge ended, other than by being told to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BridgeError {
+    /// No route and no known event: there is nothing to consume.
+    #[error("no event is known, so there is nothing to bridge; add routes to the App")]
+    NoEvents,
+    /// Kafka cannot be used.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+}
+
+/// Takes events off Kafka and hands their jobs to Redis.
+pub struct Bridge {
+    consumer: Consumer,
+    hand_off: Arc<HandOff>,
+}
+
+impl Bridge {
+    /// Joins the consumer group. Neither Kafka nor Redis need be up yet.
+    pub fn start(
+        kafka: &KafkaConfig,
+        config: &BridgeConfig,
+        routes: Arc<Routes>,
+        queues: Queues,
+        producer: Producer,
+    ) -> Result<Self, BridgeError> {
+        let topics: Vec<String> = routes.topics().map(str::to_owned).collect();
+        if topics.is_empty() {
+            return Err(BridgeError::NoEvents);
+        }
+        info!(group = kafka.consumer_group, topics = topics.join(" "), "bridge starts");
+        let consumer = Consumer::start(ConsumerConfig {
+            kafka: kafka.clone(),
+            topics,
+            batch_size: config.batch_size,
+            buffer_bytes: config.buffer_bytes,
+            commit_interval: config.commit_interval,
+            drain_timeout: config.drain_timeout,
+        })?;
+        let hand_off = HandOff {
+            routes,
+            queues,
+            dead_letters: DeadLetters::new(producer, &config.dead_letter_topic),
+            stats: Arc::default(),
+            group: kafka.consumer_group.clone(),
+            topic_prefix: kafka.topic_prefix.clone(),
+        };
+        Ok(Self { consumer, hand_off: Arc::new(hand_off) })
+    }
+
+    /// Its counters, which go on counting while it runs.
+    pub fn stats(&self) -> Arc<BridgeStats> {
+        self.hand_off.stats.clone()
+    }
+
+    /// Runs until `stop` fires; then finishes the hand-offs that are begun, commits and leaves the group.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), BridgeError> {
+        // One task a batch, so at most one a partition.
+        let mut tasks = JoinSet::new();
+        while let Some(Some(batch)) = stop.run_until_cancelled(self.consumer.next()).await {
+            let hand_off = self.hand_off.clone();
+            tasks.spawn(async move { hand_off.run(batch).await });
+            while let Some(ended) = tasks.try_join_next() {
+                if let Err(panic) = ended {
+                    error!(%panic, "a hand-off ended early; its batch will come again");
+                }
+            }
+        }
+        info!("bridge stops");
+        let closed = self.consumer.close().await;
+        tasks.shutdown().await;
+        Ok(closed?)
+    }
+}

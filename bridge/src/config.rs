@@ -1,0 +1,35 @@
+//! The `[bridge]` section: how events are taken from Kafka and handed to the queues.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How the bridge takes events in and hands jobs off.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BridgeConfig {
+    /// Most events of one partition in one hand-off.
+    pub batch_size: usize,
+    /// Bytes of fetched events a partition may hold in memory before it is paused.
+    pub buffer_bytes: usize,
+    /// Offsets are committed at most this often; a restart repeats no more than this.
+    #[serde(with = "humantime_serde")]
+    pub commit_interval: Duration,
+    /// On shutdown, or when a partition is taken away: how long a hand-off in progress may still take.
+    #[serde(with = "humantime_serde")]
+    pub drain_timeout: Duration,
+    /// Topic for what cannot become a job.
+    pub dead_letter_topic: String,
+}
+
+impl Default for BridgeConfig {
+    fn default() -> Self {
+        Self {
+            batch_size: 500,
+            buffer_bytes: 4 * 1024 * 1024,
+            commit_interval: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(10),
+            dead_letter_topic: "dead-letter-queue".into(),
+        }
+    }
+}

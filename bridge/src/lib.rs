@@ -1,0 +1,21 @@
+//! When this, do that: routes from events to jobs, and the hand-off from Kafka to Redis.
+//!
+//! A [`Route`] is a pure function from a typed event to jobs and cancels; [`Routes`] is the table of all;
+//! [`Bridge`] takes events off their topics, hands the jobs off, and only then lets the offsets be committed.
+
+mod bridge;
+mod config;
+mod hand_off;
+mod plan;
+mod received;
+mod route;
+mod routes;
+mod stats;
+
+pub use bridge::{Bridge, BridgeError};
+pub use config::BridgeConfig;
+pub use plan::{Plan, Poison};
+pub use received::Received;
+pub use route::{Route, on};
+pub use routes::Routes;
+pub use stats::{BridgeCounts, BridgeStats};

@@ -1,0 +1,44 @@
+//! What one event comes to.
+
+use millgate_events::DecodeError;
+use millgate_jobs::{Cancel, NewJob};
+
+/// The jobs and cancels that one event comes to.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// Jobs, with the queue of each.
+    pub jobs: Vec<NewJob>,
+    /// Cancels, with the queue of each.
+    pub cancels: Vec<(String, Cancel)>,
+}
+
+/// Why a record cannot become jobs.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Poison {
+    /// It is not an event that is known here.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// Its route panicked.
+    #[error("the route for {event_type} panicked: {message}")]
+    RoutePanicked {
+        /// The event's type.
+        event_type: String,
+        /// The panic's message.
+        message: String,
+    },
+    /// A job that its route made cannot be written as JSON.
+    #[error(transparent)]
+    Job(millgate_jobs::QueueError),
+}
+
+impl Poison {
+    /// A word for dashboards and headers.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Decode(error) => error.code(),
+            Self::RoutePanicked { .. } => "route_panicked",
+            Self::Job(_) => "job_not_json",
+        }
+    }
+}

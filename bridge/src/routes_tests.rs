@@ -1,0 +1,103 @@
+use millgate_events::{EventMeta, Headers};
+use millgate_jobs::{Job, delay, unique};
+use serde::{Deserialize, Serialize};
+
+use super::*;
+use crate::on;
+
+#[derive(Serialize, Deserialize)]
+struct Ordered {
+    order: String,
+}
+
+impl Event for Ordered {
+    const TYPE: &'static str = "order.created";
+    fn key(&self) -> String {
+        self.order.clone()
+    }
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Mail {
+    order: String,
+}
+
+impl Job for Mail {
+    const KIND: &'static str = "mail";
+    const QUEUE: &'static str = "email";
+}
+
+fn record(id: &str, value: &str) -> Record {
+    let time = chrono::DateTime::from_timestamp_millis(1_700_000_000_000).unwrap();
+    let meta = EventMeta::new::<Ordered>("shop", time).with_id(id);
+    Record {
+        topic: "order.created".into(),
+        partition: 0,
+        offset: 0,
+        timestamp: None,
+        key: None,
+        value: Some(value.to_owned().into()),
+        headers: meta.to_headers("application/json"),
+    }
+}
+
+fn routes() -> Routes {
+    let mut routes = Routes::default();
+    routes.add(
+        on::<Ordered>()
+            .enqueue(|e| Mail { order: e.order.clone() })
+            .enqueue_with(|e| {
+                let day = std::time::Duration::from_hours(24);
+                (Mail { order: e.order.clone() }, delay(day).unique(&e.order))
+            })
+            .cancel::<Mail, _>(|e| e.order.clone()),
+    );
+    routes
+}
+
+#[test]
+fn the_same_event_gives_the_same_jobs_and_another_gives_others() {
+    let routes = routes();
+    let ids = |id: &str| -> Vec<String> {
+        let plan = routes.plan(&record(id, r#"{"order":"o1"}"#), "order.created").unwrap().unwrap();
+        plan.jobs.into_iter().map(|job| job.id).collect()
+    };
+    assert_eq!(ids("e1"), ids("e1"));
+    let all: BTreeSet<String> = ids("e1").into_iter().chain(ids("e2")).collect();
+    assert_eq!(all.len(), 4, "two jobs of one kind in one event are two jobs");
+}
+
+#[test]
+fn options_reach_the_job_and_a_delay_counts_from_the_event() {
+    let plan = routes().plan(&record("e1", r#"{"order":"o1"}"#), "order.created").unwrap().unwrap();
+    assert_eq!(plan.jobs[0].run_at, None);
+    assert_eq!(plan.jobs[1].run_at.unwrap().timestamp_millis(), 1_700_000_000_000 + 86_400_000);
+    assert_eq!(plan.jobs[1].unique.as_deref(), Some("o1"));
+    assert_eq!(plan.jobs[1].payload(), r#"{"order":"o1"}"#);
+    assert_eq!(plan.cancels[0].1.unique, "o1");
+}
+
+#[test]
+fn unknown_broken_and_panicking_are_poison_and_a_tombstone_is_nothing() {
+    let mut routes = routes();
+    let code = |routes: &Routes, record: &Record| routes.plan(record, "order.created").unwrap_err().code();
+    assert_eq!(code(&routes, &record("e1", "{")), "not_json");
+    let mut other = record("e1", "{}");
+    other.headers = Headers::from_iter([("event-type", "order.exploded")]);
+    assert_eq!(code(&routes, &other), "unknown_type");
+    let mut tombstone = record("e1", "");
+    tombstone.value = None;
+    assert!(routes.plan(&tombstone, "order.created").unwrap().is_none());
+    routes.add(on::<Ordered>().enqueue_with(|e| -> (Mail, _) {
+        assert_ne!(e.order, "bad", "no such order");
+        (Mail { order: e.order.clone() }, unique("x"))
+    }));
+    assert_eq!(code(&routes, &record("e1", r#"{"order":"bad"}"#)), "route_panicked");
+    assert_eq!(routes.plan(&record("e1", r#"{"order":"ok"}"#), "order.created").unwrap().unwrap().jobs.len(), 3);
+}
+
+#[test]
+fn jobs_that_nobody_handles_are_named() {
+    assert_eq!(routes().unhandled(|kind| kind == "other"), [("mail", "email")]);
+    assert!(routes().unhandled(|kind| kind == "mail").is_empty());
+}

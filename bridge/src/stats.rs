@@ -1,0 +1,64 @@
+//! What a bridge did since it started.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use millgate_jobs::Enqueued;
+
+/// Counters of one bridge, counted when Redis or Kafka has confirmed.
+#[derive(Debug, Default)]
+pub struct BridgeStats {
+    handed_off: AtomicU64,
+    tombstones: AtomicU64,
+    dead: AtomicU64,
+    jobs: AtomicU64,
+    duplicates: AtomicU64,
+    cancelled: AtomicU64,
+}
+
+/// A reading of [`BridgeStats`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct BridgeCounts {
+    /// Events whose jobs are all in their queues; tombstones among them, which come to none.
+    pub handed_off: u64,
+    /// Tombstones.
+    pub tombstones: u64,
+    /// Records that went to the dead-letter topic.
+    pub dead: u64,
+    /// Jobs that are new in their queues.
+    pub jobs: u64,
+    /// Jobs that were there before.
+    pub duplicates: u64,
+    /// Waiting jobs that a cancel took away.
+    pub cancelled: u64,
+}
+
+impl BridgeStats {
+    /// The counters now.
+    pub fn read(&self) -> BridgeCounts {
+        BridgeCounts {
+            handed_off: self.handed_off.load(Relaxed),
+            tombstones: self.tombstones.load(Relaxed),
+            dead: self.dead.load(Relaxed),
+            jobs: self.jobs.load(Relaxed),
+            duplicates: self.duplicates.load(Relaxed),
+            cancelled: self.cancelled.load(Relaxed),
+        }
+    }
+
+    pub(crate) fn batch(&self, handed_off: u64, tombstones: u64, dead: u64) {
+        self.handed_off.fetch_add(handed_off, Relaxed);
+        self.tombstones.fetch_add(tombstones, Relaxed);
+        self.dead.fetch_add(dead, Relaxed);
+    }
+
+    pub(crate) fn enqueued(&self, results: &[Enqueued]) {
+        let count = |wanted: fn(&Enqueued) -> bool| results.iter().filter(|result| wanted(result)).count() as u64;
+        self.jobs.fetch_add(count(|result| matches!(result, Enqueued::New | Enqueued::Cancelled)), Relaxed);
+        self.duplicates.fetch_add(count(|result| matches!(result, Enqueued::Duplicate)), Relaxed);
+    }
+
+    pub(crate) fn cancelled(&self, jobs: usize) {
+        self.cancelled.fetch_add(jobs as u64, Relaxed);
+    }
+}

@@ -1,0 +1,52 @@
+//! `#[derive(Event)]` and `#[derive(Job)]`.
+//!
+//! They earn their keep by what the compiler then refuses: a key that is not a field, a time that
+//! cannot be read, a word that is misspelt.
+
+mod attribute;
+mod event;
+mod job;
+
+use proc_macro::TokenStream;
+use syn::{DeriveInput, parse_macro_input};
+
+/// Implements `millgate::Event`.
+///
+/// ```ignore
+/// #[derive(Event, Serialize, Deserialize)]
+/// #[event(type = "order.created", version = 2, key = "order_id", upcast = "from_v1")]
+/// struct OrderCreated { order_id: Uuid }
+/// ```
+///
+/// - `type`: the event's type; required.
+/// - `key`: the field that says which entity the event is about; required. Events with the same key
+///   stay in order.
+/// - `version`: of the payload's shape; 1 if left out.
+/// - `topic`: where it is published; its type if left out.
+/// - `upcast`: a `fn(u32, serde_json::Value) -> Result<serde_json::Value, String>` that lifts the
+///   payload of an older version to this one.
+#[proc_macro_derive(Event, attributes(event))]
+pub fn event(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    event::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Implements `millgate::Job`.
+///
+/// ```ignore
+/// #[derive(Job, Serialize, Deserialize)]
+/// #[job(queue = "email", max_attempts = 8, timeout = "30s")]
+/// struct SendConfirmationEmail { order_id: Uuid, to: String }
+/// ```
+///
+/// - `queue`: where it waits; required.
+/// - `kind`: its name in Redis; the type's name in kebab-case if left out.
+/// - `version`: of the payload's shape; 1 if left out.
+/// - `max_attempts`: runs before it is dead; 4 if left out.
+/// - `timeout`: of one attempt, in `ms`, `s`, `m` or `h`; 30 s if left out.
+/// - `priority`: 0 (first) to 9 (last); 5 if left out.
+#[proc_macro_derive(Job, attributes(job))]
+pub fn job(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    job::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}

@@ -1,0 +1,288 @@
+//! The partitions that are ours: what each holds, what is out, what may be committed.
+//!
+//! Knows nothing of Kafka's client, so that its rules can be tested alone.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+};
+
+use super::{Batch, BatchToken, Order, Place};
+use crate::Record;
+
+type Name = (Arc<str>, i32);
+
+#[derive(Debug)]
+struct Partition {
+    epoch: u64,
+    buffer: VecDeque<Record>,
+    bytes: usize,
+    /// A batch is out and not settled.
+    out: bool,
+    paused: bool,
+    /// The next offset to hand off, once something was.
+    done: Option<i64>,
+    committed: Option<i64>,
+    revoked: Arc<AtomicBool>,
+}
+
+/// Every partition assigned to this consumer.
+#[derive(Debug, Default)]
+pub(super) struct Assignment {
+    partitions: HashMap<Name, Partition>,
+    /// One name for all records of a topic, so that they share it.
+    topics: HashMap<String, Arc<str>>,
+    last_epoch: u64,
+}
+
+impl Assignment {
+    /// The shared name of a topic.
+    pub(super) fn topic(&mut self, name: &str) -> Arc<str> {
+        if let Some(topic) = self.topics.get(name) {
+            return topic.clone();
+        }
+        let topic: Arc<str> = name.into();
+        self.topics.insert(name.to_owned(), topic.clone());
+        topic
+    }
+
+    /// A partition becomes ours.
+    pub(super) fn assign(&mut self, topic: &str, partition: i32) {
+        self.last_epoch += 1;
+        let name = (self.topic(topic), partition);
+        let fresh = Partition {
+            epoch: self.last_epoch,
+            buffer: VecDeque::new(),
+            bytes: 0,
+            out: false,
+            paused: false,
+            done: None,
+            committed: None,
+            revoked: Arc::default(),
+        };
+        self.partitions.insert(name, fresh);
+    }
+
+    /// Stops intake of a partition that is about to be taken away.
+    pub(super) fn stop(&mut self, topic: &str, partition: i32) {
+        let name = (self.topic(topic), partition);
+        if let Some(state) = self.partitions.get_mut(&name) {
+            state.buffer.clear();
+            state.bytes = 0;
+        }
+    }
+
+    /// A partition is no longer ours; results for it that come later are ignored.
+    pub(super) fn revoke(&mut self, topic: &str, partition: i32) {
+        let name = (self.topic(topic), partition);
+        if let Some(state) = self.partitions.remove(&name) {
+            state.revoked.store(true, Ordering::Release);
+        }
+    }
+
+    /// Every partition's topic and number.
+    pub(super) fn names(&self) -> Vec<Name> {
+        self.partitions.keys().cloned().collect()
+    }
+
+    /// Whether any of these has a batch out.
+    pub(super) fn any_out<'a>(&self, names: impl IntoIterator<Item = &'a Name>) -> bool {
+        names.into_iter().any(|name| self.partitions.get(name).is_some_and(|state| state.out))
+    }
+
+    /// Whether any partition waits for its batch to be settled.
+    pub(super) fn busy(&self) -> bool {
+        self.partitions.values().any(|state| state.out)
+    }
+
+    /// Takes a record in. One of a partition that is not ours is dropped: whoever has it reads it.
+    pub(super) fn push(&mut self, record: Record) {
+        if let Some(state) = self.partitions.get_mut(&(record.topic.clone(), record.partition)) {
+            state.bytes += record.size();
+            state.buffer.push_back(record);
+        }
+    }
+
+    /// The next batch of every partition that has records and none out.
+    pub(super) fn next_batches(&mut self, most: usize, orders: &mpsc::Sender<Order>) -> Vec<Batch> {
+        let mut batches = Vec::new();
+        for ((topic, partition), state) in &mut self.partitions {
+            if state.out || state.buffer.is_empty() {
+                continue;
+            }
+            let count = state.buffer.len().min(most.max(1));
+            let records: Vec<Record> = state.buffer.drain(..count).collect();
+            state.bytes -= records.iter().map(Record::size).sum::<usize>();
+            let (Some(first), Some(last)) = (records.first(), records.last()) else { continue };
+            state.out = true;
+            let token = BatchToken {
+                topic: topic.clone(),
+                partition: *partition,
+                epoch: state.epoch,
+                first: first.offset,
+                next: last.offset + 1,
+                revoked: state.revoked.clone(),
+                orders: orders.clone(),
+                settled: false,
+            };
+            batches.push(Batch { records, token });
+        }
+        batches
+    }
+
+    /// A batch is handed off up to `next`. A result from an earlier assignment changes nothing.
+    pub(super) fn settled(&mut self, place: &Place, next: i64) {
+        if let Some(state) = self.current(place) {
+            state.out = false;
+            state.done = Some(next);
+        }
+    }
+
+    /// A batch was dropped. True if its partition is still ours and must be read again from its start.
+    pub(super) fn abandoned(&mut self, place: &Place) -> bool {
+        let Some(state) = self.current(place) else { return false };
+        state.out = false;
+        state.buffer.clear();
+        state.bytes = 0;
+        true
+    }
+
+    fn current(&mut self, place: &Place) -> Option<&mut Partition> {
+        let name = (place.topic.clone(), place.partition);
+        self.partitions.get_mut(&name).filter(|state| state.epoch == place.epoch)
+    }
+
+    /// Offsets that are done and not committed yet.
+    pub(super) fn to_commit(&self) -> Vec<(Name, i64)> {
+        let behind = |state: &Partition| state.done.filter(|done| state.committed != Some(*done));
+        self.partitions.iter().filter_map(|(name, state)| Some((name.clone(), behind(state)?))).collect()
+    }
+
+    /// These were committed.
+    pub(super) fn committed(&mut self, offsets: &[(Name, i64)]) {
+        for (name, offset) in offsets {
+            if let Some(state) = self.partitions.get_mut(name) {
+                state.committed = Some(*offset);
+            }
+        }
+    }
+
+    /// Partitions that now hold more than `limit` bytes, and those that fell to half of it.
+    pub(super) fn pressure(&mut self, limit: usize) -> (Vec<Name>, Vec<Name>) {
+        let (mut pause, mut resume) = (Vec::new(), Vec::new());
+        for (name, state) in &mut self.partitions {
+            if !state.paused && state.bytes > limit {
+                state.paused = true;
+                pause.push(name.clone());
+            } else if state.paused && state.bytes <= limit / 2 {
+                state.paused = false;
+                resume.push(name.clone());
+            }
+        }
+        (pause, resume)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::Headers;
+
+    fn record(offset: i64) -> Record {
+        Record {
+            topic: "t".into(),
+            partition: 0,
+            offset,
+            timestamp: None,
+            key: None,
+            value: Some(Bytes::from(vec![0; 1000])),
+            headers: Headers::new(),
+        }
+    }
+
+    fn filled(offsets: std::ops::Range<i64>) -> Assignment {
+        let mut assignment = Assignment::default();
+        assignment.assign("t", 0);
+        offsets.for_each(|offset| assignment.push(record(offset)));
+        assignment
+    }
+
+    fn obey(assignment: &mut Assignment, orders: &mpsc::Receiver<Order>) {
+        while let Ok(order) = orders.try_recv() {
+            match order {
+                Order::Settled(place, next) => assignment.settled(&place, next),
+                Order::Abandoned(place, _) => drop(assignment.abandoned(&place)),
+                Order::Close => {}
+            }
+        }
+    }
+
+    #[test]
+    fn one_batch_of_a_partition_at_a_time() {
+        let (sender, orders) = mpsc::channel();
+        let mut assignment = filled(0..5);
+        let batch = assignment.next_batches(3, &sender).pop().unwrap();
+        assert_eq!(batch.records.len(), 3);
+        assert!(assignment.next_batches(3, &sender).is_empty());
+        assert!(assignment.to_commit().is_empty());
+        batch.token.settle();
+        obey(&mut assignment, &orders);
+        assert_eq!(assignment.to_commit(), [(("t".into(), 0), 3)]);
+        assert_eq!(assignment.next_batches(3, &sender).pop().unwrap().records[0].offset, 3);
+    }
+
+    #[test]
+    fn a_result_from_an_earlier_assignment_changes_nothing() {
+        let (sender, orders) = mpsc::channel();
+        let mut assignment = filled(0..2);
+        let late = assignment.next_batches(9, &sender).pop().unwrap();
+        assignment.revoke("t", 0);
+        assert!(late.token.is_revoked());
+        assignment.assign("t", 0);
+        assignment.push(record(0));
+        let current = assignment.next_batches(9, &sender).pop().unwrap();
+        late.token.settle();
+        obey(&mut assignment, &orders);
+        assert!(assignment.to_commit().is_empty());
+        assert!(assignment.busy());
+        assert!(!current.token.is_revoked());
+    }
+
+    #[test]
+    fn a_dropped_batch_is_given_back_and_never_committed() {
+        let (sender, orders) = mpsc::channel();
+        let mut assignment = filled(0..4);
+        drop(assignment.next_batches(2, &sender));
+        let Ok(Order::Abandoned(place, first)) = orders.try_recv() else { panic!("no order") };
+        assert_eq!(first, 0);
+        assert!(assignment.abandoned(&place));
+        assert!(assignment.to_commit().is_empty());
+        assert!(assignment.next_batches(2, &sender).is_empty(), "what was read ahead is read again");
+    }
+
+    #[test]
+    fn a_full_partition_is_paused_and_resumed_at_half() {
+        let (sender, _orders) = mpsc::channel();
+        let mut assignment = filled(0..10);
+        assert_eq!(assignment.pressure(5_000).0.len(), 1);
+        assert_eq!(assignment.pressure(5_000), (vec![], vec![]));
+        let batch = assignment.next_batches(9, &sender);
+        assert_eq!(assignment.pressure(5_000).1.len(), 1);
+        drop(batch);
+    }
+
+    #[test]
+    fn a_record_of_a_foreign_partition_is_not_taken_in() {
+        let (sender, _orders) = mpsc::channel();
+        let mut assignment = filled(0..1);
+        assignment.revoke("t", 0);
+        assignment.push(record(1));
+        assert!(assignment.next_batches(9, &sender).is_empty());
+    }
+}

@@ -1,0 +1,154 @@
+//! Taking events off Kafka, in batches, one batch per partition at a time.
+//!
+//! A thread of its own polls a `BaseConsumer` (the stream consumer and split queues of rust-rdkafka lose
+//! wake-ups: its issues 638, 651, 840) and sorts records by partition. A partition's next batch is given
+//! out only when the one before is settled, so an offset is committed only when everything below it is done.
+//! Backpressure pauses partitions; polling never stops, so the group's membership never lapses.
+
+mod assignment;
+mod poll_thread;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use tokio::sync::{mpsc as async_mpsc, oneshot};
+
+use crate::{KafkaConfig, KafkaError, Record};
+
+/// What a consumer needs beyond the way to Kafka.
+#[derive(Debug, Clone)]
+pub struct ConsumerConfig {
+    /// Brokers, group, timeouts.
+    pub kafka: KafkaConfig,
+    /// Topics, without the prefix.
+    pub topics: Vec<String>,
+    /// Most records in a batch.
+    pub batch_size: usize,
+    /// Bytes that a partition may hold in memory before it is paused.
+    pub buffer_bytes: usize,
+    /// Offsets are committed at most this often.
+    pub commit_interval: Duration,
+    /// When a partition is taken away, or on close: how long its batch may still take.
+    pub drain_timeout: Duration,
+}
+
+/// Records of one partition, in order.
+#[derive(Debug)]
+pub struct Batch {
+    /// The records; never empty.
+    pub records: Vec<Record>,
+    /// To be settled when every record is safely handed off.
+    pub token: BatchToken,
+}
+
+/// The right, and the duty, to settle a batch.
+///
+/// Dropped unsettled (a task that panicked, say), the batch is given out again.
+#[derive(Debug)]
+pub struct BatchToken {
+    topic: Arc<str>,
+    partition: i32,
+    epoch: u64,
+    first: i64,
+    next: i64,
+    revoked: Arc<AtomicBool>,
+    orders: mpsc::Sender<Order>,
+    settled: bool,
+}
+
+impl BatchToken {
+    /// Every record of the batch is safe elsewhere: its offsets may be committed.
+    pub fn settle(mut self) {
+        self.settled = true;
+        // The thread may be gone after a close; then nobody commits, and the batch comes again.
+        let _ = self.orders.send(Order::Settled(self.place(), self.next));
+    }
+
+    /// The partition is no longer ours; whatever is not done is another's to do.
+    pub fn is_revoked(&self) -> bool {
+        self.revoked.load(Ordering::Acquire)
+    }
+
+    fn place(&self) -> Place {
+        Place { topic: self.topic.clone(), partition: self.partition, epoch: self.epoch }
+    }
+}
+
+impl Drop for BatchToken {
+    fn drop(&mut self) {
+        if !self.settled {
+            let _ = self.orders.send(Order::Abandoned(self.place(), self.first));
+        }
+    }
+}
+
+/// A partition during one assignment of it. A later assignment has a higher epoch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    topic: Arc<str>,
+    partition: i32,
+    epoch: u64,
+}
+
+/// What the polling thread is told.
+#[derive(Debug)]
+enum Order {
+    Settled(Place, i64),
+    Abandoned(Place, i64),
+    Close,
+}
+
+/// A member of a consumer group.
+pub struct Consumer {
+    batches: async_mpsc::UnboundedReceiver<Batch>,
+    orders: mpsc::Sender<Order>,
+    closed: oneshot::Receiver<Option<KafkaError>>,
+    drain_timeout: Duration,
+}
+
+impl Consumer {
+    /// Joins the group, in the background; brokers need not be up yet.
+    pub fn start(config: ConsumerConfig) -> Result<Self, KafkaError> {
+        // Unbounded, yet never longer than the partitions assigned: one batch each.
+        let (batch_sender, batches) = async_mpsc::unbounded_channel();
+        let (orders, order_receiver) = mpsc::channel();
+        let (closed_sender, closed) = oneshot::channel();
+        let drain_timeout = config.drain_timeout;
+        let thread =
+            poll_thread::PollThread::new(config, batch_sender, orders.clone(), order_receiver)?;
+        std::thread::Builder::new()
+            .name("millgate-kafka".into())
+            .spawn(move || {
+                let end = thread.run();
+                let _ = closed_sender.send(end);
+            })
+            .map_err(|error| KafkaError::Config(format!("no thread for the consumer: {error}")))?;
+        Ok(Self { batches, orders, closed, drain_timeout })
+    }
+
+    /// The next batch of any partition that has none out; `None` after a fatal error or a close.
+    pub async fn next(&mut self) -> Option<Batch> {
+        self.batches.recv().await
+    }
+
+    /// Stops intake, waits for the batches that are out, commits, leaves the group.
+    ///
+    /// Takes at most the drain timeout and a few seconds. The error is the one that ended the consumer, if any.
+    pub async fn close(self) -> Result<(), KafkaError> {
+        let _ = self.orders.send(Order::Close);
+        // Batches that nobody took are given back at once, else the thread would wait for them.
+        drop(self.batches);
+        match tokio::time::timeout(self.drain_timeout + Duration::from_secs(5), self.closed).await {
+            Ok(Ok(None)) => Ok(()),
+            Ok(Ok(Some(error))) => Err(error),
+            Ok(Err(_)) => Err(KafkaError::Closed),
+            Err(_) => Err(KafkaError::Timeout("the consumer did not close in time".into())),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! The thread that polls, and everything that must happen on it.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    ClientContext, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
+    error::{KafkaError as Client, RDKafkaErrorCode as Code},
+    message::Message as _,
+};
+use tokio::sync::mpsc as async_mpsc;
+use tracing::{debug, error, info, warn};
+
+use super::{Batch, ConsumerConfig, Order, assignment::Assignment};
+use crate::{KafkaError, Record};
+
+/// While batches are out, orders must be seen soon; the client has no way to wake a poll.
+const BUSY_POLL: Duration = Duration::from_millis(2);
+const IDLE_POLL: Duration = Duration::from_millis(50);
+/// Records taken before batches are given out.
+const INTAKE: usize = 2_000;
+
+type Kafka = BaseConsumer<Group>;
+type Offsets = Vec<((Arc<str>, i32), i64)>;
+
+/// What the client calls back into, always on the polling thread.
+struct Group {
+    assignment: Mutex<Assignment>,
+    orders: Mutex<mpsc::Receiver<Order>>,
+    /// Batches given back during a drain, to be read again once polling goes on.
+    seeks: Mutex<Vec<(Arc<str>, i32, i64)>>,
+    drain_timeout: Duration,
+    closing: Mutex<bool>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Only the polling thread locks; after a panic on it nobody is left to see a torn state.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Group {
+    fn obey(&self, order: Order) {
+        match order {
+            Order::Settled(place, next) => lock(&self.assignment).settled(&place, next),
+            Order::Abandoned(place, first) => {
+                if lock(&self.assignment).abandoned(&place) {
+                    lock(&self.seeks).push((place.topic, place.partition, first));
+                }
+            }
+            Order::Close => *lock(&self.closing) = true,
+        }
+    }
+
+    fn obey_all(&self) {
+        while let Ok(order) = { lock(&self.orders).try_recv() } {
+            self.obey(order);
+        }
+    }
+
+    /// Waits until none of these partitions has a batch out, at most the drain timeout.
+    fn drain(&self, names: &[(Arc<str>, i32)]) {
+        let deadline = Instant::now() + self.drain_timeout;
+        while lock(&self.assignment).any_out(names) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let order = { lock(&self.orders).recv_timeout(left) };
+            let Ok(order) = order else {
+                warn!("a hand-off is not done within the drain timeout; its events will come again");
+                return;
+            };
+            self.obey(order);
+        }
+    }
+
+    fn assign(&self, list: &TopicPartitionList) {
+        let mut assignment = lock(&self.assignment);
+        for partition in list.elements() {
+            assignment.assign(partition.topic(), partition.partition());
+        }
+        info!(partitions = list.count(), "partitions assigned");
+    }
+
+    /// Stops intake, waits for what is out, commits; then the partitions are another's.
+    fn revoke(&self, kafka: &Kafka, list: &TopicPartitionList) {
+        let mut names = Vec::with_capacity(list.count());
+        for partition in list.elements() {
+            let mut assignment = lock(&self.assignment);
+            assignment.stop(partition.topic(), partition.partition());
+            names.push((assignment.topic(partition.topic()), partition.partition()));
+        }
+        // Lost means that another may have them already: then a commit would undo its progress.
+        let lost = kafka.assignment_lost();
+        if !lost {
+            self.drain(&names);
+            self.commit(kafka);
+        }
+        for (topic, partition) in &names {
+            lock(&self.assignment).revoke(topic, *partition);
+        }
+        info!(partitions = names.len(), lost, "partitions revoked");
+    }
+
+    /// Commits what is done, and remembers it.
+    fn commit(&self, kafka: &Kafka) {
+        let offsets: Offsets = lock(&self.assignment).to_commit();
+        if offsets.is_empty() {
+            return;
+        }
+        let mut list = TopicPartitionList::with_capacity(offsets.len());
+        for ((topic, partition), next) in &offsets {
+            if let Err(problem) = list.add_partition_offset(topic, *partition, Offset::Offset(*next)) {
+                error!(%topic, partition, next, %problem, "offset cannot be committed");
+                return;
+            }
+        }
+        match kafka.commit(&list, CommitMode::Sync) {
+            Ok(()) => lock(&self.assignment).committed(&offsets),
+            // The group moved on, or the broker is away. What is not committed is read again,
+            // and recognised; so this costs work, never correctness.
+            Err(error) => debug!(%error, "offsets not committed this time"),
+        }
+    }
+}
+
+impl ClientContext for Group {
+    fn error(&self, error: Client, reason: &str) {
+        warn!(%error, reason, "Kafka client");
+    }
+}
+
+impl ConsumerContext for Group {
+    fn pre_rebalance(&self, kafka: &Kafka, rebalance: &Rebalance<'_>) {
+        match rebalance {
+            // Cooperative rebalancing calls with empty lists, too.
+            Rebalance::Assign(list) if list.count() > 0 => self.assign(list),
+            Rebalance::Revoke(list) if list.count() > 0 => self.revoke(kafka, list),
+            Rebalance::Assign(_) | Rebalance::Revoke(_) => {}
+            Rebalance::Error(error) => warn!(%error, "rebalance"),
+        }
+    }
+}
+
+/// The consumer's thread before it runs.
+pub(super) struct PollThread {
+    kafka: Kafka,
+    batches: async_mpsc::UnboundedSender<Batch>,
+    orders: mpsc::Sender<Order>,
+    config: ConsumerConfig,
+    last_commit: Instant,
+    last_complaint: Option<Instant>,
+}
+
+impl PollThread {
+    pub(super) fn new(
+        config: ConsumerConfig,
+        batches: async_mpsc::UnboundedSender<Batch>,
+        orders: mpsc::Sender<Order>,
+        order_receiver: mpsc::Receiver<Order>,
+    ) -> Result<Self, KafkaError> {
+        let group = Group {
+            assignment: Mutex::default(),
+            orders: Mutex::new(order_receiver),
+            seeks: Mutex::default(),
+            drain_timeout: config.drain_timeout,
+            closing: Mutex::new(false),
+        };
+        let settings = config.kafka.consumer();
+        let kafka: Kafka = settings
+            .create_with_context(group)
+            .map_err(|error| KafkaError::Config(error.to_string()))?;
+        let topics: Vec<String> = config.topics.iter().map(|topic| config.kafka.topic(topic)).collect();
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        kafka.subscribe(&names)?;
+        Ok(Self { kafka, batches, orders, config, last_commit: Instant::now(), last_complaint: None })
+    }
+
+    /// Polls until told to close, or until an error that no retry mends.
+    pub(super) fn run(mut self) -> Option<KafkaError> {
+        let group = self.kafka.context().clone();
+        let end = loop {
+            group.obey_all();
+            if *lock(&group.closing) {
+                break None;
+            }
+            self.seek_back();
+            if let Err(error) = self.take_in() {
+                error!(%error, "the consumer ends");
+                break Some(error);
+            }
+            let ready = lock(&group.assignment).next_batches(self.config.batch_size, &self.orders);
+            for batch in ready {
+                // Nobody listens any more: the batch is dropped, which gives it back.
+                let _ = self.batches.send(batch);
+            }
+            self.press();
+            if self.last_commit.elapsed() >= self.config.commit_interval {
+                group.commit(&self.kafka);
+                self.last_commit = Instant::now();
+            }
+        };
+        let names = lock(&group.assignment).names();
+        for (topic, partition) in &names {
+            lock(&group.assignment).stop(topic, *partition);
+        }
+        group.drain(&names);
+        group.commit(&self.kafka);
+        self.kafka.unsubscribe();
+        end
+    }
+
+    /// Polls once for as long as sensible, then takes what is there already.
+    fn take_in(&mut self) -> Result<(), KafkaError> {
+        let group = self.kafka.context().clone();
+        let mut wait = if lock(&group.assignment).busy() { BUSY_POLL } else { IDLE_POLL };
+        for _ in 0..INTAKE {
+            match self.kafka.poll(wait) {
+                None => break,
+                Some(Ok(message)) => {
+                    let mut assignment = lock(&group.assignment);
+                    let topic = assignment.topic(message.topic());
+                    assignment.push(Record::of(&message, topic));
+                }
+                Some(Err(error)) => {
+                    let end = self.judge(error);
+                    match end {
+                        None => break,
+                        Some(end) => return Err(end),
+                    }
+                }
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(())
+    }
+
+    /// An error from a poll: most pass by themselves, and are said at most every few seconds.
+    fn judge(&mut self, error: Client) -> Option<KafkaError> {
+        if let Some((code, reason)) = self.kafka.client().fatal_error() {
+            return Some(KafkaError::Config(format!("fatal: {code}: {reason}")));
+        }
+        if error.rdkafka_error_code() == Some(Code::AutoOffsetReset) {
+            return Some(KafkaError::NoOffset {
+                group: self.config.kafka.consumer_group.clone(),
+                partition: error.to_string(),
+            });
+        }
+        if matches!(
+            error.rdkafka_error_code(),
+            Some(Code::TopicAuthorizationFailed | Code::GroupAuthorizationFailed | Code::SaslAuthenticationFailed)
+        ) {
+            return Some(KafkaError::Client(error));
+        }
+        let quiet = Duration::from_secs(5);
+        if self.last_complaint.is_none_or(|at| at.elapsed() > quiet) {
+            self.last_complaint = Some(Instant::now());
+            warn!(%error, "Kafka cannot be read just now; trying on");
+        }
+        None
+    }
+
+    /// Pauses partitions that hold too much, resumes those that do not any more.
+    fn press(&self) {
+        let (pause, resume) = lock(&self.kafka.context().assignment).pressure(self.config.buffer_bytes);
+        let list = |names: &[(Arc<str>, i32)]| {
+            let mut list = TopicPartitionList::new();
+            for (topic, partition) in names {
+                list.add_partition(topic, *partition);
+            }
+            list
+        };
+        for (names, result) in [
+            (&pause, (!pause.is_empty()).then(|| self.kafka.pause(&list(&pause)))),
+            (&resume, (!resume.is_empty()).then(|| self.kafka.resume(&list(&resume)))),
+        ] {
+            if let Some(Err(error)) = result {
+                warn!(%error, partitions = names.len(), "cannot pause or resume");
+            }
+        }
+    }
+
+    /// Reads again from the start of batches that were given back.
+    fn seek_back(&self) {
+        let seeks = std::mem::take(&mut *lock(&self.kafka.context().seeks));
+        for (topic, partition, offset) in seeks {
+            warn!(%topic, partition, offset, "a batch was given back; reading it again");
+            if let Err(error) = self.kafka.seek(&topic, partition, Offset::Offset(offset), Duration::from_secs(5)) {
+                warn!(%topic, partition, %error, "cannot seek back yet");
+                lock(&self.kafka.context().seeks).push((topic, partition, offset));
+            }
+        }
+    }
+}
+

@@ -1,0 +1,224 @@
+//! From a record to an event: CloudEvents in binary or structured mode, or plain JSON.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+
+use crate::{Event, EventMeta, Record, TraceParent};
+
+/// Why a record cannot become the event it should be.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// The value is not JSON.
+    #[error("the value is not JSON: {0}")]
+    NotJson(serde_json::Error),
+    /// A CloudEvents attribute that must be there is missing or unreadable.
+    #[error("CloudEvents attribute {0} is missing or unreadable")]
+    Attribute(&'static str),
+    /// No route and no declaration knows this type.
+    #[error("event type {0} is unknown here")]
+    UnknownType(String),
+    /// A version newer than this program.
+    #[error("event {event_type} has version {version}; this program knows versions up to {known}")]
+    UnknownVersion {
+        /// The event's type.
+        event_type: String,
+        /// The version it has.
+        version: u32,
+        /// The newest version known.
+        known: u32,
+    },
+    /// An older version that could not be lifted.
+    #[error("event {event_type} of version {version} could not be upcast: {reason}")]
+    Upcast {
+        /// The event's type.
+        event_type: String,
+        /// The version it has.
+        version: u32,
+        /// What the upcast said.
+        reason: String,
+    },
+    /// JSON of another shape than the type's.
+    #[error("event {event_type} has another shape than expected: {source}")]
+    Shape {
+        /// The event's type.
+        event_type: String,
+        /// What serde said.
+        source: serde_json::Error,
+    },
+}
+
+impl DecodeError {
+    /// A word for dashboards and headers.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotJson(_) => "not_json",
+            Self::Attribute(_) => "bad_attribute",
+            Self::UnknownType(_) => "unknown_type",
+            Self::UnknownVersion { .. } => "unknown_version",
+            Self::Upcast { .. } => "upcast_failed",
+            Self::Shape { .. } => "bad_shape",
+        }
+    }
+}
+
+/// A record whose attributes are read, and whose payload is JSON of some shape.
+#[derive(Debug, Clone)]
+pub struct Incoming {
+    /// Its attributes.
+    pub meta: EventMeta,
+    /// Its payload.
+    pub data: Value,
+}
+
+impl Incoming {
+    /// Reads a record of the topic that is named `topic` (without the prefix).
+    ///
+    /// `Ok(None)` is a tombstone: a key whose value was deleted, and no event.
+    pub fn read(record: &Record, topic: &str) -> Result<Option<Self>, DecodeError> {
+        let Some(value) = &record.value else { return Ok(None) };
+        let json: Value = serde_json::from_slice(value).map_err(DecodeError::NotJson)?;
+        let content_type = record.headers.text("content-type").unwrap_or_default();
+        let incoming = if content_type.starts_with("application/cloudevents+json") {
+            structured(record, json)?
+        } else if record.headers.text("ce_specversion").is_some() || record.headers.text("ce_type").is_some() {
+            binary(record, json)?
+        } else {
+            plain(record, json, topic)?
+        };
+        Ok(Some(incoming))
+    }
+
+    /// The event, lifted to the version that this program knows.
+    pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
+        let EventMeta { event_type, version, .. } = &self.meta;
+        let (event_type, version) = (event_type.clone(), *version);
+        if version > E::VERSION || version == 0 {
+            return Err(DecodeError::UnknownVersion { event_type, version, known: E::VERSION });
+        }
+        let shape = |source| DecodeError::Shape { event_type: event_type.clone(), source };
+        if version == E::VERSION {
+            return E::deserialize(&self.data).map_err(shape);
+        }
+        let lifted = E::upcast(version, self.data.clone())
+            .map_err(|reason| DecodeError::Upcast { event_type: event_type.clone(), version, reason })?;
+        serde_json::from_value(lifted).map_err(shape)
+    }
+}
+
+/// CloudEvents, binary mode: attributes in `ce_` headers.
+fn binary(record: &Record, data: Value) -> Result<Incoming, DecodeError> {
+    let header = |name: &'static str| record.headers.text(name);
+    let required = |name: &'static str| {
+        header(name).filter(|value| !value.is_empty()).map(str::to_owned).ok_or(DecodeError::Attribute(name))
+    };
+    let id = required("ce_id")?;
+    let meta = EventMeta {
+        source: required("ce_source")?,
+        event_type: required("ce_type")?,
+        version: match header("ce_dataversion") {
+            Some(version) => version.parse().map_err(|_| DecodeError::Attribute("ce_dataversion"))?,
+            None => 1,
+        },
+        time: match header("ce_time") {
+            Some(time) => parse_time(time).ok_or(DecodeError::Attribute("ce_time"))?,
+            None => record_time(record),
+        },
+        subject: header("ce_subject").map(str::to_owned),
+        correlation_id: header("ce_correlationid").map_or_else(|| id.clone(), str::to_owned),
+        causation_id: header("ce_causationid").map(str::to_owned),
+        trace: header("traceparent").and_then(TraceParent::parse),
+        trace_state: header("tracestate").map(str::to_owned),
+        baggage: header("baggage").map(str::to_owned),
+        id,
+    };
+    Ok(Incoming { meta, data })
+}
+
+/// CloudEvents, structured mode: the value is an object of attributes and `data`.
+fn structured(record: &Record, mut json: Value) -> Result<Incoming, DecodeError> {
+    let text = |name: &str| json.get(name).and_then(Value::as_str).filter(|value| !value.is_empty());
+    let required = |name: &'static str| text(name).map(str::to_owned).ok_or(DecodeError::Attribute(name));
+    let id = required("id")?;
+    let meta = EventMeta {
+        source: required("source")?,
+        event_type: required("type")?,
+        version: version(json.get("dataversion")).ok_or(DecodeError::Attribute("dataversion"))?,
+        time: match text("time") {
+            Some(time) => parse_time(time).ok_or(DecodeError::Attribute("time"))?,
+            None => record_time(record),
+        },
+        subject: text("subject").map(str::to_owned),
+        correlation_id: text("correlationid").map_or_else(|| id.clone(), str::to_owned),
+        causation_id: text("causationid").map(str::to_owned),
+        trace: record.headers.text("traceparent").or(text("traceparent")).and_then(TraceParent::parse),
+        trace_state: record.headers.text("tracestate").or(text("tracestate")).map(str::to_owned),
+        baggage: record.headers.text("baggage").map(str::to_owned),
+        id,
+    };
+    let data = json.get_mut("data").map(Value::take).unwrap_or_default();
+    Ok(Incoming { meta, data })
+}
+
+/// Plain JSON from a producer that knows no CloudEvents. Headers `event-type`, `event-id`,
+/// `event-version` and `correlation-id` are read, else fields of the same names in snake or camel case.
+/// An event that does not say its type has its topic's name.
+fn plain(record: &Record, data: Value, topic: &str) -> Result<Incoming, DecodeError> {
+    let field = |snake: &str, camel: &str| data.get(snake).or_else(|| data.get(camel));
+    let text = |header: &str, snake: &str, camel: &str| {
+        let from_header = record.headers.text(header).map(str::to_owned);
+        from_header
+            .or_else(|| field(snake, camel).and_then(Value::as_str).map(str::to_owned))
+            .filter(|value| !value.is_empty())
+    };
+    // Some producers write `unknown` where they have no type; that says nothing.
+    let event_type = text("event-type", "event_type", "eventType")
+        .filter(|name| name != "unknown")
+        .unwrap_or_else(|| topic.to_owned());
+    // Without an id of its own, its place in the log is what makes it the same event again.
+    let id = text("event-id", "event_id", "eventId")
+        .unwrap_or_else(|| format!("{}/{}/{}", record.topic, record.partition, record.offset));
+    let version = match record.headers.text("event-version") {
+        Some(version) => version.parse().map_err(|_| DecodeError::Attribute("event-version"))?,
+        None => version(data.get("version")).ok_or(DecodeError::Attribute("version"))?,
+    };
+    let meta = EventMeta {
+        source: text("event-source", "source", "source").unwrap_or_else(|| record.topic.to_string()),
+        version,
+        time: text("event-time", "timestamp", "occurredAt")
+            .and_then(|time| parse_time(&time))
+            .unwrap_or_else(|| record_time(record)),
+        subject: record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok()).map(str::to_owned),
+        correlation_id: text("correlation-id", "correlation_id", "correlationId").unwrap_or_else(|| id.clone()),
+        causation_id: text("causation-id", "causation_id", "causationId"),
+        trace: record.headers.text("traceparent").and_then(TraceParent::parse),
+        trace_state: record.headers.text("tracestate").map(str::to_owned),
+        baggage: record.headers.text("baggage").map(str::to_owned),
+        event_type,
+        id,
+    };
+    Ok(Incoming { meta, data })
+}
+
+/// A version as a number or as text; 1 where none is given, `None` where it cannot be one.
+fn version(value: Option<&Value>) -> Option<u32> {
+    match value {
+        None | Some(Value::Null) => Some(1),
+        Some(Value::Number(number)) => number.as_u64().and_then(|number| u32::try_from(number).ok()),
+        Some(Value::String(text)) => text.trim_start_matches('v').split('.').next()?.parse().ok(),
+        Some(_) => None,
+    }
+}
+
+fn parse_time(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc3339(text).ok().map(Into::into)
+}
+
+/// Kafka's own time of the record; the epoch if it has none, since a made-up time would differ at each reading.
+fn record_time(record: &Record) -> DateTime<Utc> {
+    record.timestamp.and_then(DateTime::from_timestamp_millis).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+#[cfg(test)]
+#[path = "decode_tests.rs"]
+mod tests;

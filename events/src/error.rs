@@ -1,0 +1,90 @@
+//! What can go wrong on the way to Kafka and back.
+
+use rdkafka::error::{KafkaError as Client, RDKafkaErrorCode as Code};
+
+/// An error from Kafka, with what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KafkaError {
+    /// A setting that the client refuses.
+    #[error("Kafka refuses a setting: {0}; correct the [kafka] section")]
+    Config(String),
+    /// An event that cannot be written as JSON.
+    #[error("event {event_type} cannot be written as JSON: {source}")]
+    Encode {
+        /// The event's type.
+        event_type: &'static str,
+        /// What serde said.
+        source: serde_json::Error,
+    },
+    /// A record larger than broker or producer allow.
+    #[error("the record for topic {topic} is too large ({bytes} bytes); raise max.message.bytes or send a reference")]
+    TooLarge {
+        /// Where it was to go.
+        topic: String,
+        /// Size of its value.
+        bytes: usize,
+    },
+    /// The topic does not exist.
+    #[error("topic {0} does not exist; create it with `millgate topics apply`")]
+    UnknownTopic(String),
+    /// The producer's own queue is full: Kafka takes records more slowly than they come.
+    #[error("the producer's queue is full; wait for deliveries, or raise queue.buffering.max.messages")]
+    QueueFull,
+    /// Not acked by all in-sync replicas in time; it may or may not be on the topic.
+    #[error("not acked within the delivery timeout; are the brokers up? ({0})")]
+    Timeout(String),
+    /// No broker answers.
+    #[error("no Kafka broker answers at {brokers}: {reason}; check kafka.brokers and that the broker runs")]
+    Unreachable {
+        /// The brokers that were tried.
+        brokers: String,
+        /// What the client said.
+        reason: String,
+    },
+    /// A group without a committed offset, where `auto_offset_reset = "error"`.
+    #[error("group {group} has no offset for {partition} and auto_offset_reset is `error`; set earliest or latest once")]
+    NoOffset {
+        /// The consumer group.
+        group: String,
+        /// `topic/partition`.
+        partition: String,
+    },
+    /// The producer or consumer is closed.
+    #[error("the Kafka client is closed")]
+    Closed,
+    /// Anything else that the client said.
+    #[error("Kafka: {0}")]
+    Client(#[from] Client),
+}
+
+impl KafkaError {
+    /// The client's error for a record, in our words.
+    pub(crate) fn of_delivery(error: Client, topic: &str, bytes: usize) -> Self {
+        match error.rdkafka_error_code() {
+            Some(Code::MessageSizeTooLarge | Code::InvalidMessageSize) => {
+                Self::TooLarge { topic: topic.to_owned(), bytes }
+            }
+            Some(Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition) => {
+                Self::UnknownTopic(topic.to_owned())
+            }
+            Some(Code::QueueFull) => Self::QueueFull,
+            Some(Code::MessageTimedOut | Code::RequestTimedOut | Code::OperationTimedOut) => {
+                Self::Timeout(error.to_string())
+            }
+            _ => Self::Client(error),
+        }
+    }
+
+    /// Whether the same call may well succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::QueueFull | Self::Timeout(_) | Self::Unreachable { .. } => true,
+            Self::Client(error) => !matches!(
+                error.rdkafka_error_code(),
+                Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed | Code::Fatal)
+            ),
+            _ => false,
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Record headers as Kafka has them: a list, with duplicates, an order, and null values.
+
+use bytes::Bytes;
+use rdkafka::message::{BorrowedHeaders, Header, Headers as _, OwnedHeaders};
+
+/// The headers of a record.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headers(Vec<(String, Option<Bytes>)>);
+
+impl Headers {
+    /// No headers.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The last value of that name which is text; `None` if absent, null, or not UTF-8.
+    pub fn text(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().rev().find(|(key, _)| key == name)?;
+        std::str::from_utf8(value.as_deref()?).ok()
+    }
+
+    /// Adds one at the end.
+    pub fn push(&mut self, name: impl Into<String>, value: impl Into<Bytes>) {
+        self.0.push((name.into(), Some(value.into())));
+    }
+
+    /// Adds one at the end if there is a value.
+    pub fn push_some(&mut self, name: &str, value: Option<&str>) {
+        if let Some(value) = value {
+            self.push(name, value.to_owned());
+        }
+    }
+
+    /// Adds one whose value may be null.
+    pub fn push_raw(&mut self, name: impl Into<String>, value: Option<Bytes>) {
+        self.0.push((name.into(), value));
+    }
+
+    /// Every name and value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&Bytes>)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_ref()))
+    }
+
+    /// Bytes of all names and values.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len)).sum()
+    }
+
+    pub(crate) fn from_kafka(headers: &BorrowedHeaders) -> Self {
+        Self(
+            headers
+                .iter()
+                .map(|header| (header.key.to_owned(), header.value.map(Bytes::copy_from_slice)))
+                .collect(),
+        )
+    }
+
+    pub(crate) fn to_kafka(&self) -> OwnedHeaders {
+        self.0.iter().fold(OwnedHeaders::new_with_capacity(self.0.len()), |headers, (key, value)| {
+            headers.insert(Header { key, value: value.as_deref() })
+        })
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
+        Self(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), Some(Bytes::copy_from_slice(value.as_bytes()))))
+                .collect(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_order_and_nulls_survive() {
+        let mut headers = Headers::new();
+        headers.push("a", "1");
+        headers.push_raw("b", None);
+        headers.push("a", "2");
+        let again = Headers::from_kafka(headers.to_kafka().as_borrowed());
+        assert_eq!(again, headers);
+        assert_eq!(again.text("a"), Some("2"));
+        assert_eq!(again.text("b"), None);
+        assert_eq!(again.size(), 5);
+    }
+}

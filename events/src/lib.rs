@@ -1,0 +1,33 @@
+//! What happened: domain events on Kafka, in and out.
+//!
+//! [`Event`] is a type's name and key; [`EventMeta`] its CloudEvents attributes; [`Producer`] puts it
+//! on its topic, [`Consumer`] takes batches off, [`DeadLetters`] keeps what could not be used.
+
+mod client;
+mod config;
+mod consumer;
+mod dead_letter;
+mod decode;
+mod error;
+mod event;
+mod headers;
+mod meta;
+mod producer;
+mod record;
+mod topics;
+mod trace;
+
+pub use client::{BrokerInfo, describe};
+pub use config::KafkaConfig;
+pub use consumer::{Batch, BatchToken, Consumer, ConsumerConfig};
+pub use dead_letter::{DEAD_LETTER_HEADERS, DeadLetter, DeadLetters, Origin};
+pub use decode::{DecodeError, Incoming};
+pub use error::KafkaError;
+pub use event::Event;
+pub use headers::Headers;
+pub use meta::EventMeta;
+pub use producer::{Delivery, Producer, Published};
+pub use record::{OutRecord, Record};
+pub use serde_json::Value;
+pub use topics::{Topic, TopicAdmin, TopicChange, TopicSpec};
+pub use trace::TraceParent;

@@ -1,0 +1,157 @@
+//! Putting events on their topics.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures::{FutureExt, future::join_all};
+use rdkafka::{
+    producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
+    util::Timeout,
+};
+
+use crate::{Event, EventMeta, KafkaConfig, KafkaError, OutRecord};
+
+/// Where a record came to lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Topic, as Kafka names it.
+    pub topic: String,
+    /// Partition.
+    pub partition: i32,
+    /// Offset.
+    pub offset: i64,
+}
+
+/// Publishes events. Cheap to clone; all clones share one client.
+///
+/// `Ok` from any of its methods that wait means: acked by all in-sync replicas. Retries, with a pause
+/// that doubles, and the order within a partition are the client's work (it is idempotent).
+#[derive(Clone)]
+pub struct Producer {
+    client: FutureProducer,
+    config: Arc<KafkaConfig>,
+    source: Arc<str>,
+}
+
+impl Producer {
+    /// A producer for the service named `source`. Connects in the background.
+    pub fn new(config: &KafkaConfig, source: &str) -> Result<Self, KafkaError> {
+        let client = config.producer().create().map_err(|error| KafkaError::Config(error.to_string()))?;
+        Ok(Self { client, config: Arc::new(config.clone()), source: source.into() })
+    }
+
+    /// The service in whose name it publishes.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// Attributes for a new event that happens now.
+    pub fn meta<E: Event>(&self) -> EventMeta {
+        EventMeta::new::<E>(&self.source, now())
+    }
+
+    /// Publishes one event and waits for the acks.
+    pub async fn publish<E: Event>(&self, event: &E) -> Result<Published, KafkaError> {
+        self.publish_as(event, self.meta::<E>()).await
+    }
+
+    /// The same, with attributes of the caller's choice.
+    pub async fn publish_as<E: Event>(&self, event: &E, meta: EventMeta) -> Result<Published, KafkaError> {
+        self.publish_record(encode(event, meta)?).await
+    }
+
+    /// Publishes many and waits for all; the answers are in the events' order.
+    pub async fn publish_batch<E: Event>(&self, events: &[E]) -> Vec<Result<Published, KafkaError>> {
+        let sent = events.iter().map(|event| {
+            let record = encode(event, self.meta::<E>());
+            async move { self.publish_record(record?).await }
+        });
+        join_all(sent).await
+    }
+
+    /// Hands one event to the client and does not wait. Drop the [`Delivery`] to forget it, or await it later.
+    pub fn send<E: Event>(&self, event: &E) -> Result<Delivery, KafkaError> {
+        self.send_record(&encode(event, self.meta::<E>())?)
+    }
+
+    /// Publishes a record as it is and waits for the acks.
+    pub async fn publish_record(&self, record: OutRecord) -> Result<Published, KafkaError> {
+        loop {
+            match self.send_record(&record) {
+                Ok(delivery) => return delivery.await,
+                // The client frees its queue as deliveries come in, and has no signal for it.
+                Err(KafkaError::QueueFull) => tokio::time::sleep(Duration::from_millis(5)).await,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Hands a record to the client and does not wait.
+    pub fn send_record(&self, record: &OutRecord) -> Result<Delivery, KafkaError> {
+        let topic = self.config.topic(&record.topic);
+        let bytes = record.value.as_ref().map_or(0, Bytes::len);
+        let mut out = FutureRecord::<[u8], [u8]>::to(&topic).headers(record.headers.to_kafka());
+        out.key = record.key.as_deref();
+        out.payload = record.value.as_deref();
+        match self.client.send_result(out) {
+            Ok(future) => Ok(Delivery { future, topic, bytes }),
+            Err((error, _)) => Err(KafkaError::of_delivery(error, &topic, bytes)),
+        }
+    }
+
+    /// Waits until everything handed over is acked or has failed, at most `timeout`.
+    pub async fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
+        let client = self.client.clone();
+        tokio::task::spawn_blocking(move || client.flush(Timeout::After(timeout)))
+            .await
+            .map_err(|_| KafkaError::Closed)?
+            .map_err(|error| KafkaError::Timeout(error.to_string()))
+    }
+}
+
+/// A record on its way; resolves when it is acked or has failed.
+#[must_use = "a delivery that nobody awaits may fail unseen"]
+pub struct Delivery {
+    future: DeliveryFuture,
+    topic: String,
+    bytes: usize,
+}
+
+impl Future for Delivery {
+    type Output = Result<Published, KafkaError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.future.poll_unpin(cx).map(|answer| match answer {
+            Ok(Ok(at)) => {
+                Ok(Published { topic: self.topic.clone(), partition: at.partition, offset: at.offset })
+            }
+            Ok(Err((error, _))) => Err(KafkaError::of_delivery(error, &self.topic, self.bytes)),
+            Err(_) => Err(KafkaError::Closed),
+        })
+    }
+}
+
+/// The event as a record in `CloudEvents`' binary mode.
+fn encode<E: Event>(event: &E, mut meta: EventMeta) -> Result<OutRecord, KafkaError> {
+    let value =
+        serde_json::to_vec(event).map_err(|source| KafkaError::Encode { event_type: E::TYPE, source })?;
+    let key = event.key();
+    meta.subject.get_or_insert_with(|| key.clone());
+    Ok(OutRecord {
+        topic: E::TOPIC.to_owned(),
+        key: Some(key.into()),
+        value: Some(value.into()),
+        headers: meta.to_headers("application/json"),
+    })
+}
+
+/// The one place where an event gets the time of this machine's clock.
+#[expect(clippy::disallowed_methods, reason = "an event that is not given a time happens now")]
+fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
+}

@@ -1,0 +1,32 @@
+//! The `[redis]` section: where the queues live.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How to reach Redis, and under which names the queues are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedisConfig {
+    /// `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS.
+    pub url: String,
+    /// First part of every key, so that several applications can share a server.
+    pub prefix: String,
+    /// A command without an answer for this long has failed.
+    #[serde(with = "humantime_serde")]
+    pub response_timeout: Duration,
+    /// A job's id is remembered for this long: enqueued again within it, it is dropped as a duplicate.
+    #[serde(with = "humantime_serde")]
+    pub dedupe_window: Duration,
+}
+
+impl Default for RedisConfig {
+    fn default() -> Self {
+        Self {
+            url: "redis://127.0.0.1:16379/0".into(),
+            prefix: "millgate".into(),
+            response_timeout: Duration::from_secs(5),
+            dedupe_window: Duration::from_hours(24),
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! Renewing leases, where nothing in a handler can starve it: on a thread and a runtime of its own.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing::{debug, warn};
+
+use crate::{Queue, QueueError, in_hand::InHand};
+
+/// Renews the leases in hand until it is dropped.
+pub(crate) struct LeaseKeeper {
+    _stop: DropGuard,
+}
+
+impl LeaseKeeper {
+    pub(crate) fn start(queue: Queue, in_hand: Arc<InHand>, lease: Duration) -> Result<Self, QueueError> {
+        let stop = CancellationToken::new();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(QueueError::Thread)?;
+        let stopped = stop.clone();
+        std::thread::Builder::new()
+            .name("millgate-lease".into())
+            .spawn(move || {
+                runtime.block_on(stopped.run_until_cancelled(keep(queue, in_hand, lease)));
+            })
+            .map_err(QueueError::Thread)?;
+        Ok(Self { _stop: stop.drop_guard() })
+    }
+}
+
+async fn keep(queue: Queue, in_hand: Arc<InHand>, lease: Duration) {
+    // A connection belongs to the runtime that made it; sharing the workers' would tie us to their fate.
+    let mut redis = match queue.queues.separate() {
+        Ok(redis) => redis,
+        Err(error) => return warn!(%error, "leases cannot be renewed"),
+    };
+    // Three chances within a lease.
+    let mut tick = tokio::time::interval(lease / 3);
+    loop {
+        tick.tick().await;
+        let leases = in_hand.all();
+        if leases.is_empty() {
+            continue;
+        }
+        match queue.renew(&mut redis, &leases, lease).await {
+            Ok(lost) => {
+                // A job that was settled between the list and the call is not lost, it is over.
+                let lost: Vec<_> = leases.into_iter().filter(|(id, _)| lost.contains(id)).collect();
+                if !lost.is_empty() {
+                    debug!(queue = queue.name(), jobs = lost.len(), "leases are another's");
+                    in_hand.lose(&lost);
+                }
+            }
+            Err(error) => warn!(queue = queue.name(), %error, "leases not renewed this time"),
+        }
+    }
+}

@@ -1,0 +1,353 @@
+//! One queue: put jobs in, take them out under a lease, say what became of them.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use redis::{FromRedisValue, Script, ScriptInvocation, aio::ConnectionLike};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Claimed, Failure, NewJob, Origin, QueueError, QueueStats, Queues, Verdict,
+    keys::Keys,
+    new_job::Body,
+};
+
+/// The keys that every script gets, in this order; `lua/prelude.lua` names them.
+const QUEUE_KEYS: [&str; 12] = [
+    "jobs", "run", "wait", "delayed", "active", "dead", "seen", "unique", "cancelled", "counts", "seq", "wake",
+];
+
+/// Jobs in one call of a script: enough to amortise the round trip, few enough not to hold Redis up.
+const STEP: usize = 250;
+
+/// One queue. Cheap to clone.
+#[derive(Clone)]
+pub struct Queue {
+    pub(crate) queues: Queues,
+    name: String,
+    keys: Keys,
+}
+
+/// What became of a job that was to be enqueued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is in the queue.
+    New,
+    /// A job with its id was enqueued before, within the dedupe window.
+    Duplicate,
+    /// A job with its unique key is in the queue already.
+    Held,
+    /// Its unique key was cancelled after its event happened.
+    Cancelled,
+}
+
+/// A wish to cancel what waits under a unique key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cancel {
+    /// The kind of job.
+    pub kind: String,
+    /// Its unique key.
+    pub unique: String,
+    /// When it stopped being wanted: jobs about anything later stay.
+    pub time: DateTime<Utc>,
+}
+
+/// A dead job on its way to the dead-letter topic.
+#[derive(Debug, Clone)]
+pub struct DeadJob {
+    /// Its id.
+    pub id: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its arguments as JSON.
+    pub payload: String,
+    /// How often it ran.
+    pub attempts: u32,
+    /// Why it died.
+    pub failure: Failure,
+    /// When it first failed.
+    pub first_failed_at: DateTime<Utc>,
+    /// When it failed last.
+    pub failed_at: DateTime<Utc>,
+    /// The event it goes back to, if any.
+    pub origin: Option<Origin>,
+}
+
+/// What a claim brought.
+pub(crate) struct Claim {
+    pub(crate) jobs: Vec<Claimed>,
+    /// There may be work after this long even if nothing new comes; `None`: none in sight.
+    pub(crate) next: Option<Duration>,
+    /// Jobs that cannot be read, with their tokens; they have to be settled as dead.
+    pub(crate) unreadable: Vec<(String, u64, Failure)>,
+}
+
+/// A verdict on a leased job.
+#[derive(Debug, Clone)]
+pub(crate) struct Settlement {
+    pub(crate) id: String,
+    pub(crate) token: u64,
+    pub(crate) verdict: Verdict,
+}
+
+impl Queue {
+    pub(crate) fn new(queues: Queues, name: &str) -> Self {
+        let keys = Keys::new(&queues.config.prefix, name);
+        Self { queues, name: name.to_owned(), keys }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn key(&self, part: &str) -> String {
+        self.keys.name(part)
+    }
+
+    fn prepare<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
+        let mut call = script.prepare_invoke();
+        for part in QUEUE_KEYS {
+            call.key(self.keys.name(part));
+        }
+        call
+    }
+
+    async fn run<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, QueueError> {
+        Ok(call.invoke_async(&mut self.queues.redis.clone()).await?)
+    }
+
+    /// Puts jobs in, in order. On an error some may be in; the same call again adds just the rest.
+    pub async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>, QueueError> {
+        let mut results = Vec::with_capacity(jobs.len());
+        for jobs in jobs.chunks(STEP) {
+            let mut call = self.prepare(&self.queues.scripts.enqueue);
+            call.arg(millis(self.queues.config.dedupe_window));
+            for job in jobs {
+                let body = serde_json::to_string(&job.body)
+                    .map_err(|source| QueueError::Encode { kind: "(enqueue)", source })?;
+                let unique = job.unique.as_ref().map(|key| unique_key(&job.kind, key)).unwrap_or_default();
+                call.arg(&job.id)
+                    .arg(body)
+                    .arg(&job.kind)
+                    .arg(job.priority)
+                    .arg(job.max_attempts)
+                    .arg(job.run_at.map_or(0, |at| at.timestamp_millis().max(0)))
+                    .arg(unique)
+                    .arg(job.time.timestamp_millis());
+            }
+            let words: Vec<String> = self.run(&call).await?;
+            results.extend(words.iter().map(|word| match word.as_str() {
+                "duplicate" => Enqueued::Duplicate,
+                "held" => Enqueued::Held,
+                "cancelled" => Enqueued::Cancelled,
+                _ => Enqueued::New,
+            }));
+        }
+        Ok(results)
+    }
+
+    /// Cancels what waits under unique keys. Gives how many waiting jobs that took away.
+    ///
+    /// Order does not matter: a job that arrives after its cancel, and is about something older, is cancelled too.
+    pub async fn cancel(&self, cancels: &[Cancel]) -> Result<usize, QueueError> {
+        let mut taken = 0;
+        for cancels in cancels.chunks(STEP) {
+            let mut call = self.prepare(&self.queues.scripts.cancel);
+            call.arg(millis(self.queues.config.dedupe_window));
+            for cancel in cancels {
+                call.arg(unique_key(&cancel.kind, &cancel.unique)).arg(cancel.time.timestamp_millis());
+            }
+            taken += self.run::<Vec<usize>>(&call).await?.iter().sum::<usize>();
+        }
+        Ok(taken)
+    }
+
+    /// Leases out up to `most` jobs.
+    pub(crate) async fn claim(&self, most: usize, lease: Duration) -> Result<Claim, QueueError> {
+        let mut call = self.prepare(&self.queues.scripts.claim);
+        call.arg(most).arg(millis(lease));
+        let values: Vec<redis::Value> = self.run(&call).await?;
+        let mut values = values.into_iter();
+        let next = values.next().map(redis::from_redis_value::<i64>).transpose().map_err(redis::RedisError::from)?;
+        let mut claim = Claim {
+            jobs: Vec::new(),
+            next: next.and_then(|ms| u64::try_from(ms).ok()).map(Duration::from_millis),
+            unreadable: Vec::new(),
+        };
+        while let Some(id) = values.next() {
+            let mut rest = || values.next().unwrap_or(redis::Value::Nil);
+            let (body, attempt, most, token) = (rest(), rest(), rest(), rest());
+            let id: String = redis::from_redis_value(id).map_err(redis::RedisError::from)?;
+            let token: u64 = redis::from_redis_value(token).map_err(redis::RedisError::from)?;
+            let body: String = redis::from_redis_value(body).map_err(redis::RedisError::from)?;
+            match serde_json::from_str::<Body>(&body) {
+                Ok(body) => claim.jobs.push(Claimed {
+                    kind: body.kind,
+                    version: body.version,
+                    queue: self.name.clone(),
+                    payload: body.payload.get().to_owned(),
+                    attempt: redis::from_redis_value(attempt).map_err(redis::RedisError::from)?,
+                    max_attempts: redis::from_redis_value(most).map_err(redis::RedisError::from)?,
+                    timeout: Duration::from_millis(body.timeout_ms),
+                    time: from_millis(body.time),
+                    origin: body.origin,
+                    lost: CancellationToken::new(),
+                    id,
+                    token,
+                }),
+                Err(error) => claim.unreadable.push((id, token, Failure::new("undecodable", error))),
+            }
+        }
+        Ok(claim)
+    }
+
+    /// Makes leases last another `lease`. Gives the ids of those that are lost. `redis` may belong to another runtime.
+    pub(crate) async fn renew(
+        &self,
+        redis: &mut (impl ConnectionLike + Send),
+        leases: &[(String, u64)],
+        lease: Duration,
+    ) -> Result<Vec<String>, QueueError> {
+        let mut lost = Vec::new();
+        for leases in leases.chunks(STEP) {
+            let mut call = self.prepare(&self.queues.scripts.renew);
+            call.arg(millis(lease));
+            for (id, token) in leases {
+                call.arg(id).arg(*token);
+            }
+            lost.extend(call.invoke_async::<Vec<String>>(redis).await?);
+        }
+        Ok(lost)
+    }
+
+    /// Says what became of leased jobs. Gives for each whether it counted; a late result does not.
+    pub(crate) async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<bool>, QueueError> {
+        let mut results = Vec::with_capacity(settlements.len());
+        for settlements in settlements.chunks(STEP) {
+            let mut call = self.prepare(&self.queues.scripts.settle);
+            for Settlement { id, token, verdict } in settlements {
+                let (word, delay, code, message) = match verdict {
+                    Verdict::Done => ("done", Duration::ZERO, "", ""),
+                    Verdict::Cancel { reason } => ("cancel", Duration::ZERO, "", reason.as_str()),
+                    Verdict::Snooze { after } => ("snooze", *after, "", ""),
+                    Verdict::HandBack { after } => ("back", *after, "", ""),
+                    Verdict::Retry { after, failure } => {
+                        ("retry", *after, failure.code.as_str(), failure.message.as_str())
+                    }
+                    Verdict::Dead { failure } => {
+                        ("dead", Duration::ZERO, failure.code.as_str(), failure.message.as_str())
+                    }
+                };
+                call.arg(id).arg(*token).arg(word).arg(millis(delay)).arg(code).arg(message);
+            }
+            results.extend(self.run::<Vec<bool>>(&call).await?);
+        }
+        Ok(results)
+    }
+
+    /// Gives up to `most` dead jobs to this caller alone for `lease`, to be made safe elsewhere.
+    pub async fn claim_dead(&self, most: usize, lease: Duration) -> Result<Vec<DeadJob>, QueueError> {
+        let mut call = self.prepare(&self.queues.scripts.claim_dead);
+        call.arg(most).arg(millis(lease));
+        let values: Vec<String> = self.run(&call).await?;
+        let jobs = values.chunks_exact(3).map(|entry| {
+            let [id, body, run] = entry else { unreachable!("chunks are exact") };
+            dead_job(id, body, run).unwrap_or_else(|reason| unreadable(id, body, &reason))
+        });
+        Ok(jobs.collect())
+    }
+
+    /// Lets go of dead jobs that are safe elsewhere.
+    pub async fn drop_dead(&self, ids: &[String]) -> Result<usize, QueueError> {
+        let mut dropped = 0;
+        for ids in ids.chunks(STEP) {
+            let mut call = self.prepare(&self.queues.scripts.drop_dead);
+            for id in ids {
+                call.arg(id);
+            }
+            dropped += self.run::<usize>(&call).await?;
+        }
+        Ok(dropped)
+    }
+
+    /// Removes the queue with everything in it, counts included. For demos and tests.
+    pub async fn obliterate(&self) -> Result<(), QueueError> {
+        let mut unlink = redis::cmd("UNLINK");
+        for part in QUEUE_KEYS {
+            unlink.arg(self.key(part));
+        }
+        Ok(unlink.query_async(&mut self.queues.redis.clone()).await?)
+    }
+
+    /// Counts of what happened and of what is there.
+    pub async fn stats(&self) -> Result<QueueStats, QueueError> {
+        let mut pipe = redis::pipe();
+        pipe.atomic().cmd("HGETALL").arg(self.key("counts"));
+        for part in ["wait", "delayed", "active", "dead"] {
+            pipe.cmd("ZCARD").arg(self.key(part));
+        }
+        let (counts, waiting, delayed, active, dead): (Vec<(String, u64)>, u64, u64, u64, u64) =
+            pipe.query_async(&mut self.queues.redis.clone()).await?;
+        Ok(QueueStats::new(counts, waiting, delayed, active, dead))
+    }
+}
+
+/// A unique key within its kind.
+fn unique_key(kind: &str, key: &str) -> String {
+    format!("{kind}:{key}")
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+fn from_millis(ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::UNIX_EPOCH)
+}
+
+/// A job's changing state, as `lua/prelude.lua` describes it.
+#[derive(Deserialize)]
+struct Run {
+    a: u32,
+    #[serde(default)]
+    f: Vec<RunFailure>,
+}
+
+#[derive(Deserialize)]
+struct RunFailure {
+    at: i64,
+    code: String,
+    message: String,
+}
+
+fn dead_job(id: &str, body: &str, run: &str) -> Result<DeadJob, String> {
+    let body: Body = serde_json::from_str(body).map_err(|error| error.to_string())?;
+    let run: Run = serde_json::from_str(run).map_err(|error| error.to_string())?;
+    let (first, last) = run.f.first().zip(run.f.last()).ok_or("it has no failure")?;
+    Ok(DeadJob {
+        id: id.to_owned(),
+        kind: body.kind,
+        payload: body.payload.get().to_owned(),
+        attempts: run.a,
+        failure: Failure::new(&last.code, &last.message),
+        first_failed_at: from_millis(first.at),
+        failed_at: from_millis(last.at),
+        origin: body.origin,
+    })
+}
+
+/// A dead job whose entry is broken still has to reach the dead-letter topic, with the bytes there are.
+fn unreadable(id: &str, body: &str, reason: &str) -> DeadJob {
+    DeadJob {
+        id: id.to_owned(),
+        kind: "unknown".into(),
+        payload: body.to_owned(),
+        attempts: 0,
+        failure: Failure::new("undecodable", reason),
+        first_failed_at: DateTime::UNIX_EPOCH,
+        failed_at: DateTime::UNIX_EPOCH,
+        origin: None,
+    }
+}

@@ -1,0 +1,109 @@
+//! What the tests work with: a queue, jobs for it, workers on it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use millgate_jobs::{Job, JobOptions, NewJob, Queue, QueueStats, Queues, RedisConfig};
+use millgate_testkit::{RedisServer, RedisSpace, wait_until};
+use serde::{Deserialize, Serialize};
+
+use crate::worker::{Settings, Worker};
+
+/// For everything that takes as long as the machine makes it.
+pub(crate) const SOON: Duration = Duration::from_secs(20);
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Work {
+    pub(crate) n: usize,
+}
+
+impl Job for Work {
+    const KIND: &'static str = "work";
+    const QUEUE: &'static str = "main";
+}
+
+/// Another kind in the same queue.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Play;
+
+impl Job for Play {
+    const KIND: &'static str = "play";
+    const QUEUE: &'static str = "main";
+}
+
+/// A job about something that happened at [`at(0)`](at).
+pub(crate) fn job(n: usize, options: JobOptions) -> NewJob {
+    NewJob::new(&Work { n }, options, at(0)).unwrap()
+}
+
+pub(crate) fn jobs(count: usize) -> Vec<NewJob> {
+    (0..count).map(|n| job(n, JobOptions::default())).collect()
+}
+
+/// So many seconds after a moment in 2023.
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap()
+}
+
+/// A queue under a prefix of its own, in the shared Redis or in one of the test's own.
+pub(crate) struct Bench {
+    pub(crate) queue: Queue,
+    config: RedisConfig,
+    space: Option<RedisSpace>,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let space = RedisSpace::fresh("queue");
+        let config = space.config();
+        Self { queue: queue(&config), config, space: Some(space) }
+    }
+
+    /// The same, where an id is forgotten after `window`.
+    pub(crate) fn with_window(window: Duration) -> Self {
+        let bench = Self::new();
+        let config = RedisConfig { dedupe_window: window, ..bench.config };
+        Self { queue: queue(&config), config, space: bench.space }
+    }
+
+    pub(crate) fn on(server: &RedisServer) -> Self {
+        let config = server.config("queue");
+        Self { queue: queue(&config), config, space: None }
+    }
+
+    /// The shared Redis, for tests that look behind the scenes.
+    pub(crate) fn redis(&self) -> &RedisSpace {
+        self.space.as_ref().unwrap()
+    }
+
+    /// The name of one of the queue's keys.
+    pub(crate) fn key(&self, part: &str) -> String {
+        format!("{{{}:{}}}:{part}", self.config.prefix, Work::QUEUE)
+    }
+
+    /// A worker with its own way to Redis.
+    pub(crate) fn worker(&self, settings: Settings) -> Worker {
+        Worker::start(&queue(&self.config), settings)
+    }
+
+    pub(crate) async fn stats(&self) -> QueueStats {
+        self.queue.stats().await.unwrap()
+    }
+
+    /// Waits until the counts are as wanted.
+    pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&QueueStats) -> bool) {
+        // A Redis that is away is what some tests are about.
+        wait_until(what, SOON, async || self.queue.stats().await.is_ok_and(|stats| wanted(&stats))).await;
+    }
+
+    /// The last step of every test: whatever happened, no job is missing and none is there twice.
+    pub(crate) async fn check(&self) -> QueueStats {
+        let stats = self.stats().await;
+        assert!(stats.adds_up(), "{stats:?}");
+        stats
+    }
+}
+
+fn queue(config: &RedisConfig) -> Queue {
+    Queues::new(config).unwrap().queue(Work::QUEUE)
+}

@@ -1,0 +1,115 @@
+//! Which job runs when.
+
+use std::time::{Duration, Instant};
+
+use chrono::DateTime;
+use millgate_jobs::{JobOptions, NewJob, Verdict, delay, priority};
+use millgate_testkit::wait_until;
+
+use crate::{
+    bench::{Bench, SOON, Work, job, jobs},
+    worker::Settings,
+};
+
+async fn next_numbers(bench: &Bench, count: usize) -> Vec<usize> {
+    let mut worker = bench.worker(Settings::ONE);
+    let mut numbers = Vec::new();
+    for _ in 0..count {
+        let run = worker.next().await;
+        numbers.push(run.n());
+        run.done();
+    }
+    worker.stop().await;
+    numbers
+}
+
+#[tokio::test]
+async fn first_in_first_out() {
+    let bench = Bench::new();
+    // In several calls, whose jobs have ids in another order: it is the sequence that counts.
+    let mut all = jobs(60);
+    all.iter_mut().rev().enumerate().for_each(|(rank, job)| job.id = format!("{rank:03}"));
+    for some in all.chunks(17) {
+        bench.queue.enqueue(some).await.unwrap();
+    }
+    assert_eq!(next_numbers(&bench, 60).await, (0..60).collect::<Vec<_>>());
+    bench.check().await;
+}
+
+#[tokio::test]
+async fn a_lower_number_runs_first_and_keeps_the_order_within() {
+    let bench = Bench::new();
+    let ranks = [9, 5, 0, 5, 9, 0, 1];
+    let all: Vec<_> = ranks.iter().enumerate().map(|(n, rank)| job(n, priority(*rank))).collect();
+    bench.queue.enqueue(&all).await.unwrap();
+    assert_eq!(next_numbers(&bench, ranks.len()).await, [2, 5, 6, 1, 3, 0, 4]);
+    bench.check().await;
+}
+
+#[tokio::test]
+async fn a_delayed_job_is_never_early_and_an_idle_worker_not_late() {
+    let bench = Bench::new();
+    let mut worker = bench.worker(Settings::ONE);
+    // The worker naps until the first is due; the second comes while it naps, and is due before.
+    for (n, after) in [(1, 700), (2, 250)] {
+        let now = DateTime::from_timestamp_millis(bench.redis().now().await).unwrap();
+        let job = NewJob::new(&Work { n }, delay(Duration::from_millis(after)), now).unwrap();
+        bench.queue.enqueue(&[job]).await.unwrap();
+    }
+    for (n, after) in [(2, 250), (1, 700)] {
+        let run = worker.next().await;
+        let started = bench.redis().now().await;
+        assert_eq!(run.n(), n);
+        let due = run.job.time.timestamp_millis() + after;
+        assert!(started >= due, "early by {} ms", due - started);
+        assert!(started < due + 5_000, "late by {} ms", started - due);
+        run.done();
+    }
+    worker.stop().await;
+    bench.check().await;
+}
+
+#[tokio::test]
+async fn a_delay_that_has_passed_is_none() {
+    let bench = Bench::new();
+    // The event is years old: it waited on a topic, say. Its delay counts from the event.
+    bench.queue.enqueue(&[job(1, delay(Duration::from_hours(1)))]).await.unwrap();
+    let stats = bench.check().await;
+    assert_eq!((stats.waiting, stats.delayed), (1, 0));
+}
+
+#[tokio::test]
+async fn an_idle_worker_is_woken() {
+    let bench = Bench::new();
+    let mut worker = bench.worker(Settings::ONE);
+    let mut fastest = Duration::MAX;
+    for n in 0..5 {
+        let entered = Instant::now();
+        bench.queue.enqueue(&[job(n, JobOptions::default())]).await.unwrap();
+        worker.next().await.done();
+        fastest = fastest.min(entered.elapsed());
+        bench.until("it is done", |stats| stats.done() == n as u64 + 1).await;
+    }
+    worker.stop().await;
+    // Its nap is a second: were it not woken, every job but the first would wait for most of one.
+    assert!(fastest < Duration::from_millis(500), "{fastest:?}");
+    bench.check().await;
+}
+
+#[tokio::test]
+async fn twenty_thousand_that_come_due_at_once_all_run() {
+    let bench = Bench::new();
+    let century = Duration::from_hours(24 * 36_500);
+    let all: Vec<_> = (0..20_000).map(|n| job(n, delay(century))).collect();
+    bench.queue.enqueue(&all).await.unwrap();
+    assert_eq!(bench.stats().await.delayed, 20_000);
+    // The century passes.
+    let delayed = bench.key("delayed");
+    let passed: usize = bench.redis().command(&["ZUNIONSTORE", &delayed, "1", &delayed, "WEIGHTS", "0"]).await;
+    assert_eq!(passed, 20_000);
+    let worker = bench.worker(Settings::concurrency(100)).answer_all(|_| Verdict::Done);
+    wait_until("all are done", SOON * 3, async || bench.stats().await.done() == 20_000).await;
+    worker.stop().await;
+    let stats = bench.check().await;
+    assert_eq!((stats.enqueued(), stats.kinds["work"].rescued, stats.delayed), (20_000, 0, 0));
+}

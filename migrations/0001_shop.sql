@@ -1,0 +1,22 @@
+-- Jobs whose effects are in this database: the row and the effects are one transaction.
+CREATE TABLE inbox (
+    job_id       TEXT PRIMARY KEY,
+    processed_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+-- What the shop has. The check is the last line of defence; handlers never ask for more than there is.
+CREATE TABLE stock (
+    sku       TEXT PRIMARY KEY,
+    available INTEGER NOT NULL CHECK (available >= 0)
+);
+
+-- Every change of stock, with the order that made it.
+CREATE TABLE stock_movements (
+    id       BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    order_id TEXT NOT NULL,
+    sku      TEXT NOT NULL REFERENCES stock (sku),
+    quantity INTEGER NOT NULL,
+    moved_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+
+CREATE INDEX stock_movements_by_order ON stock_movements (order_id);

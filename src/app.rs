@@ -1,0 +1,172 @@
+//! An application: its events, routes, handlers and state.
+
+use std::{path::Path, process::ExitCode, sync::Arc};
+
+use futures::future::BoxFuture;
+use millgate_bridge::{Route, Routes};
+use millgate_events::{Event, Producer};
+use millgate_jobs::Job;
+use millgate_workers::{Handler, Handlers, State};
+use serde::{Serialize, de::DeserializeOwned};
+use sqlx::{PgPool, migrate::Migrator};
+
+use crate::{
+    cli,
+    config::{self, Config, ConfigError, NoSettings, Setting},
+    event_registry::EventRegistry,
+};
+
+type Environment = Box<dyn Iterator<Item = (String, String)>>;
+type Load = Box<dyn FnOnce(App, Option<&Path>, Environment) -> Result<(App, Configuration), ConfigError>>;
+
+/// Publishes sample events for `millgate dev`, and gives their number.
+pub(crate) type Samples = Arc<dyn Fn(Producer, PgPool) -> BoxFuture<'static, Result<u64, BoxError>> + Send + Sync>;
+
+/// Looks at what the application's jobs came to, for `millgate dev`; a line each.
+pub(crate) type Report = Arc<dyn Fn(PgPool) -> BoxFuture<'static, Result<Vec<String>, BoxError>> + Send + Sync>;
+
+/// Any error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What is in force, and where each value came from.
+pub(crate) struct Configuration {
+    pub(crate) config: Config,
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// An application. Ends with [`App::main`].
+pub struct App {
+    pub(crate) name: &'static str,
+    pub(crate) routes: Routes,
+    pub(crate) handlers: Handlers,
+    pub(crate) events: EventRegistry,
+    pub(crate) state: State,
+    pub(crate) migrations: Option<&'static Migrator>,
+    pub(crate) samples: Option<Samples>,
+    pub(crate) report: Option<Report>,
+    pub(crate) dev_settings: Vec<(&'static str, &'static str)>,
+    load: Load,
+}
+
+impl App {
+    /// An application of that name, which is also its section in the configuration file and the `source` of the
+    /// events it publishes.
+    pub fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            routes: Routes::default(),
+            handlers: Handlers::default(),
+            events: EventRegistry::default(),
+            state: State::new(),
+            migrations: None,
+            samples: None,
+            report: None,
+            dev_settings: Vec::new(),
+            load: loader::<NoSettings>(|app, _| app),
+        }
+    }
+
+    /// Adds what depends on the application's own section of the configuration, whose shape is `S`.
+    #[must_use]
+    pub fn configure<S>(mut self, add: impl FnOnce(Self, S) -> Self + 'static) -> Self
+    where
+        S: Serialize + DeserializeOwned + Default + 'static,
+    {
+        self.load = loader::<S>(add);
+        self
+    }
+
+    /// Makes an event known that has no route (yet). Without this it would be poison.
+    #[must_use]
+    pub fn event<E: Event>(mut self) -> Self {
+        self.events.add::<E>();
+        self.routes.know::<E>();
+        self
+    }
+
+    /// Adds a route: when this event happens, do these jobs.
+    #[must_use]
+    pub fn route<E: Event>(mut self, route: Route<E>) -> Self {
+        self.events.add::<E>();
+        self.routes.add(route);
+        self
+    }
+
+    /// Adds the handler for jobs of kind `J`: an `async fn(J, Ctx) -> Result<Done, JobError>`.
+    #[must_use]
+    pub fn worker<J: Job>(mut self, handler: impl Handler<J>) -> Self {
+        self.handlers.add(handler);
+        self
+    }
+
+    /// Gives handlers something to share; they get it by `ctx.state::<T>()`. A PostgreSQL pool, a
+    /// [`Mailer`](crate::email::Mailer) and [`Templates`](crate::email::Templates) are there already.
+    #[must_use]
+    pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.state = self.state.with(value);
+        self
+    }
+
+    /// Tables that `millgate migrate` creates: `static TABLES: Migrator = sqlx::migrate!();`
+    #[must_use]
+    pub fn migrations(mut self, migrations: &'static Migrator) -> Self {
+        self.migrations = Some(migrations);
+        self
+    }
+
+    /// Sample traffic for `millgate dev`. Gives the number of events that it published.
+    #[must_use]
+    pub fn samples<F, Fut>(mut self, samples: F) -> Self
+    where
+        F: Fn(Producer, PgPool) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<u64, BoxError>> + Send + 'static,
+    {
+        self.samples = Some(Arc::new(move |producer, database| Box::pin(samples(producer, database))));
+        self
+    }
+
+    /// What `millgate dev` shows of the application's own tables, a line each.
+    #[must_use]
+    pub fn report<F, Fut>(mut self, report: F) -> Self
+    where
+        F: Fn(PgPool) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Vec<String>, BoxError>> + Send + 'static,
+    {
+        self.report = Some(Arc::new(move |database| Box::pin(report(database))));
+        self
+    }
+
+    /// A setting that has another default in `millgate dev`, by the name of its environment variable:
+    /// `("MILLGATE_SHOP_REMINDER_DELAY", "3s")`.
+    #[must_use]
+    pub fn dev_setting(mut self, variable: &'static str, value: &'static str) -> Self {
+        self.dev_settings.push((variable, value));
+        self
+    }
+
+    /// Runs the command line. Exit codes: 0 well, 1 failed, 2 not understood (a wrong argument or setting).
+    pub fn main(self) -> ExitCode {
+        cli::main(self)
+    }
+
+    /// Reads the configuration and adds what depends on it.
+    pub(crate) fn load(
+        mut self,
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)> + 'static,
+    ) -> Result<(Self, Configuration), ConfigError> {
+        let load = std::mem::replace(&mut self.load, loader::<NoSettings>(|app, _| app));
+        load(self, file, Box::new(environment))
+    }
+}
+
+fn loader<S>(add: impl FnOnce(App, S) -> App + 'static) -> Load
+where
+    S: Serialize + DeserializeOwned + Default + 'static,
+{
+    Box::new(|app, file, environment| {
+        let loaded = config::load::<S>(app.name, file, environment)?;
+        let configuration = Configuration { config: loaded.config, settings: loaded.settings };
+        Ok((add(app, loaded.app), configuration))
+    })
+}

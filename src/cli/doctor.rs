@@ -1,0 +1,119 @@
+//! `millgate doctor`: every server, reached or not, and what to do.
+
+use std::time::Duration;
+
+use millgate_events::TopicAdmin;
+use millgate_workers::email::Mailer;
+use serde::Serialize;
+
+use super::{Call, Outcome};
+use crate::servers::Servers;
+
+/// What was found out about one server.
+#[derive(Serialize)]
+struct Finding {
+    server: &'static str,
+    address: String,
+    well: bool,
+    said: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(call: Call) -> anyhow::Result<Outcome> {
+    let json = call.json;
+    let servers = call.servers()?;
+    let (kafka, redis, postgres, smtp) =
+        tokio::join!(kafka(&servers), redis(&servers), postgres(&servers), smtp(&servers));
+    let findings = [kafka, redis, postgres, smtp];
+    if json {
+        println!("{}", serde_json::to_string_pretty(&findings)?);
+    } else {
+        for finding in &findings {
+            let mark = if finding.well { "ok  " } else { "FAIL" };
+            println!("{mark}  {:<11} {:<46} {}", finding.server, finding.address, finding.said);
+            if let Some(advice) = &finding.advice {
+                println!("      {:<11} -> {advice}", "");
+            }
+        }
+    }
+    Ok(if findings.iter().all(|finding| finding.well) { Outcome::Well } else { Outcome::NotWell })
+}
+
+fn found(server: &'static str, address: &str, result: Result<(String, Option<String>), (String, String)>) -> Finding {
+    let address = crate::config::hide_in_text(address);
+    match result {
+        Ok((said, advice)) => Finding { server, address, well: true, said, advice },
+        Err((said, advice)) => Finding { server, address, well: false, said, advice: Some(advice) },
+    }
+}
+
+async fn kafka(servers: &Servers) -> Finding {
+    let config = &servers.config.kafka;
+    let check = async {
+        let info = millgate_events::describe(config, PATIENCE).await.map_err(|error| {
+            (error.to_string(), "is the broker up, and kafka.brokers (KAFKA_BROKERS) right?".to_owned())
+        })?;
+        let said = format!("{} brokers, {} topics", info.brokers.len(), info.topics.len());
+        let plan = match TopicAdmin::new(config, PATIENCE) {
+            Ok(admin) => admin.plan(&servers.topic_specs()).await,
+            Err(error) => Err(error),
+        };
+        let advice = match plan {
+            Ok(changes) if changes.is_empty() => None,
+            Ok(changes) => Some(format!("{} topics are not as they should be: `topics plan` shows it", changes.len())),
+            Err(error) => Some(format!("topics cannot be compared: {error}")),
+        };
+        Ok((said, advice))
+    };
+    found("Kafka", &config.brokers, check.await)
+}
+
+async fn redis(servers: &Servers) -> Finding {
+    let result = match tokio::time::timeout(PATIENCE, servers.queues.info()).await {
+        Ok(Ok(info)) if info.maxmemory_policy != "noeviction" => Err((
+            format!("version {}, maxmemory-policy {}", info.version, info.maxmemory_policy),
+            "it may throw jobs away: CONFIG SET maxmemory-policy noeviction".to_owned(),
+        )),
+        Ok(Ok(info)) => {
+            let advice = (!info.append_only)
+                .then(|| "without an append-only file a crash loses jobs: CONFIG SET appendonly yes".to_owned());
+            Ok((format!("version {}, noeviction", info.version), advice))
+        }
+        Ok(Err(error)) => Err((error.to_string(), "is it up, and redis.url (MILLGATE_REDIS_URL) right?".to_owned())),
+        Err(_) => Err((format!("no answer within {PATIENCE:?}"), "is it paused or overloaded?".to_owned())),
+    };
+    found("Redis", &servers.config.redis.url, result)
+}
+
+async fn postgres(servers: &Servers) -> Finding {
+    let check = async {
+        let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&servers.database).await?;
+        Ok::<_, sqlx::Error>(version)
+    };
+    let result = match tokio::time::timeout(PATIENCE, check).await {
+        Ok(Ok(version)) => Ok((format!("version {version}"), None)),
+        Ok(Err(error)) => {
+            Err((error.to_string(), "is it up, and postgres.url (MILLGATE_POSTGRES_URL) right?".to_owned()))
+        }
+        Err(_) => Err((format!("no answer within {PATIENCE:?}"), "is it up?".to_owned())),
+    };
+    found("PostgreSQL", &servers.config.postgres.url, result)
+}
+
+async fn smtp(servers: &Servers) -> Finding {
+    let config = &servers.config.smtp;
+    let advice = || "is it up, and smtp.url (MILLGATE_SMTP_URL) right?".to_owned();
+    let check = async {
+        let mailer = Mailer::new(config).map_err(|error| error.to_string())?;
+        mailer.check().await.map_err(|error| error.to_string())
+    };
+    let result = match tokio::time::timeout(PATIENCE, check).await {
+        Ok(Ok(said)) => Ok((said, None)),
+        Ok(Err(said)) => Err((said, advice())),
+        Err(_) => Err((format!("no answer within {PATIENCE:?}"), advice())),
+    };
+    found("SMTP", &config.url, result)
+}

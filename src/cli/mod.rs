@@ -1,0 +1,129 @@
+//! The command line, the same for every application.
+
+mod config;
+mod dev;
+mod doctor;
+mod migrate;
+mod publish;
+mod queues;
+mod roles;
+mod topics;
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+use crate::{App, app::Configuration, config::process_environment, servers::Servers, telemetry};
+
+/// Kafka events become jobs, and none is lost on the way.
+#[derive(Parser)]
+#[command(version, about, disable_help_subcommand = true)]
+struct Cli {
+    /// Configuration file; else `MILLGATE_CONFIG`, else millgate.toml if it is there
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// All roles in one process, with sample traffic; servers in memory unless URLs name real ones
+    Dev(dev::Args),
+    /// Take events off Kafka and hand their jobs to Redis
+    Bridge,
+    /// Run jobs
+    Worker(roles::WorkerArgs),
+    /// Publish events from a file of JSON lines
+    Publish(publish::Args),
+    /// Show or make the topics that the events need
+    #[command(subcommand)]
+    Topics(topics::Command),
+    /// Counts of jobs, by queue and kind
+    Queues,
+    /// Create the application's tables
+    Migrate,
+    /// Check every server, and say what to do
+    Doctor,
+    /// Print the settings in force, and where each came from
+    Config,
+}
+
+impl Command {
+    /// Commands that answer a question; their log lines would be in the way.
+    fn is_brief(&self) -> bool {
+        !matches!(self, Self::Bridge | Self::Worker(_))
+    }
+}
+
+/// Did what it was asked to, or found that it is not so: a check that fails is no error.
+pub(crate) enum Outcome {
+    Well,
+    NotWell,
+}
+
+/// What a command gets.
+pub(crate) struct Call {
+    pub(crate) app: App,
+    pub(crate) configuration: Configuration,
+    pub(crate) json: bool,
+}
+
+impl Call {
+    fn servers(self) -> anyhow::Result<Servers> {
+        Servers::new(self.app, self.configuration.config)
+    }
+}
+
+pub(crate) fn main(app: App) -> ExitCode {
+    let Cli { config, json, command } = Cli::parse();
+    let mut environment: Vec<(String, String)> = process_environment().collect();
+    if let Command::Dev(_) = command {
+        let missing = |(name, _): &&(&str, &str)| environment.iter().all(|(given, _)| given != name);
+        let defaults: Vec<_> = app.dev_settings.iter().filter(missing).copied().collect();
+        environment.extend(defaults.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+    let (app, configuration) = match app.load(config.as_deref(), environment.into_iter()) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    telemetry::start(&configuration.config.log, command.is_brief());
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: no threads to run on: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let outcome = runtime.block_on(run(command, Call { app, configuration, json }));
+    // Whatever still blocks (a client that waits for a server that is away) is not waited for.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(Outcome::Well) => ExitCode::SUCCESS,
+        Ok(Outcome::NotWell) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
+    match command {
+        Command::Dev(args) => dev::run(call, args).await,
+        Command::Bridge => roles::bridge(call).await,
+        Command::Worker(args) => roles::worker(call, args).await,
+        Command::Publish(args) => publish::run(call, args).await,
+        Command::Topics(command) => topics::run(call, command).await,
+        Command::Queues => queues::run(call).await,
+        Command::Migrate => migrate::run(call).await,
+        Command::Doctor => doctor::run(call).await,
+        Command::Config => config::run(&call),
+    }
+}

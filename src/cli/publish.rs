@@ -1,0 +1,126 @@
+//! `millgate publish FILE.jsonl`: events from a file, one a line.
+//!
+//! A line is an object: `{"type": "order.created", "data": {…}}`; `id`, `source`, `time`, `version`,
+//! `correlation_id` and `key` may be given, too. All lines are read before the first event is published.
+
+use std::path::PathBuf;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use futures::future::join_all;
+use millgate_events::{EventMeta, OutRecord, Producer, TraceParent, Value};
+use serde::Deserialize;
+
+use super::{Call, Outcome};
+use crate::event_registry::EventRegistry;
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    /// The file; `-` is standard input
+    #[arg(value_name = "FILE.jsonl")]
+    file: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Line {
+    #[serde(rename = "type")]
+    event_type: String,
+    data: Value,
+    id: Option<String>,
+    source: Option<String>,
+    time: Option<DateTime<Utc>>,
+    version: Option<u32>,
+    correlation_id: Option<String>,
+    key: Option<String>,
+}
+
+/// Events published at a time.
+const STEP: usize = 10_000;
+
+pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
+    let json = call.json;
+    let name = args.file.display().to_string();
+    let text = if name == "-" {
+        std::io::read_to_string(std::io::stdin()).context("standard input cannot be read")?
+    } else {
+        std::fs::read_to_string(&args.file).with_context(|| format!("{name} cannot be read"))?
+    };
+    let servers = call.servers()?;
+    let (mut records, mut problems) = (Vec::new(), Vec::new());
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        match read(line, &servers.events, &servers.producer) {
+            Ok(record) => records.push(record),
+            Err(problem) => problems.push(format!("{name}:{}: {problem:#}", number + 1)),
+        }
+    }
+    if !problems.is_empty() {
+        anyhow::bail!("nothing was published:\n{}", problems.join("\n"));
+    }
+    let mut failed = Vec::new();
+    let total = records.len();
+    for step in records.chunks(STEP) {
+        let sent = join_all(step.iter().map(|record| servers.producer.publish_record(record.clone()))).await;
+        failed.extend(sent.into_iter().filter_map(Result::err).map(|error| error.to_string()));
+    }
+    let published = total - failed.len();
+    if json {
+        println!("{}", serde_json::json!({ "published": published, "failed": failed.len(), "errors": failed }));
+    } else {
+        println!("{published} events published, acked by all in-sync replicas");
+        failed.sort();
+        failed.dedup();
+        for error in &failed {
+            eprintln!("error: {error}");
+        }
+    }
+    Ok(if published == total { Outcome::Well } else { Outcome::NotWell })
+}
+
+fn read(line: &str, events: &EventRegistry, producer: &Producer) -> anyhow::Result<OutRecord> {
+    let line: Line = serde_json::from_str(line)?;
+    let Some(known) = events.find(&line.event_type) else {
+        let hint = events.nearest(&line.event_type).map(|name| format!("; did you mean {name}?"));
+        anyhow::bail!("unknown event type {}{}", line.event_type, hint.unwrap_or_default());
+    };
+    let version = line.version.unwrap_or(known.version);
+    anyhow::ensure!(
+        (1..=known.version).contains(&version),
+        "{} has versions 1 to {}, not {version}",
+        line.event_type,
+        known.version
+    );
+    let key = match line.key {
+        Some(key) => key,
+        None if version == known.version => {
+            (known.key)(&line.data).with_context(|| format!("data is no {}", line.event_type))?
+        }
+        // Only the current shape is known here, so the key of an older one has to be told.
+        None => anyhow::bail!("an event of an older version needs a \"key\""),
+    };
+    let id = line.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let meta = EventMeta {
+        source: line.source.unwrap_or_else(|| producer.source().to_owned()),
+        event_type: line.event_type,
+        version,
+        time: line.time.unwrap_or_else(now),
+        subject: Some(key.clone()),
+        correlation_id: line.correlation_id.unwrap_or_else(|| id.clone()),
+        causation_id: None,
+        trace: Some(TraceParent::root()),
+        trace_state: None,
+        baggage: None,
+        id,
+    };
+    Ok(OutRecord {
+        topic: known.topic.to_owned(),
+        key: Some(key.into()),
+        value: Some(serde_json::to_vec(&line.data)?.into()),
+        headers: meta.to_headers("application/json"),
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "an event that is not given a time happens now")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}

@@ -1,0 +1,40 @@
+//! `millgate bridge` and `millgate worker`: the roles, as production runs them.
+
+use super::{Call, Outcome};
+use crate::lifecycle::stop_on_signal;
+
+#[derive(clap::Args)]
+pub(super) struct WorkerArgs {
+    /// Queues to work on; all that have a handler if none is named
+    #[arg(long, value_delimiter = ',', value_name = "NAMES")]
+    queues: Vec<String>,
+    /// Most jobs in hand at a time, per queue
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    concurrency: Option<u16>,
+}
+
+pub(super) async fn bridge(call: Call) -> anyhow::Result<Outcome> {
+    let stop = stop_on_signal()?;
+    let servers = call.servers()?;
+    servers.bridge()?.run(stop).await?;
+    servers.producer.flush(servers.config.kafka.delivery_timeout).await?;
+    Ok(Outcome::Well)
+}
+
+pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<Outcome> {
+    let config = &mut call.configuration.config.worker;
+    if !args.queues.is_empty() {
+        config.queues = args.queues;
+    }
+    if let Some(concurrency) = args.concurrency {
+        config.concurrency = usize::from(concurrency);
+    }
+    let stop = stop_on_signal()?;
+    let servers = call.servers()?;
+    let (worker, forwarder) = servers.worker()?;
+    let forwarding = tokio::spawn(forwarder.run(stop.clone()));
+    worker.run(stop).await;
+    forwarding.await?;
+    servers.database.close().await;
+    Ok(Outcome::Well)
+}

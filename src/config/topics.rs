@@ -1,0 +1,129 @@
+//! The `[topics]` section: how topics are created, and which differ from the rest.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::draft::Section;
+use super::notebook;
+use super::problem::ConfigError;
+use super::shape::Shape;
+
+/// How topics are created: three defaults, and a table for each topic that differs.
+///
+/// ```toml
+/// [topics]
+/// partitions = 6
+///
+/// [topics."order.created"]
+/// partitions = 24
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TopicsConfig {
+    /// Partitions of a topic that does not say otherwise.
+    pub partitions: u32,
+    /// Brokers that each hold a copy of it.
+    pub replication: u32,
+    /// How long its records are kept.
+    #[serde(with = "humantime_serde")]
+    pub retention: Duration,
+    /// The topics that differ, by name, without `kafka.topic_prefix`.
+    #[serde(flatten)]
+    pub by_name: BTreeMap<String, TopicConfig>,
+}
+
+impl Default for TopicsConfig {
+    fn default() -> Self {
+        Self {
+            partitions: 6,
+            replication: 1,
+            retention: Duration::from_hours(7 * 24),
+            by_name: BTreeMap::new(),
+        }
+    }
+}
+
+/// In what one topic differs from the others.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TopicConfig {
+    /// Its partitions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partitions: Option<u32>,
+    /// Brokers that each hold a copy of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replication: Option<u32>,
+    /// How long its records are kept.
+    #[serde(with = "humantime_serde::option")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Duration>,
+    /// Keep the newest record of each key, whatever its age.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compaction: Option<bool>,
+}
+
+/// How one topic is to be created, defaults filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopicSettings {
+    /// Its partitions.
+    pub partitions: u32,
+    /// Brokers that each hold a copy of it.
+    pub replication: u32,
+    /// How long its records are kept.
+    pub retention: Duration,
+    /// Keep the newest record of each key, whatever its age.
+    pub compaction: bool,
+}
+
+impl TopicsConfig {
+    /// How the topic of this name is to be created.
+    pub fn settings_of(&self, topic: &str) -> TopicSettings {
+        let own = self.by_name.get(topic);
+        TopicSettings {
+            partitions: own.and_then(|t| t.partitions).unwrap_or(self.partitions),
+            replication: own.and_then(|t| t.replication).unwrap_or(self.replication),
+            retention: own.and_then(|t| t.retention).unwrap_or(self.retention),
+            compaction: own.and_then(|t| t.compaction).unwrap_or(false),
+        }
+    }
+}
+
+/// The section, with the shape of a topic's table said outright: `#[serde(flatten)]` hides it from
+/// the [notebook].
+pub(super) fn section() -> Result<Section, ConfigError> {
+    let topic = notebook::learn::<TopicConfig>(&toml::Value::Table(toml::Table::new()));
+    let mut section = Section::of::<TopicsConfig>("topics")?;
+    if let (Shape::Table { other, .. }, Ok(topic)) = (section.shape_mut(), topic) {
+        *other = Some(Box::new(topic));
+    }
+    Ok(section)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_topic_says_only_what_differs() {
+        let topics = TopicsConfig {
+            by_name: BTreeMap::from([(
+                "order.created".to_owned(),
+                TopicConfig {
+                    partitions: Some(24),
+                    compaction: Some(true),
+                    ..TopicConfig::default()
+                },
+            )]),
+            ..TopicsConfig::default()
+        };
+        let order = topics.settings_of("order.created");
+        assert_eq!((order.partitions, order.replication), (24, 1));
+        assert!(order.compaction);
+        let other = topics.settings_of("user.registered");
+        assert_eq!(other.partitions, 6);
+        assert_eq!(other.retention, TopicsConfig::default().retention);
+        assert!(!other.compaction);
+    }
+}

@@ -1,0 +1,136 @@
+//! The books: every event and every job, and what became of it.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, atomic::Ordering},
+};
+
+use millgate_bridge::{BridgeCounts, BridgeStats};
+use millgate_jobs::QueueStats;
+
+use super::{DeadLetterView, Mails};
+use crate::servers::Servers;
+
+/// Looks at all servers.
+pub(super) struct Observer<'a> {
+    pub(super) servers: &'a Servers,
+    pub(super) bridge: Arc<BridgeStats>,
+    pub(super) mails: Mails,
+    pub(super) dead_letters: &'a DeadLetterView,
+}
+
+/// The books at one moment.
+pub(super) struct Balance {
+    published: Option<u64>,
+    bridge: BridgeCounts,
+    queues: BTreeMap<&'static str, QueueStats>,
+    mails: Option<u64>,
+    dead_letters: u64,
+    report: Vec<String>,
+}
+
+/// One sum, and whether it holds.
+pub(super) struct Check {
+    what: String,
+    pub(super) holds: bool,
+}
+
+impl fmt::Display for Check {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}  {}", if self.holds { "ok  " } else { "FAIL" }, self.what)
+    }
+}
+
+impl Observer<'_> {
+    pub(super) async fn look(&self, published: Option<u64>) -> anyhow::Result<Balance> {
+        let mut queues = BTreeMap::new();
+        for name in self.servers.queue_names() {
+            queues.insert(name, self.servers.queues.queue(name).stats().await?);
+        }
+        let report = match &self.servers.report {
+            Some(report) => report(self.servers.database.clone()).await.unwrap_or_else(|error| vec![error.to_string()]),
+            None => Vec::new(),
+        };
+        Ok(Balance {
+            published,
+            bridge: self.bridge.read(),
+            queues,
+            mails: self.mails.as_ref().map(|count| count.load(Ordering::Relaxed)),
+            dead_letters: self.dead_letters.count(),
+            report,
+        })
+    }
+}
+
+impl Balance {
+    fn sum(&self, part: impl Fn(&QueueStats) -> u64) -> u64 {
+        self.queues.values().map(part).sum()
+    }
+
+    fn dead(&self) -> u64 {
+        self.bridge.dead + self.sum(QueueStats::dead)
+    }
+
+    /// Everything published has arrived, and no job has anything left to do.
+    pub(super) fn is_settled(&self) -> bool {
+        self.published.is_some_and(|published| self.bridge.handed_off + self.bridge.dead >= published)
+            && self.sum(|queue| queue.waiting + queue.delayed + queue.active + queue.unburied) == 0
+            && self.dead_letters >= self.dead()
+    }
+
+    /// For the screen.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let published = self.published.map_or_else(|| "…".to_owned(), |count| count.to_string());
+        let BridgeCounts { handed_off, dead, .. } = self.bridge;
+        let mut lines = vec![format!("events     published {published} · handed off {handed_off} · dead {dead}")];
+        for (queue, stats) in &self.queues {
+            lines.push(format!(
+                "{queue:<10} waiting {} · delayed {} · active {}",
+                stats.waiting, stats.delayed, stats.active
+            ));
+            for (kind, counts) in &stats.kinds {
+                lines.push(format!(
+                    "           {kind:<24} {:>3} done of {:>3} · {} retries · {} cancelled · {} dead",
+                    counts.done, counts.enqueued, counts.retried, counts.cancelled, counts.dead
+                ));
+            }
+        }
+        if let Some(mails) = self.mails {
+            lines.push(format!("mails      {mails} arrived"));
+        }
+        lines.push(format!("dead       {} letters on the topic", self.dead_letters));
+        lines.extend(self.report.iter().cloned());
+        lines
+    }
+
+    /// The sums that must hold at the end.
+    pub(super) fn checks(&self) -> Vec<Check> {
+        let published = self.published.unwrap_or_default();
+        let BridgeCounts { handed_off, dead, .. } = self.bridge;
+        let mut checks = vec![Check {
+            what: format!("events: {published} published = {handed_off} handed off + {dead} dead"),
+            holds: published == handed_off + dead,
+        }];
+        let waiting = self.sum(|queue| queue.waiting + queue.delayed + queue.active);
+        let (enqueued, done) = (self.sum(QueueStats::enqueued), self.sum(QueueStats::done));
+        let (cancelled, jobs_dead) = (self.sum(QueueStats::cancelled), self.sum(QueueStats::dead));
+        checks.push(Check {
+            what: format!(
+                "jobs:   {enqueued} enqueued = {done} done + {cancelled} cancelled + {waiting} waiting + {jobs_dead} dead"
+            ),
+            holds: enqueued == done + cancelled + waiting + jobs_dead && waiting == 0,
+        });
+        checks.push(Check {
+            what: format!("dead:   {} letters on the topic = {dead} events + {jobs_dead} jobs", self.dead_letters),
+            holds: self.dead_letters == dead + jobs_dead,
+        });
+        if let (Some(mails), Some(email)) = (self.mails, self.queues.get("email")) {
+            checks.push(Check {
+                what: format!("mails:  {mails} arrived = {} email jobs done", email.done()),
+                holds: mails == email.done(),
+            });
+        }
+        checks
+    }
+}

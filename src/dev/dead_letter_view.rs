@@ -1,0 +1,73 @@
+//! Reading the dead-letter topic while it is written.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use millgate_events::{Consumer, ConsumerConfig, Headers, KafkaConfig};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+
+/// What is on the topic, a line each.
+pub(super) struct DeadLetterView {
+    lines: Arc<Mutex<Vec<String>>>,
+    stop: CancellationToken,
+    reading: JoinHandle<()>,
+}
+
+impl DeadLetterView {
+    pub(super) fn start(config: &Config) -> anyhow::Result<Self> {
+        let group = format!("{}-view-{}", config.kafka.consumer_group, uuid::Uuid::new_v4().simple());
+        let mut consumer = Consumer::start(ConsumerConfig {
+            // What was there before is another run's.
+            kafka: KafkaConfig { consumer_group: group, auto_offset_reset: "latest".into(), ..config.kafka.clone() },
+            topics: vec![config.bridge.dead_letter_topic.clone()],
+            batch_size: 100,
+            buffer_bytes: 1 << 20,
+            commit_interval: Duration::from_mins(1),
+            drain_timeout: Duration::from_secs(1),
+        })?;
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let stop = CancellationToken::new();
+        let (written, stopped) = (lines.clone(), stop.clone());
+        let reading = tokio::spawn(async move {
+            while let Some(Some(batch)) = stopped.run_until_cancelled(consumer.next()).await {
+                let new = batch.records.iter().map(|record| line(&record.headers));
+                written.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
+                batch.token.settle();
+            }
+            let _ = consumer.close().await;
+        });
+        Ok(Self { lines, stop, reading })
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn count(&self) -> u64 {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).len() as u64
+    }
+
+    pub(super) async fn close(self) {
+        self.stop.cancel();
+        let _ = self.reading.await;
+    }
+}
+
+fn line(headers: &Headers) -> String {
+    let text = |name: &str| headers.text(name).unwrap_or("?").to_owned();
+    let what = match headers.text("x-dlq-kind") {
+        Some("job") => format!("job   {} after {} attempts", text("x-dlq-job-kind"), text("__dlq.errors.delivery.count")),
+        _ => format!(
+            "event {}/{}/{}",
+            text("__dlq.errors.topic"),
+            text("__dlq.errors.partition"),
+            text("__dlq.errors.offset")
+        ),
+    };
+    format!("dead letter: {what}: {}: {}", text("x-dlq-code"), text("__dlq.errors.message"))
+}

@@ -1,0 +1,229 @@
+//! `millgate dev`: all roles in one process, on servers in memory unless URLs name real ones.
+
+mod balance;
+mod dead_letter_view;
+#[cfg(feature = "embedded")]
+mod embedded;
+#[cfg(feature = "embedded")]
+mod mail_catcher;
+mod screen;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use millgate_events::TopicAdmin;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    App,
+    app::Configuration,
+    config::{Config, Origin, Setting},
+    lifecycle::stop_on_signal,
+    servers::Servers,
+};
+use balance::{Balance, Observer};
+use dead_letter_view::DeadLetterView;
+use screen::Screen;
+
+/// What to do.
+pub(crate) struct Plan {
+    /// Settle, balance, and clean up.
+    pub(crate) demo: bool,
+    /// Go on until told to stop.
+    pub(crate) stay: bool,
+    /// Publish the application's sample traffic.
+    pub(crate) samples: bool,
+}
+
+/// A demo that has not settled by then does not balance either.
+const SETTLE_WITHIN: Duration = Duration::from_mins(2);
+const FRAME: Duration = Duration::from_millis(250);
+
+/// Runs it all; `true` if the books balance (without a demo: always).
+pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> anyhow::Result<bool> {
+    let began = Instant::now();
+    let stop = stop_on_signal()?;
+    let Configuration { mut config, settings } = configuration;
+    let mails = embed(&mut config, &settings)?;
+    if plan.demo {
+        isolate(&mut config, &settings);
+    }
+    let servers = Servers::new(app, config)?;
+    let admin = TopicAdmin::new(&servers.config.kafka, Duration::from_secs(10))?;
+    let changes = admin.plan(&servers.topic_specs()).await?;
+    admin.apply(&changes).await?;
+    servers.migrate().await.context("the tables cannot be created")?;
+
+    let roles = Roles::start(&servers)?;
+    let dead_letters = DeadLetterView::start(&servers.config)?;
+    let observer = Observer { servers: &servers, bridge: roles.bridge.clone(), mails, dead_letters: &dead_letters };
+    println!("ready in {:.1} s\n", began.elapsed().as_secs_f64());
+
+    let mut well = true;
+    if plan.demo {
+        well = demo(&observer, &servers, &stop).await?;
+    } else if let (true, Some(samples)) = (plan.samples, &servers.samples) {
+        let publish = samples(servers.producer.clone(), servers.database.clone());
+        publish.await.map_err(|error| anyhow::anyhow!("the samples were not published: {error}"))?;
+    }
+    if plan.stay && !stop.is_cancelled() {
+        println!("going on until Ctrl-C");
+        let mut screen = Screen::new();
+        while stop.run_until_cancelled(tokio::time::sleep(FRAME)).await.is_some() {
+            screen.show(&observer.look(None).await?.lines());
+        }
+    }
+    stop.cancel();
+    roles.end().await;
+    dead_letters.close().await;
+    if plan.demo {
+        clean_up(&servers, &admin).await?;
+    }
+    Ok(well)
+}
+
+/// Publishes the samples, watches until everything is settled, and says whether the books balance.
+async fn demo(observer: &Observer<'_>, servers: &Servers, stop: &CancellationToken) -> anyhow::Result<bool> {
+    let Some(samples) = &servers.samples else {
+        println!("this application has no sample traffic; add App::samples(…)");
+        return Ok(true);
+    };
+    let mut publishing = tokio::spawn(samples(servers.producer.clone(), servers.database.clone()));
+    let mut published = None;
+    let mut screen = Screen::new();
+    let deadline = Instant::now() + SETTLE_WITHIN;
+    let last = loop {
+        if published.is_none() {
+            if let Ok(done) = tokio::time::timeout(FRAME, &mut publishing).await {
+                let count = done?.map_err(|error| anyhow::anyhow!("the samples were not published: {error}"))?;
+                published = Some(count);
+            }
+        } else if stop.run_until_cancelled(tokio::time::sleep(FRAME)).await.is_none() {
+            return Ok(false);
+        }
+        let balance: Balance = observer.look(published).await?;
+        screen.show(&balance.lines());
+        if balance.is_settled() || Instant::now() > deadline {
+            break balance;
+        }
+    };
+    for line in observer.dead_letters.lines() {
+        println!("{line}");
+    }
+    println!();
+    let checks = last.checks();
+    for check in &checks {
+        println!("{check}");
+    }
+    Ok(checks.iter().all(|check| check.holds))
+}
+
+/// The roles of production, in this process.
+struct Roles {
+    tasks: JoinSet<anyhow::Result<()>>,
+    stop: CancellationToken,
+    bridge: std::sync::Arc<millgate_bridge::BridgeStats>,
+}
+
+impl Roles {
+    fn start(servers: &Servers) -> anyhow::Result<Self> {
+        let stop = CancellationToken::new();
+        let mut tasks = JoinSet::new();
+        let bridge = servers.bridge()?;
+        let stats = bridge.stats();
+        let (worker, forwarder) = servers.worker()?;
+        let stopped = stop.clone();
+        tasks.spawn(async move { Ok(bridge.run(stopped).await?) });
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            worker.run(stopped).await;
+            Ok(())
+        });
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            forwarder.run(stopped).await;
+            Ok(())
+        });
+        Ok(Self { tasks, stop, bridge: stats })
+    }
+
+    async fn end(mut self) {
+        self.stop.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => eprintln!("error: {error:#}"),
+                Err(panic) => eprintln!("error: {panic}"),
+            }
+        }
+    }
+}
+
+fn is_default(settings: &[Setting], key: &str) -> bool {
+    settings.iter().any(|setting| setting.key.to_string() == key && setting.origin == Origin::Default)
+}
+
+/// A demo has names of its own, so that its books are its own, and so that it can clean up after itself.
+fn isolate(config: &mut Config, settings: &[Setting]) {
+    let id: String = uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect();
+    if is_default(settings, "kafka.topic_prefix") {
+        config.kafka.topic_prefix = format!("demo-{id}.");
+    }
+    if is_default(settings, "kafka.consumer_group") {
+        config.kafka.consumer_group = format!("demo-{id}");
+    }
+    if is_default(settings, "redis.prefix") {
+        config.redis.prefix = format!("demo-{id}");
+    }
+    if is_default(settings, "postgres.schema") && !is_default(settings, "postgres.url") {
+        config.postgres.schema = format!("demo_{id}");
+    }
+}
+
+/// Removes what the demo made, where it made it under names of its own.
+async fn clean_up(servers: &Servers, admin: &TopicAdmin) -> anyhow::Result<()> {
+    let Config { kafka, redis, postgres, .. } = &servers.config;
+    if kafka.topic_prefix.starts_with("demo-") {
+        let specs = servers.topic_specs();
+        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
+        admin.delete(&names).await?;
+    }
+    if redis.prefix.starts_with("demo-") {
+        for queue in servers.queue_names() {
+            servers.queues.queue(queue).obliterate().await?;
+        }
+    }
+    if postgres.schema.starts_with("demo_") {
+        let drop = format!("DROP SCHEMA \"{}\" CASCADE", postgres.schema);
+        sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&servers.database).await?;
+    }
+    Ok(())
+}
+
+/// Counts of the mails that arrived, where we run the mail server.
+type Mails = Option<std::sync::Arc<std::sync::atomic::AtomicU64>>;
+
+/// Starts in-memory servers for those that nobody named.
+#[cfg(feature = "embedded")]
+fn embed(config: &mut Config, settings: &[Setting]) -> anyhow::Result<Mails> {
+    embedded::start(config, &|key| is_default(settings, key))
+}
+
+#[cfg(not(feature = "embedded"))]
+fn embed(_: &mut Config, settings: &[Setting]) -> anyhow::Result<Mails> {
+    let urls = [
+        ("kafka.brokers", "KAFKA_BROKERS"),
+        ("redis.url", "MILLGATE_REDIS_URL"),
+        ("postgres.url", "MILLGATE_POSTGRES_URL"),
+        ("smtp.url", "MILLGATE_SMTP_URL"),
+    ];
+    let missing: Vec<&str> =
+        urls.iter().filter(|(key, _)| is_default(settings, key)).map(|(_, variable)| *variable).collect();
+    anyhow::ensure!(
+        missing.is_empty(),
+        "this build has no servers in memory: set {}, or build with --features embedded",
+        missing.join(", ")
+    );
+    Ok(None)
+}

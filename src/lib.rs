@@ -1,0 +1,49 @@
+//! Kafka events become Redis-backed jobs, and none is lost on the way.
+//!
+//! An application says which events there are, which jobs they come to, and who does them; [`App::main`] makes
+//! it a program with every subcommand: `dev`, `bridge`, `worker`, `publish`, `topics`, `migrate`, `doctor` …
+//!
+//! ```no_run
+//! use millgate::{App, Ctx, Done, Event, Job, JobError, on};
+//! use serde::{Deserialize, Serialize};
+//!
+//! #[derive(Serialize, Deserialize, Event)]
+//! #[event(type = "order.created", key = "order_id")]
+//! struct OrderCreated { order_id: String }
+//!
+//! #[derive(Serialize, Deserialize, Job)]
+//! #[job(queue = "parcels", max_attempts = 8)]
+//! struct PackParcel { order_id: String }
+//!
+//! async fn pack_parcel(job: PackParcel, _: Ctx) -> Result<Done, JobError> {
+//!     println!("packing {}", job.order_id);
+//!     Ok(Done)
+//! }
+//!
+//! fn main() -> std::process::ExitCode {
+//!     App::new("parcels")
+//!         .route(on::<OrderCreated>().enqueue(|e| PackParcel { order_id: e.order_id.clone() }))
+//!         .worker(pack_parcel)
+//!         .main()
+//! }
+//! ```
+
+// What the derive macros write names `::millgate`, also in here.
+extern crate self as millgate;
+
+mod app;
+mod cli;
+pub mod config;
+mod dev;
+mod event_registry;
+mod lifecycle;
+mod servers;
+pub mod shop;
+mod telemetry;
+
+pub use app::{App, BoxError};
+pub use millgate_bridge::{Received, Route, on};
+pub use millgate_derive::{Event, Job};
+pub use millgate_events::{Event, EventMeta, KafkaConfig, Producer, Published, Value};
+pub use millgate_jobs::{ErrorCode, Job, JobOptions, delay, priority, unique};
+pub use millgate_workers::{Ctx, Done, Handler, JobError, State, email, inventory};

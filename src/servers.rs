@@ -1,0 +1,139 @@
+//! An application with the way to its servers, each connected when first used.
+
+use std::{str::FromStr, sync::Arc};
+
+use anyhow::Context;
+use millgate_bridge::{Bridge, Routes};
+use millgate_events::{DeadLetters, Producer, TopicSpec};
+use millgate_jobs::Queues;
+use millgate_workers::{
+    DeadLetterForwarder, Handlers, State, Worker,
+    email::{Mailer, Templates},
+};
+use sqlx::{
+    PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{
+    App,
+    app::{Report, Samples},
+    config::{Config, PostgresConfig},
+    event_registry::EventRegistry,
+};
+
+/// Everything that a role needs.
+pub(crate) struct Servers {
+    pub(crate) config: Config,
+    pub(crate) producer: Producer,
+    pub(crate) queues: Queues,
+    pub(crate) database: PgPool,
+    pub(crate) events: EventRegistry,
+    pub(crate) handlers: Arc<Handlers>,
+    pub(crate) samples: Option<Samples>,
+    pub(crate) report: Option<Report>,
+    migrations: Option<&'static Migrator>,
+    routes: Arc<Routes>,
+    state: State,
+}
+
+impl Servers {
+    /// Reads every URL; connects nowhere yet.
+    pub(crate) fn new(app: App, config: Config) -> anyhow::Result<Self> {
+        let producer = Producer::new(&config.kafka, app.name)?;
+        let queues = Queues::new(&config.redis)?;
+        let database = pool(&config.postgres)?;
+        Ok(Self {
+            producer,
+            queues,
+            database,
+            events: app.events,
+            handlers: Arc::new(app.handlers),
+            samples: app.samples,
+            report: app.report,
+            migrations: app.migrations,
+            routes: Arc::new(app.routes),
+            state: app.state,
+            config,
+        })
+    }
+
+    /// The topics that the application needs, as the configuration wants them.
+    pub(crate) fn topic_specs(&self) -> Vec<TopicSpec> {
+        let own = self.events.topics();
+        let names = own.into_iter().chain([self.config.bridge.dead_letter_topic.as_str()]);
+        let specs = names.map(|name| {
+            let settings = self.config.topics.settings_of(name);
+            TopicSpec {
+                name: name.to_owned(),
+                partitions: settings.partitions as usize,
+                replication: i32::try_from(settings.replication).unwrap_or(i32::MAX),
+                retention: Some(settings.retention),
+                compaction: settings.compaction,
+            }
+        });
+        specs.collect()
+    }
+
+    /// Names of the queues that some handler works on or some route fills.
+    pub(crate) fn queue_names(&self) -> Vec<&'static str> {
+        let routed = self.routes.jobs().map(|(_, queue)| queue);
+        let mut names: Vec<_> = self.handlers.queues().iter().copied().chain(routed).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// Creates the schema and the tables.
+    pub(crate) async fn migrate(&self) -> anyhow::Result<usize> {
+        let Some(migrations) = self.migrations else { return Ok(0) };
+        let schema = &self.config.postgres.schema;
+        if schema != "public" {
+            // A name cannot be a parameter; quoted, with its quotes doubled, it can only be a name.
+            let create = format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', "\"\""));
+            sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&self.database).await?;
+        }
+        migrations.run(&self.database).await.context("a migration failed; nothing of it was kept")?;
+        Ok(migrations.iter().count())
+    }
+
+    /// The bridge, which joins its consumer group at once. Refuses routes to jobs that no handler of this
+    /// application does: they would wait for ever.
+    pub(crate) fn bridge(&self) -> anyhow::Result<Bridge> {
+        let unhandled = self.routes.unhandled(|kind| self.handlers.handles(kind));
+        let kinds: Vec<String> = unhandled.iter().map(|(kind, queue)| format!("{kind} (queue {queue})")).collect();
+        anyhow::ensure!(
+            kinds.is_empty(),
+            "routes make jobs that no handler does: {}; add App::worker(…) for each",
+            kinds.join(", ")
+        );
+        let Config { kafka, bridge, .. } = &self.config;
+        Ok(Bridge::start(kafka, bridge, self.routes.clone(), self.queues.clone(), self.producer.clone())?)
+    }
+
+    /// The worker, which takes jobs at once, and what brings its dead jobs to their topic.
+    pub(crate) fn worker(&self) -> anyhow::Result<(Worker, DeadLetterForwarder)> {
+        let Config { worker, smtp, bridge, .. } = &self.config;
+        let state = self.state.clone();
+        let state =
+            state.with(self.database.clone()).with(Mailer::new(smtp)?).with(Templates::new(smtp)?);
+        let started = Worker::start(worker, &self.queues, self.handlers.clone(), state)?;
+        let names = started.queues();
+        let forwarder = DeadLetterForwarder {
+            queues: names.iter().map(|name| self.queues.queue(name)).collect(),
+            dead_letters: DeadLetters::new(self.producer.clone(), &bridge.dead_letter_topic),
+        };
+        Ok((started, forwarder))
+    }
+}
+
+fn pool(config: &PostgresConfig) -> anyhow::Result<PgPool> {
+    let wrong = "postgres.url cannot be read; it looks like postgres://user:password@127.0.0.1:5432/database";
+    let mut options = PgConnectOptions::from_str(&config.url).context(wrong)?.application_name("millgate");
+    if config.schema != "public" {
+        options = options.options([("search_path", &config.schema)]);
+    }
+    let pool = PgPoolOptions::new().max_connections(config.pool_size).acquire_timeout(config.connect_timeout);
+    Ok(pool.connect_lazy_with(options))
+}

@@ -1,0 +1,143 @@
+//! What happens in the shop.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::Event;
+
+/// So many of one thing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Which thing.
+    pub sku: String,
+    /// How many.
+    pub quantity: i32,
+}
+
+/// Somebody ordered something. Version 1 had one amount in whole units and no currency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(type = "order.created", version = 2, key = "order_id", upcast = "order_created_from")]
+pub struct OrderCreated {
+    /// The order.
+    pub order_id: String,
+    /// Who ordered.
+    pub customer_name: String,
+    /// Where mail about it goes.
+    pub customer_email: String,
+    /// What was ordered.
+    pub items: Vec<Item>,
+    /// What it costs, in hundredths.
+    pub total_cents: i64,
+    /// Of this currency.
+    pub currency: String,
+}
+
+fn order_created_from(version: u32, mut data: Value) -> Result<Value, String> {
+    let units = data["amount"].as_i64().ok_or_else(|| format!("version {version} has a whole `amount`"))?;
+    let name = data["customer_email"].as_str().unwrap_or_default().to_owned();
+    let order = data.as_object_mut().ok_or("it is no object")?;
+    order.insert("total_cents".into(), json!(units * 100));
+    order.insert("currency".into(), json!("USD"));
+    order.entry("customer_name").or_insert(json!(name));
+    Ok(data)
+}
+
+/// The shop accepted an order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(type = "order.confirmed", key = "order_id")]
+pub struct OrderConfirmed {
+    /// The order.
+    pub order_id: String,
+}
+
+/// An order will not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(type = "order.canceled", key = "order_id")]
+pub struct OrderCanceled {
+    /// The order.
+    pub order_id: String,
+    /// Why.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// The money for an order went back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(type = "order.refunded", key = "order_id")]
+pub struct OrderRefunded {
+    /// The order.
+    pub order_id: String,
+    /// How much, in hundredths.
+    pub amount_cents: i64,
+}
+
+/// Somebody paid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(type = "payment.created", key = "order_id")]
+pub struct PaymentCreated {
+    /// The payment.
+    pub payment_id: String,
+    /// What was paid for.
+    pub order_id: String,
+    /// Where the receipt goes.
+    pub customer_email: String,
+    /// How much, in hundredths.
+    pub amount_cents: i64,
+    /// Of this currency.
+    pub currency: String,
+}
+
+/// A payment changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(type = "payment.updated", key = "payment_id")]
+pub struct PaymentUpdated {
+    /// The payment.
+    pub payment_id: String,
+    /// What it is now: `settled`, `failed`.
+    pub status: String,
+}
+
+/// Somebody signed up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(type = "user.registered", key = "user_id")]
+pub struct UserRegistered {
+    /// The user.
+    pub user_id: String,
+    /// Where the welcome goes.
+    pub email: String,
+    /// Who it is.
+    pub name: String,
+    /// When, if the service says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<DateTime<Utc>>,
+}
+
+/// Some service wants a mail sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[event(type = "notification.email", key = "to")]
+pub struct NotificationRequested {
+    /// To whom.
+    pub to: String,
+    /// Its subject.
+    pub subject: String,
+    /// Its text.
+    pub body: String,
+    /// A template other than the plain one.
+    #[serde(default)]
+    pub template: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_of_version_1_is_lifted() {
+        let old = json!({ "order_id": "o1", "customer_email": "a@b.example", "items": [], "amount": 12 });
+        let lifted = OrderCreated::upcast(1, old).unwrap();
+        let order: OrderCreated = serde_json::from_value(lifted).unwrap();
+        assert_eq!((order.total_cents, order.currency.as_str()), (1_200, "USD"));
+        assert!(OrderCreated::upcast(1, json!({})).unwrap_err().contains("amount"));
+    }
+}

@@ -1,0 +1,112 @@
+//! The command line: what it says, and how it ends.
+
+use millgate_testkit::{Binary, Child, Folder, free_port};
+
+use crate::shop::{PATIENCE, Shop, order};
+
+async fn end(child: &Child) -> (Option<i32>, String) {
+    let status = child.wait_exit(PATIENCE).await;
+    (status.code(), child.output())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_of_each_server_whether_it_is_well() {
+    let mut shop = Shop::open("doctor").await;
+    let said = shop.run(&["doctor"]).await;
+    for server in ["ok    Kafka", "ok    Redis", "ok    PostgreSQL", "ok    SMTP"] {
+        assert!(said.contains(server), "{said}");
+    }
+    shop.set("MILLGATE_SMTP_URL", format!("smtp://127.0.0.1:{}", free_port()));
+    shop.set("MILLGATE_REDIS_URL", format!("redis://:secret@127.0.0.1:{}/0", free_port()));
+    let (code, said) = end(&shop.start(&["doctor", "--json"])).await;
+    assert_eq!(code, Some(1));
+    let findings: serde_json::Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let well: Vec<bool> = findings.as_array().unwrap().iter().map(|f| f["well"].as_bool().unwrap()).collect();
+    assert_eq!(well, [true, false, true, false]);
+    assert!(findings[1]["advice"].as_str().unwrap().contains("MILLGATE_REDIS_URL"));
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_are_planned_then_applied_then_right() {
+    let mut shop = Shop::open("topics").await;
+    shop.set("MILLGATE_TOPICS_PARTITIONS", "4");
+    let plan = shop.run(&["topics", "plan"]).await;
+    assert!(plan.contains("~ order.created  partitions: 3 -> 4"), "{plan}");
+    let again = shop.run(&["topics", "plan"]).await;
+    assert_eq!(plan, again, "a plan changes nothing");
+    shop.run(&["topics", "apply"]).await;
+    assert_eq!(shop.run(&["topics", "plan"]).await, "topics are as they should be");
+    let list = shop.run(&["topics", "list", "--json"]).await;
+    assert!(list.contains("\"partitions\": 4"), "{list}");
+    shop.set("MILLGATE_TOPICS_PARTITIONS", "2");
+    let (code, said) = end(&shop.start(&["topics", "apply"])).await;
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("cannot remove partitions"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publish_takes_all_lines_or_none() {
+    let shop = Shop::open("publish").await;
+    let folder = Folder::new("publish");
+    let file = folder.path().join("events.jsonl");
+    let lines = [order(1), r#"{"type":"order.creatd","data":{}}"#.into(), r#"{"type":"order.created","data":{}}"#.into()];
+    std::fs::write(&file, lines.join("\n")).unwrap();
+    let (code, said) = end(&shop.start(&["publish", file.to_str().unwrap()])).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("events.jsonl:2: unknown event type order.creatd; did you mean order.created?"), "{said}");
+    assert!(said.contains("events.jsonl:3: data is no order.created: missing field"), "{said}");
+    assert_eq!(shop.kafka.ends("order.created").await.iter().sum::<i64>(), 0);
+
+    std::fs::write(&file, [order(1), order(2)].join("\n\n")).unwrap();
+    let said = shop.run(&["publish", "--json", file.to_str().unwrap()]).await;
+    assert!(said.contains("\"published\":2"), "{said}");
+    assert_eq!(shop.kafka.ends("order.created").await.iter().sum::<i64>(), 2);
+
+    let (code, said) = end(&shop.start(&["publish", "nowhere.jsonl"])).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("nowhere.jsonl cannot be read"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_samples_of_the_readme_are_published() {
+    let shop = Shop::open("readme").await;
+    let said = shop.run(&["publish", concat!(env!("CARGO_MANIFEST_DIR"), "/examples/orders.jsonl")]).await;
+    assert_eq!(said, "5 events published, acked by all in-sync replicas");
+    let said = shop.run(&["migrate"]).await;
+    assert!(said.ends_with("migrations are in the database"), "{said}");
+    let said = shop.run(&["queues", "--json"]).await;
+    assert!(said.contains("\"inventory\""), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_understood_ends_with_2_and_the_nearest_right_name() {
+    let folder = Folder::new("config");
+    std::fs::write(folder.path().join("millgate.toml"), "[kafka]\nbroker = \"x\"\n[shop]\nreminder_dely = \"1h\"\n").unwrap();
+    let millgate = Binary::new(env!("CARGO_BIN_EXE_millgate")).folder(folder.path());
+    let (code, said) = end(&millgate.clone().arg("config").spawn()).await;
+    assert_eq!(code, Some(2));
+    assert!(said.contains("millgate.toml:2") && said.contains("did you mean") && said.contains("brokers"), "{said}");
+    assert!(said.contains("reminder_delay"), "{said}");
+    let (code, said) = end(&millgate.arg("brigde").spawn()).await;
+    assert_eq!(code, Some(2));
+    assert!(said.contains("bridge"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn config_says_where_each_value_came_from_and_hides_secrets() {
+    let folder = Folder::new("config");
+    std::fs::write(folder.path().join("millgate.toml"), "[worker]\nconcurrency = 7\n").unwrap();
+    let millgate = Binary::new(env!("CARGO_BIN_EXE_millgate"))
+        .folder(folder.path())
+        .env("KAFKA_BROKERS", "kafka-1:9092")
+        .env("MILLGATE_POSTGRES_URL", "postgres://shop:hunter2@db/shop")
+        .arg("config");
+    let (code, said) = end(&millgate.spawn()).await;
+    assert_eq!(code, Some(0), "{said}");
+    let line = |key: &str| said.lines().find(|line| line.starts_with(key)).unwrap_or_default().to_owned();
+    assert!(line("kafka.brokers").ends_with("# env KAFKA_BROKERS"), "{said}");
+    assert!(line("worker.concurrency = 7").ends_with("# millgate.toml:2"), "{said}");
+    assert!(line("worker.lease").ends_with("# default"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}

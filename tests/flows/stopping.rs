@@ -1,0 +1,65 @@
+//! Being told to stop: work in hand is finished or handed back, and the exit code is 0.
+
+use millgate_testkit::{Proxy, wait_until};
+
+use crate::shop::{PATIENCE, Shop, notification, order};
+
+async fn wait_active(shop: &Shop, queue: &str) {
+    wait_until("a job is in hand", PATIENCE, async || shop.stats(queue).await.active == 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_in_hand_is_finished() {
+    let mut shop = Shop::open("stop-finish").await;
+    let proxy = Proxy::to(&shop.database.address());
+    shop.set("MILLGATE_POSTGRES_URL", shop.database.url_at(&proxy.address()));
+    let bridge = shop.start(&["bridge"]);
+    let worker = shop.start(&["worker", "--queues", "inventory"]);
+    proxy.stall();
+    shop.publish(&[order(1)]).await;
+    wait_active(&shop, "inventory").await;
+    worker.sigterm();
+    worker.wait_for_line("worker stops", PATIENCE).await;
+    proxy.restore();
+    assert!(worker.wait_exit(PATIENCE).await.success(), "{}", worker.output());
+    assert_eq!(shop.done("inventory", "update-inventory").await, 1);
+    assert_eq!(shop.stock("lamp").await, 999);
+    bridge.sigterm();
+    assert!(bridge.wait_exit(PATIENCE).await.success(), "{}", bridge.output());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_takes_too_long_is_handed_back_without_spending_an_attempt() {
+    let mut shop = Shop::open("stop-hand-back").await;
+    shop.set("MILLGATE_WORKER_SHUTDOWN_TIMEOUT", "1s");
+    let _bridge = shop.start(&["bridge"]);
+    let worker = shop.start(&["worker"]);
+    shop.publish(&[notification("hang@mail.example")]).await;
+    wait_active(&shop, "email").await;
+    worker.sigterm();
+    assert!(worker.wait_exit(PATIENCE).await.success(), "{}", worker.output());
+    let stats = shop.stats("email").await;
+    assert_eq!((stats.waiting, stats.active), (1, 0), "it can be claimed at once");
+    let kind = &stats.kinds["notification-email"];
+    assert_eq!((kind.handed_back, kind.retried, kind.rescued), (1, 0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_signal_exits_at_once_and_loses_nothing() {
+    let mut shop = Shop::open("stop-twice").await;
+    shop.set("MILLGATE_SMTP_TIMEOUT", "5m");
+    let _bridge = shop.start(&["bridge"]);
+    let worker = shop.start(&["worker"]);
+    shop.publish(&[notification("hang@mail.example")]).await;
+    wait_active(&shop, "email").await;
+    worker.sigterm();
+    worker.wait_for_line("worker stops", PATIENCE).await;
+    worker.sigterm();
+    assert_eq!(worker.wait_exit(PATIENCE).await.code(), Some(128 + 15));
+    // Its lease ends, and another worker takes the job.
+    let _worker = shop.start(&["worker"]);
+    wait_until("the job is rescued", PATIENCE, async || {
+        shop.stats("email").await.kinds["notification-email"].rescued == 1
+    })
+    .await;
+}

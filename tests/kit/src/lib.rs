@@ -1,0 +1,53 @@
+//! Real servers for tests.
+//!
+//! - What every test shares, each in a corner of its own: [`KafkaSpace`] (topics under a prefix),
+//!   [`RedisSpace`] (keys under a prefix), [`Database`] (a schema), all on the servers that
+//!   `make services-up` starts.
+//! - What a test has to itself, to kill and to freeze: [`RedisServer`], [`KafkaServer`],
+//!   [`SmtpServer`], and [`Binary`] for programs of our own.
+//! - What stands between a client and its server, to cut or to stall: [`Proxy`].
+//! - Waiting for what should come true, and saying what did not: [`wait_until`], [`wait_for`].
+//!
+//! Everything that was started here ends with the value that stands for it, and at the latest with
+//! the test process, however that ends.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "what goes wrong here is a test that cannot be run; a panic with a line number says so"
+)]
+
+mod address;
+mod binary;
+mod child;
+mod database;
+mod folder;
+mod kafka_server;
+mod kafka_space;
+mod logs;
+mod mail;
+mod names;
+mod port;
+mod proxy;
+mod redis_server;
+mod redis_space;
+mod smtp_server;
+mod tools;
+mod wait;
+
+pub use binary::Binary;
+pub use child::Child;
+pub use database::Database;
+pub use folder::Folder;
+pub use kafka_server::KafkaServer;
+pub use kafka_space::KafkaSpace;
+pub use logs::logs;
+pub use mail::Mail;
+pub use names::unique;
+pub use port::free_port;
+pub use proxy::Proxy;
+pub use redis_server::RedisServer;
+pub use redis_space::RedisSpace;
+pub use smtp_server::SmtpServer;
+pub use wait::{wait_for, wait_until};

@@ -1,0 +1,125 @@
+//! A way to a server that a test can cut, stall and mend.
+
+use std::{thread, time::Duration};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use crate::free_port;
+
+/// What the way does with connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Open,
+    /// Nothing moves, and nobody is told.
+    Stalled,
+    /// Connections break, and new ones break at once.
+    Cut,
+    /// The test is over.
+    Gone,
+}
+
+/// Hands bytes on between clients and a server, on a thread of its own.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    way: watch::Sender<Way>,
+}
+
+impl Proxy {
+    /// A way to `server`, `host:port`. The server need not be up.
+    pub fn to(server: &str) -> Self {
+        let (way, state) = watch::channel(Way::Open);
+        let (port, server) = (free_port(), server.to_owned());
+        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        thread::Builder::new()
+            .name("proxy".into())
+            .spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                runtime.block_on(accept(listener, server, state));
+            })
+            .unwrap();
+        Self { port, way }
+    }
+
+    /// `127.0.0.1:port`: what a client is to use in place of the server's address.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Breaks all connections; new ones break at once, too.
+    pub fn cut(&self) {
+        self.way.send_replace(Way::Cut);
+    }
+
+    /// Leaves connections open and moves nothing; new ones are accepted and then silent.
+    pub fn stall(&self) {
+        self.way.send_replace(Way::Stalled);
+    }
+
+    /// All is well again. What was stalled moves on; what was cut stays so, and can be made anew.
+    pub fn restore(&self) {
+        self.way.send_replace(Way::Open);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.way.send_replace(Way::Gone);
+    }
+}
+
+async fn accept(listener: std::net::TcpListener, server: String, mut state: watch::Receiver<Way>) {
+    let listener = TcpListener::from_std(listener).unwrap();
+    loop {
+        let client = tokio::select! {
+            client = listener.accept() => client,
+            _ = state.wait_for(|way| *way == Way::Gone) => return,
+        };
+        if let Ok((client, _)) = client {
+            tokio::spawn(connect(client, server.clone(), state.clone()));
+        }
+    }
+}
+
+/// One connection, until either end closes it or the way is cut.
+async fn connect(client: TcpStream, server: String, state: watch::Receiver<Way>) {
+    let mut cut = state.clone();
+    let work = async {
+        pass(&state).await;
+        let server = TcpStream::connect(server).await.ok()?;
+        // Small packets, asked and answered: waiting for more to send would slow each of them.
+        client.set_nodelay(true).ok()?;
+        server.set_nodelay(true).ok()?;
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        tokio::join!(hand_on(from_client, to_server, &state), hand_on(from_server, to_client, &state));
+        Some(())
+    };
+    tokio::select! {
+        _ = work => {}
+        _ = cut.wait_for(|way| matches!(way, Way::Cut | Way::Gone)) => {}
+    }
+}
+
+/// Waits while the way is stalled.
+async fn pass(state: &watch::Receiver<Way>) {
+    // An error means that the proxy is gone, which ends the connection elsewhere.
+    let _ = state.clone().wait_for(|way| *way != Way::Stalled).await;
+}
+
+async fn hand_on(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, state: &watch::Receiver<Way>) {
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(bytes @ 1..) = from.read(&mut buffer).await {
+        pass(state).await;
+        if to.write_all(&buffer[..bytes]).await.is_err() {
+            return;
+        }
+    }
+    // One direction has ended; the other may still have something to say.
+    let _ = tokio::time::timeout(Duration::from_secs(5), to.shutdown()).await;
+}

@@ -1,0 +1,118 @@
+//! A Redis of a test's own, to be killed, frozen and filled.
+
+use std::{sync::Mutex, time::Duration};
+
+use millgate_jobs::{Queues, RedisConfig};
+use redis::{Client, FromRedisValue, InfoDict};
+
+use crate::{Child, Folder, free_port, logs, redis_space, tools::tool, unique, wait_until};
+
+const START: Duration = Duration::from_secs(20);
+
+/// A Redis on a port of its own: append-only file synced every second, `noeviction`.
+#[derive(Debug)]
+pub struct RedisServer {
+    port: u16,
+    folder: Folder,
+    process: Mutex<Option<Child>>,
+}
+
+impl RedisServer {
+    /// Starts one, and returns when it answers.
+    pub async fn start() -> Self {
+        let server = Self::start_later();
+        server.restart().await;
+        server
+    }
+
+    /// Chooses the port, and leaves the server down until [`restart`](Self::restart).
+    pub fn start_later() -> Self {
+        logs();
+        Self { port: free_port(), folder: Folder::new("redis"), process: Mutex::default() }
+    }
+
+    /// `127.0.0.1:port`.
+    pub fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// How to get there, under a prefix of its own that begins with `name`.
+    pub fn config(&self, name: &str) -> RedisConfig {
+        let url = format!("redis://{}/0", self.address());
+        RedisConfig { url, prefix: unique(name), ..RedisConfig::default() }
+    }
+
+    /// Queues on a connection of their own.
+    pub fn queues(&self, config: &RedisConfig) -> Queues {
+        Queues::new(config).unwrap()
+    }
+
+    /// SIGKILL. What the last second brought may be lost with it, as after a crash of the machine;
+    /// what was written to the file before is not.
+    pub fn kill9(&self) {
+        if let Some(process) = self.process.lock().unwrap().take() {
+            process.kill9();
+        }
+    }
+
+    /// Starts it again (or for the first time) on the same port and data; returns when it answers.
+    pub async fn restart(&self) {
+        self.kill9();
+        let process = Child::spawn("redis-server", &tool("REDIS_SERVER"), |command| {
+            let port = self.port.to_string();
+            command.args(["--bind", "127.0.0.1", "--port", &port, "--save", ""]);
+            command.args(["--appendonly", "yes", "--appendfsync", "everysec"]);
+            command.args(["--maxmemory-policy", "noeviction"]).arg("--dir").arg(self.folder.path());
+        });
+        wait_until("Redis starts", START, async || {
+            assert!(process.is_running(), "Redis ended: {}", process.output());
+            self.answers().await
+        })
+        .await;
+        *self.process.lock().unwrap() = Some(process);
+    }
+
+    /// SIGSTOP: connections stay open, and nothing is answered.
+    pub fn freeze(&self) {
+        self.with(Child::freeze);
+    }
+
+    /// SIGCONT.
+    pub fn thaw(&self) {
+        self.with(Child::thaw);
+    }
+
+    /// Lets it have that much memory, in bytes; 0 is no limit.
+    pub async fn set_maxmemory(&self, bytes: u64) {
+        self.command::<()>(&["CONFIG", "SET", "maxmemory", &bytes.to_string()]).await;
+    }
+
+    /// Memory that it uses now, in bytes.
+    pub async fn used_memory(&self) -> u64 {
+        self.command::<InfoDict>(&["INFO", "memory"]).await.get("used_memory").unwrap()
+    }
+
+    /// Sends a command, and gives the answer.
+    ///
+    /// # Panics
+    /// If it is an error.
+    pub async fn command<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        redis_space::command(&self.config(""), words).await
+    }
+
+    /// Its clock, in milliseconds since 1970.
+    pub async fn now(&self) -> i64 {
+        redis_space::now(&self.config("")).await
+    }
+
+    fn with(&self, action: impl FnOnce(&Child)) {
+        action(self.process.lock().unwrap().as_ref().expect("a Redis that runs"));
+    }
+
+    async fn answers(&self) -> bool {
+        let client = Client::open(self.config("").url).unwrap();
+        let Ok(mut connection) = client.get_multiplexed_async_connection().await else { return false };
+        // While it loads its file it accepts connections, and says so in an error.
+        redis::cmd("PING").exec_async(&mut connection).await.is_ok()
+    }
+}

@@ -1,0 +1,40 @@
+//! The `[worker]` section: how many jobs at a time, and how long each may take to die.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How a worker process runs jobs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerConfig {
+    /// Queues to work on. Empty: every queue that has a handler.
+    pub queues: Vec<String>,
+    /// Most jobs in hand at a time, per queue.
+    pub concurrency: usize,
+    /// A job whose worker has not renewed its lease for this long is given to another.
+    #[serde(with = "humantime_serde")]
+    pub lease: Duration,
+    /// On shutdown: how long jobs in hand may still take before they are handed back.
+    #[serde(with = "humantime_serde")]
+    pub shutdown_timeout: Duration,
+    /// First pause before a failed job runs again; doubles each time.
+    #[serde(with = "humantime_serde")]
+    pub backoff_base: Duration,
+    /// Longest such pause.
+    #[serde(with = "humantime_serde")]
+    pub backoff_max: Duration,
+}
+
+impl Default for WorkerConfig {
+    fn default() -> Self {
+        Self {
+            queues: Vec::new(),
+            concurrency: 32,
+            lease: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(20),
+            backoff_base: Duration::from_secs(1),
+            backoff_max: Duration::from_mins(10),
+        }
+    }
+}

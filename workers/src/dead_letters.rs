@@ -1,0 +1,102 @@
+//! From dead in Redis to the dead-letter topic.
+//!
+//! Dead in Redis first; published with acks from all in-sync replicas; only then dropped from Redis. If the topic
+//! cannot be written the job stays, and every round says so.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, SecondsFormat, Utc};
+use futures::future::join_all;
+use millgate_events::{DeadLetter, DeadLetters, Headers, Origin};
+use millgate_jobs::{DeadJob, Queue, QueueError};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+/// How often the queues are looked at.
+const ROUND: Duration = Duration::from_millis(500);
+/// A forwarder that dies leaves its jobs to others after so long. Longer than a delivery may take.
+const LEASE: Duration = Duration::from_mins(2);
+const STEP: usize = 100;
+
+/// Brings dead jobs of some queues to the dead-letter topic.
+pub struct DeadLetterForwarder {
+    /// The queues to look at.
+    pub queues: Vec<Queue>,
+    /// The topic.
+    pub dead_letters: DeadLetters,
+}
+
+impl DeadLetterForwarder {
+    /// Runs until `stop` fires, and finishes the round it is in.
+    pub async fn run(self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(ROUND);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            for queue in &self.queues {
+                if let Err(error) = self.round(queue).await {
+                    warn!(queue = queue.name(), %error, "dead jobs cannot be looked at; trying on");
+                }
+            }
+        }
+    }
+
+    async fn round(&self, queue: &Queue) -> Result<(), QueueError> {
+        loop {
+            let jobs = queue.claim_dead(STEP, LEASE).await?;
+            if jobs.is_empty() {
+                return Ok(());
+            }
+            let written = join_all(jobs.iter().map(|job| self.write(queue.name(), job))).await;
+            let safe: Vec<String> =
+                jobs.into_iter().zip(written).filter(|(_, safe)| *safe).map(|(job, _)| job.id).collect();
+            if safe.is_empty() {
+                return Ok(());
+            }
+            queue.drop_dead(&safe).await?;
+            info!(queue = queue.name(), jobs = safe.len(), "dead jobs are on the dead-letter topic");
+        }
+    }
+
+    async fn write(&self, queue: &str, job: &DeadJob) -> bool {
+        let letter = DeadLetter {
+            origin: Origin::Job {
+                id: &job.id,
+                kind: &job.kind,
+                queue,
+                payload: Bytes::copy_from_slice(job.payload.as_bytes()),
+                attempts: job.attempts,
+                headers: origin_headers(job),
+            },
+            code: &job.failure.code,
+            message: &job.failure.message,
+            first_failed_at: &text(job.first_failed_at),
+            failed_at: &text(job.failed_at),
+        };
+        match self.dead_letters.write(&letter).await {
+            Ok(_) => true,
+            Err(error) => {
+                error!(queue, job = job.id, %error, "dead job cannot be written to the dead-letter topic; it stays in Redis");
+                false
+            }
+        }
+    }
+}
+
+/// The way back to the job's event.
+fn origin_headers(job: &DeadJob) -> Headers {
+    let mut headers = Headers::new();
+    if let Some(origin) = &job.origin {
+        headers.push("x-dlq-event-id", origin.event_id.clone());
+        headers.push("x-dlq-event-source", origin.event_source.clone());
+        headers.push("x-dlq-event-type", origin.event_type.clone());
+        headers.push("x-dlq-event-record", origin.record.clone());
+        headers.push("ce_correlationid", origin.correlation_id.clone());
+        headers.push_some("traceparent", origin.traceparent.as_deref());
+    }
+    headers
+}
+
+fn text(time: DateTime<Utc>) -> String {
+    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+}

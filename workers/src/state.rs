@@ -1,0 +1,50 @@
+//! What handlers share: pools, clients, settings; one value of each type.
+
+use std::{
+    any::{Any, TypeId, type_name},
+    collections::HashMap,
+    sync::Arc,
+};
+
+use crate::JobError;
+
+/// One value a type. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct State(Arc<HashMap<TypeId, Box<dyn Any + Send + Sync>>>);
+
+impl State {
+    /// Nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With one more value; of two of a type the later one stays.
+    #[must_use]
+    pub fn with<T: Send + Sync + 'static>(self, value: T) -> Self {
+        // While the state is being built nobody else holds it; a shared one is left as it is.
+        let mut values = Arc::into_inner(self.0).unwrap_or_default();
+        values.insert(TypeId::of::<T>(), Box::new(value));
+        Self(Arc::new(values))
+    }
+
+    /// The value of type `T`. Without one the job is tried again: a worker that was set up right may have it.
+    pub fn get<T: Send + Sync + 'static>(&self) -> Result<&T, JobError> {
+        let value = self.0.get(&TypeId::of::<T>()).and_then(|value| value.downcast_ref());
+        value.ok_or_else(|| {
+            JobError::retry_with("no_state", format!("this worker has no {}; add it to the App's state", type_name::<T>()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_found_by_type() {
+        let state = State::new().with(7_u32).with("text").with(8_u32);
+        assert_eq!(state.get::<u32>().unwrap(), &8);
+        assert_eq!(state.get::<&str>().unwrap(), &"text");
+        assert!(state.get::<u64>().is_err());
+    }
+}

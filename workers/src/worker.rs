@@ -1,0 +1,125 @@
+//! Workers: one apalis worker for each queue, stopped together.
+
+use std::{sync::Arc, time::Duration};
+
+use apalis_core::worker::builder::WorkerBuilder;
+use futures::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
+use millgate_jobs::{Backoff, BackendConfig, QueueBackend, QueueError, Queues, Settling};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{Handlers, State, WorkerConfig, service::JobService};
+
+/// How long results may still take to reach Redis when everything else has ended.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Why workers cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// There is nothing to do.
+    #[error("no queue to work on; add handlers to the App")]
+    NoQueues,
+    /// A queue that no handler works on.
+    #[error("no handler works on queue `{queue}`; there are: {known}")]
+    UnknownQueue {
+        /// The queue.
+        queue: String,
+        /// Those that have handlers.
+        known: String,
+    },
+    /// Redis cannot be used.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// Runs jobs of some queues.
+pub struct Worker {
+    runs: Vec<Run>,
+    fetching: CancellationToken,
+    shutdown_timeout: Duration,
+}
+
+/// One queue's worker.
+struct Run {
+    queue: String,
+    worker: BoxFuture<'static, Result<(), apalis_core::error::WorkerError>>,
+    settling: Settling,
+}
+
+impl Worker {
+    /// Starts taking jobs; Redis need not be up yet. Without named queues it takes from all that have handlers.
+    pub fn start(
+        config: &WorkerConfig,
+        queues: &Queues,
+        handlers: Arc<Handlers>,
+        state: State,
+    ) -> Result<Self, WorkerError> {
+        let known = handlers.queues();
+        let mut names: Vec<&str> = config.queues.iter().map(String::as_str).collect();
+        if names.is_empty() {
+            names = known.to_vec();
+        }
+        if names.is_empty() {
+            return Err(WorkerError::NoQueues);
+        }
+        if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
+            return Err(WorkerError::UnknownQueue { queue: (*unknown).to_owned(), known: known.join(", ") });
+        }
+        info!(queues = names.join(" "), concurrency = config.concurrency, "worker starts");
+        let fetching = CancellationToken::new();
+        let service = JobService {
+            handlers,
+            state,
+            backoff: Backoff { base: config.backoff_base, max: config.backoff_max },
+        };
+        let runs = names.into_iter().map(|name| {
+            let settings = BackendConfig {
+                concurrency: config.concurrency,
+                lease: config.lease,
+                stop: fetching.clone(),
+            };
+            let (backend, settling) = QueueBackend::start(&queues.queue(name), settings)?;
+            let worker = WorkerBuilder::new(format!("millgate-{name}")).backend(backend).build(service.clone());
+            Ok(Run { queue: name.to_owned(), worker: worker.run().boxed(), settling })
+        });
+        let runs = runs.collect::<Result<Vec<_>, QueueError>>()?;
+        Ok(Self { runs, fetching, shutdown_timeout: config.shutdown_timeout })
+    }
+
+    /// The queues it takes from.
+    pub fn queues(&self) -> Vec<String> {
+        self.runs.iter().map(|run| run.queue.clone()).collect()
+    }
+
+    /// Runs until `stop` fires; then takes no more jobs, lets those in hand finish within the shutdown timeout,
+    /// and hands back the rest.
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { runs, fetching, shutdown_timeout } = self;
+        let deadline = async {
+            stop.cancelled().await;
+            info!("worker stops");
+            fetching.cancel();
+            tokio::time::sleep(shutdown_timeout).await;
+        }
+        .shared();
+        join_all(runs.into_iter().map(|run| finish(run, deadline.clone()))).await;
+    }
+}
+
+async fn finish(run: Run, deadline: impl Future<Output = ()>) {
+    let Run { queue, worker, settling } = run;
+    tokio::select! {
+        ended = worker => if let Err(error) = ended {
+            error!(queue, %error, "the queue's worker ended early");
+        },
+        // Dropping the worker ends its handlers; what they had in hand goes back.
+        () = deadline => warn!(queue, "jobs are not done within the shutdown timeout; handing them back"),
+    }
+    if tokio::time::timeout(LAST_WORDS, settling.close()).await.is_err() {
+        warn!(queue, "Redis takes no results; jobs in hand will run again when their leases end");
+    }
+}
