@@ -20,3 +20,6 @@ CREATE TABLE stock_movements (
 );
 
 CREATE INDEX stock_movements_by_order ON stock_movements (order_id);
+
+-- Something to sell from the first day.
+INSERT INTO stock (sku, available) VALUES ('chair', 60), ('lamp', 100), ('table', 25);

@@ -1,6 +1,6 @@
 //! An application with the way to its servers, each connected when first used.
 
-use std::{str::FromStr, sync::Arc};
+use std::{str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, Routes};
@@ -15,6 +15,7 @@ use sqlx::{
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tracing::error;
 
 use crate::{
     App,
@@ -96,6 +97,25 @@ impl Servers {
         }
         migrations.run(&self.database).await.context("a migration failed; nothing of it was kept")?;
         Ok(migrations.iter().count())
+    }
+
+    /// Looks, as soon as Redis answers, whether it might throw jobs away, and says so loudly.
+    pub(crate) fn check_eviction(&self) {
+        let queues = self.queues.clone();
+        tokio::spawn(async move {
+            loop {
+                match queues.info().await {
+                    Ok(info) if info.maxmemory_policy == "noeviction" => return,
+                    Ok(info) => {
+                        return error!(
+                            maxmemory_policy = info.maxmemory_policy,
+                            "Redis may throw jobs away when memory is short: CONFIG SET maxmemory-policy noeviction"
+                        );
+                    }
+                    Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+                }
+            }
+        });
     }
 
     /// The bridge, which joins its consumer group at once. Refuses routes to jobs that no handler of this

@@ -54,3 +54,30 @@ fn field(input: &DeriveInput, key: &LitStr) -> Result<Ident> {
     let text = format!("`{}` has no field `{}`; it has: {}", input.ident, key.value(), list.join(", "));
     Err(Error::new(key.span(), text))
 }
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    fn refused(input: &DeriveInput) -> String {
+        expand(input).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_cannot_be_right_is_refused() {
+        let key = parse_quote! { #[event(type = "a.b", key = "order")] struct A { order_id: u8, sum: u8 } };
+        assert_eq!(refused(&key), "`A` has no field `order`; it has: order_id, sum");
+        let word = parse_quote! { #[event(typ = "a.b", key = "id")] struct A { id: u8 } };
+        assert!(refused(&word).starts_with("unknown word `typ`; known are: type, version"));
+        let missing = parse_quote! { #[event(key = "id")] struct A { id: u8 } };
+        assert!(refused(&missing).starts_with("`type` is missing"));
+        let version = parse_quote! { #[event(type = "a.b", key = "id", version = 0)] struct A { id: u8 } };
+        assert!(refused(&version).starts_with("`version` must be from 1"));
+        let twice = parse_quote! { #[event(type = "a.b", key = "id", key = "id")] struct A { id: u8 } };
+        assert_eq!(refused(&twice), "`key` is given twice");
+        let tuple = parse_quote! { #[event(type = "a.b", key = "id")] struct A(u8); };
+        assert_eq!(refused(&tuple), "an event is a struct with named fields");
+    }
+}

@@ -55,6 +55,8 @@ impl KafkaConfig {
             .set("message.send.max.retries", self.max_retries.to_string())
             .set("retry.backoff.ms", first.to_string())
             .set("retry.backoff.max.ms", (first * 32).min(300_000).to_string())
+            // How large a record may be is the topic's to say (max.message.bytes), not the client's.
+            .set("message.max.bytes", "104857600")
             .set("message.timeout.ms", self.delivery_timeout.as_millis().max(1).to_string());
         config
     }

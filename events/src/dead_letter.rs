@@ -71,8 +71,19 @@ impl DeadLetters {
     }
 
     /// Writes one and waits for the acks. Whatever it is about may be let go after `Ok`, and not before.
+    ///
+    /// A record that with our headers is too large for the topic leaves its value where it is, on its own topic: held
+    /// back, it would hold up its partition for ever.
     pub async fn write(&self, letter: &DeadLetter<'_>) -> Result<Published, KafkaError> {
-        self.producer.publish_record(letter.to_record(&self.topic)).await
+        let mut record = letter.to_record(&self.topic);
+        match (self.producer.publish_record(record.clone()).await, &letter.origin) {
+            (Err(KafkaError::TooLarge { bytes, .. }), Origin::Event { .. }) => {
+                record.value = None;
+                record.headers.push("x-dlq-value-left-behind", bytes.to_string());
+                self.producer.publish_record(record).await
+            }
+            (result, _) => result,
+        }
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) struct WorkerArgs {
 pub(super) async fn bridge(call: Call) -> anyhow::Result<Outcome> {
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
+    servers.check_eviction();
     servers.bridge()?.run(stop).await?;
     servers.producer.flush(servers.config.kafka.delivery_timeout).await?;
     Ok(Outcome::Well)
@@ -31,6 +32,7 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
     }
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
+    servers.check_eviction();
     let (worker, forwarder) = servers.worker()?;
     let forwarding = tokio::spawn(forwarder.run(stop.clone()));
     worker.run(stop).await;

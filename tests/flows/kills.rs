@@ -52,6 +52,8 @@ async fn a_bridge_killed_in_mid_traffic_loses_and_doubles_nothing() {
     shop.wait_done("email", "reminder-email", ORDERS as u64).await;
     shop.settle().await;
     check_books(&shop, 0).await;
+    let inventory = shop.stats("inventory").await;
+    assert!(inventory.kinds["update-inventory"].duplicate > 0, "the kills came between a hand-off and its commit");
     for child in [bridge, worker] {
         child.sigterm();
         assert!(child.wait_exit(PATIENCE).await.success(), "{}", child.output());
@@ -66,7 +68,6 @@ async fn a_bridge_killed_in_mid_traffic_loses_and_doubles_nothing() {
 async fn a_worker_killed_in_mid_traffic_loses_nothing() {
     let mut shop = Shop::open("kill-worker").await;
     shop.set("MILLGATE_WORKER_CONCURRENCY", "8");
-    // A job may be in hand at every kill; none must die of that.
     let orders: Vec<String> = (0..ORDERS).map(order).collect();
     shop.publish(&orders).await;
     let _bridge = shop.start(&["bridge"]);
@@ -83,4 +84,6 @@ async fn a_worker_killed_in_mid_traffic_loses_nothing() {
     shop.settle().await;
     // Whatever each of three dead workers had in hand may have been sent already.
     check_books(&shop, 3 * 8).await;
+    let rescued: u64 = shop.stats("email").await.kinds.values().map(|kind| kind.rescued).sum();
+    assert!(rescued > 0, "the kills came while jobs were in hand");
 }

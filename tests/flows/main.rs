@@ -1,7 +1,10 @@
 //! Whole flows: the `millgate` program as its users run it, on real servers.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic with a line number is the report")]
+
 mod command_line;
 mod demo;
+mod example;
 mod kills;
 mod outages;
 mod shop;

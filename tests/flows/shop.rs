@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use millgate::shop::MIGRATIONS;
-use millgate_events::Producer;
 use millgate_jobs::{QueueStats, Queues};
 use millgate_testkit::{Binary, Child, Database, KafkaSpace, RedisSpace, SmtpServer, wait_for, wait_until};
 
@@ -12,10 +11,11 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(crate) struct Shop {
     pub(crate) kafka: KafkaSpace,
-    pub(crate) redis: RedisSpace,
     pub(crate) database: Database,
     pub(crate) smtp: SmtpServer,
     pub(crate) queues: Queues,
+    /// Removes its keys at the end.
+    _redis: RedisSpace,
     variables: BTreeMap<&'static str, String>,
 }
 
@@ -34,7 +34,7 @@ impl Shop {
         let database = Database::fresh(Some(&MIGRATIONS)).await;
         let smtp = SmtpServer::start().await;
         for (sku, available) in [("lamp", 1_000), ("table", 5)] {
-            let fill = "INSERT INTO stock (sku, available) VALUES ($1, $2)";
+            let fill = "UPDATE stock SET available = $2 WHERE sku = $1";
             sqlx::query(fill).bind(sku).bind(available).execute(database.pool()).await.unwrap();
         }
         let (events, keys) = (kafka.config(), redis.config());
@@ -54,7 +54,7 @@ impl Shop {
             ("MILLGATE_SHOP_REMINDER_DELAY", "1s".into()),
         ]);
         let queues = redis.queues();
-        Self { kafka, redis, database, smtp, queues, variables }
+        Self { kafka, database, smtp, queues, variables, _redis: redis }
     }
 
     /// Sets a variable of every program started from now on.
@@ -91,11 +91,6 @@ impl Shop {
         let file = folder.path().join("events.jsonl");
         std::fs::write(&file, lines.join("\n")).unwrap();
         self.run(&["publish", file.to_str().unwrap()]).await;
-    }
-
-    /// A producer for what the command line does not do.
-    pub(crate) fn producer(&self) -> Producer {
-        Producer::new(&self.kafka.config(), "shop").unwrap()
     }
 
     pub(crate) async fn stats(&self, queue: &str) -> QueueStats {

@@ -193,6 +193,11 @@ mod tests {
         assert_eq!(code(sqlx::Error::RowNotFound.into()), (true, "not_found".into()));
         assert_eq!(code(sqlx::Error::PoolTimedOut.into()), (false, "unavailable".into()));
         assert_eq!(code(std::io::Error::other("disk").into()), (false, "internal".into()));
+        let nobody = MailError::Recipient { address: "ada".into(), reason: "no @".into() };
+        assert_eq!(code(nobody.into()), (true, "invalid_request".into()));
+        assert_eq!(code(TemplateError::Unknown("invoice".into()).into()), (true, "not_found".into()));
+        let broken = TemplateError::Broken { place: "invoice.txt:3".into(), reason: "syntax error".into() };
+        assert_eq!(code(broken.into()), (false, "template".into()));
     }
 
     #[test]

@@ -3,11 +3,11 @@
 use std::{thread, time::Duration};
 
 use millgate_jobs::{Queues, RedisConfig};
-use redis::{Client, FromRedisValue};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue};
 
 use crate::{address, logs, unique};
 
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Keys under a prefix that nobody else uses, removed with this value.
 #[derive(Debug)]
@@ -68,9 +68,15 @@ impl RedisSpace {
 
 pub(crate) async fn command<T: FromRedisValue>(config: &RedisConfig, words: &[&str]) -> T {
     let client = Client::open(config.url.as_str()).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+    // What the client has for a default is shorter than the pauses of a machine that is busy with tests.
+    let settings = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(PATIENCE))
+        .set_response_timeout(Some(PATIENCE));
+    let connection = client.get_multiplexed_async_connection_with_config(&settings).await;
+    let mut connection = connection.unwrap_or_else(|error| panic!("{}: {error}", config.url));
     let mut command = redis::cmd(words[0]);
-    command.arg(&words[1..]).query_async(&mut connection).await.unwrap()
+    let answer = command.arg(&words[1..]).query_async(&mut connection).await;
+    answer.unwrap_or_else(|error| panic!("{words:?}: {error}"))
 }
 
 pub(crate) async fn now(config: &RedisConfig) -> i64 {

@@ -37,10 +37,8 @@ impl Connection {
         };
         let address = (server.host.as_str(), server.port);
         let timeout = Some(server.timeout);
-        let connecting =
-            AsyncSmtpConnection::connect_tokio1(address, timeout, &server.hello, implicit, None);
-        let mut smtp =
-            within(&server, "the connection", connecting).await?.map_err(unusable(&server))?;
+        let connecting = AsyncSmtpConnection::connect_tokio1(address, timeout, &server.hello, implicit, None);
+        let mut smtp = within(&server, "a connection", connecting).await?.map_err(unusable(&server))?;
         match &server.tls {
             Tls::Opportunistic(_) if !smtp.can_starttls() => {}
             Tls::Required(parameters) | Tls::Opportunistic(parameters) => {
@@ -57,11 +55,7 @@ impl Connection {
     }
 
     /// Hands one mail over. It is the server's once this returns `Ok`, and not before.
-    pub(super) async fn deliver(
-        &mut self,
-        envelope: &Envelope,
-        message: &[u8],
-    ) -> Result<(), MailError> {
+    pub(super) async fn deliver(&mut self, envelope: &Envelope, message: &[u8]) -> Result<(), MailError> {
         let sender = envelope.from().cloned();
         let parameters = self.parameters(envelope, message)?;
         self.command("MAIL", Mail::new(sender, parameters)).await?;
@@ -91,29 +85,21 @@ impl Connection {
         self.command("NOOP", Noop).await?;
         let encrypted = if self.smtp.is_encrypted() { "encrypted" } else { "not encrypted" };
         let login = if self.server.login.is_some() { ", logged in" } else { "" };
-        let greeting =
-            format!("{} at {}, {encrypted}{login}", self.smtp.server_info().name(), self.server);
+        let greeting = format!("{} at {}, {encrypted}{login}", self.smtp.server_info().name(), self.server);
         // It has said all that we wanted to know; how it takes the farewell is no matter.
         let _ = self.command("QUIT", Quit).await;
         Ok(greeting)
     }
 
     /// What the server has to know before it sees bytes beyond ASCII.
-    fn parameters(
-        &self,
-        envelope: &Envelope,
-        message: &[u8],
-    ) -> Result<Vec<MailParameter>, MailError> {
+    fn parameters(&self, envelope: &Envelope, message: &[u8]) -> Result<Vec<MailParameter>, MailError> {
         let mut parameters = Vec::new();
         let mut addresses = envelope.from().into_iter().chain(envelope.to());
         if let Some(address) = addresses.find(|address| !address.user().is_ascii()) {
             if !self.smtp.server_info().supports_feature(Extension::SmtpUtfEight) {
                 return Err(MailError::Recipient {
                     address: address.to_string(),
-                    reason: format!(
-                        "the mail server {} takes only ASCII before the @",
-                        self.server
-                    ),
+                    reason: format!("the mail server {} takes only ASCII before the @", self.server),
                 });
             }
             parameters.push(MailParameter::SmtpUtfEight);
@@ -126,11 +112,7 @@ impl Connection {
     }
 
     /// A command that is either done or refused.
-    async fn command(
-        &mut self,
-        step: &'static str,
-        command: impl std::fmt::Display,
-    ) -> Result<(), MailError> {
+    async fn command(&mut self, step: &'static str, command: impl std::fmt::Display) -> Result<(), MailError> {
         let answer = self.step(step, async |smtp| smtp.command(command).await).await?;
         self.expect(step, &answer, Severity::PositiveCompletion)
     }
@@ -147,12 +129,7 @@ impl Connection {
 
     /// lettre takes any answer that is not an error. A 250 where a 354 is due means that we count differently than
     /// the server does, and what it says next would be about something else.
-    fn expect(
-        &self,
-        step: &'static str,
-        answer: &Response,
-        due: Severity,
-    ) -> Result<(), MailError> {
+    fn expect(&self, step: &'static str, answer: &Response, due: Severity) -> Result<(), MailError> {
         if answer.code().severity == due {
             return Ok(());
         }
@@ -162,11 +139,7 @@ impl Connection {
 }
 
 /// lettre's own timeout ends with the TCP handshake: <https://github.com/lettre/lettre/issues/1027>.
-async fn within<T>(
-    server: &Server,
-    step: &'static str,
-    work: impl Future<Output = T>,
-) -> Result<T, MailError> {
+async fn within<T>(server: &Server, step: &'static str, work: impl Future<Output = T>) -> Result<T, MailError> {
     tokio::time::timeout(server.timeout, work).await.map_err(|_| MailError::Silent {
         server: server.to_string(),
         step,

@@ -17,9 +17,7 @@ pub enum MailError {
     )]
     Url(String),
     /// A sender that cannot stand in a From header.
-    #[error(
-        "smtp.from cannot be used: {from:?}: {reason}; it looks like `Shop <shop@example.org>`"
-    )]
+    #[error("smtp.from cannot be used: {from:?}: {reason}; it looks like `Shop <shop@example.org>`")]
     From {
         /// What was given.
         from: String,
@@ -38,9 +36,7 @@ pub enum MailError {
     #[error("the mail cannot be composed: {0}")]
     Compose(#[from] lettre::error::Error),
     /// No connection, no TLS, or no login: nothing that the mail could help.
-    #[error(
-        "the mail server {server} cannot be used: {source}; check smtp.url and that the server runs"
-    )]
+    #[error("the mail server {server} cannot be used: {source}; check smtp.url and that the server runs")]
     Connect {
         /// Host and port.
         server: String,
@@ -58,9 +54,7 @@ pub enum MailError {
         source: smtp::Error,
     },
     /// The server answered something that is no answer to what it was asked.
-    #[error(
-        "the mail server {server} answers {step} with {answer:?}, and that makes no sense there"
-    )]
+    #[error("the mail server {server} answers {step} with {answer:?}, and that makes no sense there")]
     Confused {
         /// Host and port.
         server: String,
@@ -71,7 +65,8 @@ pub enum MailError {
     },
     /// The server said nothing.
     #[error(
-        "the mail server {server} does not answer {step} within {within:?}; check the server, or raise smtp.timeout"
+        "the mail server {server} is silent: no answer to {step} within {within:?}; \
+         check it, or raise smtp.timeout"
     )]
     Silent {
         /// Host and port.

@@ -137,10 +137,7 @@ impl Letter for ReminderEmail {
 
 /// Does [`SendConfirmationEmail`]. Like all of these it needs [`Templates`](super::Templates) and a
 /// [`Mailer`](super::Mailer) in the state.
-pub async fn send_confirmation_email(
-    job: SendConfirmationEmail,
-    ctx: Ctx,
-) -> Result<Done, JobError> {
+pub async fn send_confirmation_email(job: SendConfirmationEmail, ctx: Ctx) -> Result<Done, JobError> {
     deliver(&job, &ctx).await
 }
 
@@ -171,10 +168,7 @@ pub(super) fn samples() -> [(String, Value); 5] {
             order_id: "1001".into(),
             to: "ada@example.org".into(),
             name: "Ada".into(),
-            items: vec![
-                OrderLine { sku: "TEA-250".into(), quantity: 2 },
-                OrderLine { sku: "CUP".into(), quantity: 1 },
-            ],
+            items: vec![OrderLine { sku: "TEA-250".into(), quantity: 2 }, OrderLine { sku: "CUP".into(), quantity: 1 }],
             total_cents: 1990,
             currency: "EUR".into(),
         }),
@@ -185,22 +179,14 @@ pub(super) fn samples() -> [(String, Value); 5] {
             amount_cents: 1990,
             currency: "EUR".into(),
         }),
-        sample(&WelcomeEmail {
-            user_id: "3003".into(),
-            to: "ada@example.org".into(),
-            name: "Ada".into(),
-        }),
+        sample(&WelcomeEmail { user_id: "3003".into(), to: "ada@example.org".into(), name: "Ada".into() }),
         sample(&NotificationEmail {
             to: "ada@example.org".into(),
             subject: "News".into(),
             body: "There is news.".into(),
             template: None,
         }),
-        sample(&ReminderEmail {
-            order_id: "1001".into(),
-            to: "ada@example.org".into(),
-            name: "Ada".into(),
-        }),
+        sample(&ReminderEmail { order_id: "1001".into(), to: "ada@example.org".into(), name: "Ada".into() }),
     ]
 }
 

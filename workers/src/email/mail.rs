@@ -164,12 +164,8 @@ mod tests {
             "x\0\u{85}\u{b}Bcc: eve@example.org",
             "\" <eve@example.org>, \"",
         ] {
-            let message = written(Mail {
-                subject: evil.into(),
-                name: Some(evil.into()),
-                message_id: evil.into(),
-                ..mail()
-            });
+            let message =
+                written(Mail { subject: evil.into(), name: Some(evil.into()), message_id: evil.into(), ..mail() });
             assert_eq!(headers(&message), headers(&plain), "{message}");
             let (head, _) = message.split_once("\r\n\r\n").unwrap();
             assert!(head.chars().all(|c| !c.is_control() || "\r\n".contains(c)), "{head:?}");
@@ -195,10 +191,7 @@ mod tests {
             "ada@-",
         ] {
             let error = Mail { to: bad.into(), ..mail() }.compose(&from).unwrap_err();
-            assert!(
-                matches!(&error, MailError::Recipient { address, .. } if address == bad),
-                "{bad}: {error}"
-            );
+            assert!(matches!(&error, MailError::Recipient { address, .. } if address == bad), "{bad}: {error}");
         }
         let message = written(Mail { to: "ada@bücher.example".into(), ..mail() });
         assert!(message.contains("To: Ada <ada@xn--bcher-kva.example>"), "{message}");
@@ -206,12 +199,8 @@ mod tests {
 
     #[test]
     fn a_name_beyond_ascii_is_encoded() {
-        let message = written(Mail {
-            name: Some("Zoë".into()),
-            subject: "Grüße".into(),
-            text: "ß".into(),
-            ..mail()
-        });
+        let message =
+            written(Mail { name: Some("Zoë".into()), subject: "Grüße".into(), text: "ß".into(), ..mail() });
         assert!(message.is_ascii(), "{message}");
         assert!(message.contains("To: =?utf-8?b?Wm/Dqw==?= <ada@example.org>"), "{message}");
     }
@@ -226,14 +215,9 @@ mod tests {
         ] {
             read_sender(good).unwrap();
         }
-        for bad in [
-            "",
-            "Shop",
-            "Shop <shop>",
-            "Shop <shop@example.org",
-            "Shop\r\nBcc: x <shop@example.org>",
-            "a@b, c@d",
-        ] {
+        for bad in
+            ["", "Shop", "Shop <shop>", "Shop <shop@example.org", "Shop\r\nBcc: x <shop@example.org>", "a@b, c@d"]
+        {
             let error = read_sender(bad).unwrap_err().to_string();
             assert!(error.contains("it looks like `Shop <shop@example.org>`"), "{error}");
         }

@@ -4,9 +4,7 @@ use std::sync::Arc;
 
 use lettre::message::Mailbox;
 
-use super::{
-    Mail, MailError, SmtpConfig, connections::Connections, mail::read_sender, server::Server,
-};
+use super::{Mail, MailError, SmtpConfig, connections::Connections, mail::read_sender, server::Server};
 
 /// The way out for mail: a sender, a server, and some connections to it. Cheap to clone.
 #[derive(Clone)]
@@ -27,9 +25,7 @@ impl Mailer {
     pub async fn send(&self, mail: Mail) -> Result<(), MailError> {
         let message = mail.compose(&self.from)?;
         let bytes = message.formatted();
-        self.connections
-            .run(async |connection| connection.deliver(message.envelope(), &bytes).await)
-            .await
+        self.connections.run(async |connection| connection.deliver(message.envelope(), &bytes).await).await
     }
 
     /// Connects, greets, logs in, and says who answered: `mail.example.org at mail.example.org:587, encrypted`.

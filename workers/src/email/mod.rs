@@ -17,9 +17,8 @@ mod templates;
 pub use config::SmtpConfig;
 pub use error::MailError;
 pub use jobs::{
-    NotificationEmail, OrderLine, PaymentReceipt, ReminderEmail, SendConfirmationEmail,
-    WelcomeEmail, send_confirmation_email, send_notification_email, send_payment_receipt,
-    send_reminder_email, send_welcome_email,
+    NotificationEmail, OrderLine, PaymentReceipt, ReminderEmail, SendConfirmationEmail, WelcomeEmail,
+    send_confirmation_email, send_notification_email, send_payment_receipt, send_reminder_email, send_welcome_email,
 };
 pub use letter::{Letter, deliver};
 pub use mail::Mail;

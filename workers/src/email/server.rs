@@ -42,9 +42,7 @@ impl Server {
         let wrong = |reason: &str| MailError::Url(reason.to_owned());
         // What cannot be parsed is not shown either: the password is somewhere in it.
         let url = Url::parse(&config.url).map_err(|error| {
-            MailError::Url(format!(
-                "{error} (in user and password, %40 stands for @, %2F for /, %23 for #)"
-            ))
+            MailError::Url(format!("{error} (in user and password, %40 stands for @, %2F for /, %23 for #)"))
         })?;
         if !matches!(url.scheme(), "smtp" | "smtps") {
             return Err(wrong("it starts with neither smtp:// nor smtps://"));
@@ -67,7 +65,9 @@ impl Server {
 
 impl fmt::Display for Server {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{}:{}", self.host, self.port)
+        // An IPv6 address has colons of its own.
+        let (open, close) = if self.host.contains(':') { ("[", "]") } else { ("", "") };
+        write!(out, "{open}{}{close}:{}", self.host, self.port)
     }
 }
 
@@ -85,26 +85,19 @@ fn host(url: &Url) -> Result<String, MailError> {
 
 /// How to encrypt, and the port where that is usual.
 fn encryption(url: &Url, host: &str) -> Result<(Tls, u16), MailError> {
-    let parameters = || {
-        TlsParameters::new(host.to_owned())
-            .map_err(|error| MailError::Url(format!("no TLS with {host}: {error}")))
-    };
+    let parameters =
+        || TlsParameters::new(host.to_owned()).map_err(|error| MailError::Url(format!("no TLS with {host}: {error}")));
     let options: Vec<_> = url.query_pairs().collect();
     let options: Vec<_> = options.iter().map(|(name, value)| (&**name, &**value)).collect();
     match (url.scheme(), &options[..]) {
         ("smtp", []) => Ok((Tls::None, RELAY_PORT)),
         ("smtp", [("tls", "required")]) => Ok((Tls::Required(parameters()?), SUBMISSION_PORT)),
-        ("smtp", [("tls", "opportunistic")]) => {
-            Ok((Tls::Opportunistic(parameters()?), SUBMISSION_PORT))
-        }
+        ("smtp", [("tls", "opportunistic")]) => Ok((Tls::Opportunistic(parameters()?), SUBMISSION_PORT)),
         ("smtps", []) => Ok((Tls::Wrapper(parameters()?), SUBMISSIONS_PORT)),
         ("smtps", _) => Err(MailError::Url(
-            "smtps:// is TLS from the first byte and takes no options; smtp:// takes ?tls=required"
-                .into(),
+            "smtps:// is TLS from the first byte and takes no options; smtp:// takes ?tls=required".into(),
         )),
-        _ => Err(MailError::Url(
-            "after the ? comes tls=required or tls=opportunistic, and nothing else".into(),
-        )),
+        _ => Err(MailError::Url("after the ? comes tls=required or tls=opportunistic, and nothing else".into())),
     }
 }
 
@@ -136,13 +129,9 @@ mod tests {
         for (url, address, tls) in [
             ("smtp://localhost", "localhost:25", "None"),
             ("smtp://127.0.0.1:11025/", "127.0.0.1:11025", "None"),
-            ("smtp://[::1]:2525", "::1:2525", "None"),
+            ("smtp://[::1]:2525", "[::1]:2525", "None"),
             ("smtp://Mail.example.org?tls=required", "mail.example.org:587", "Required"),
-            (
-                "smtp://mail.example.org:25?tls=opportunistic",
-                "mail.example.org:25",
-                "Opportunistic",
-            ),
+            ("smtp://mail.example.org:25?tls=opportunistic", "mail.example.org:25", "Opportunistic"),
             ("smtps://mail.example.org", "mail.example.org:465", "Wrapper"),
             ("smtp://bücher.example", "xn--bcher-kva.example:25", "None"),
         ] {

@@ -10,10 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use minijinja::{
-    AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig,
-    value::Serde,
-};
+use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
 use serde::Serialize;
 
 use super::{SmtpConfig, jobs};
@@ -88,10 +85,8 @@ impl Templates {
     ///
     /// Read are `*.txt` and `*.html`. A file whose name starts with `_` is a part that others include.
     pub fn new(config: &SmtpConfig) -> Result<Self, TemplateError> {
-        let mut files: BTreeMap<String, String> = BUILT_IN
-            .into_iter()
-            .map(|(name, source)| (name.to_owned(), source.to_owned()))
-            .collect();
+        let mut files: BTreeMap<String, String> =
+            BUILT_IN.into_iter().map(|(name, source)| (name.to_owned(), source.to_owned())).collect();
         let folder = PathBuf::from(&config.templates);
         let own = if config.templates.is_empty() { Vec::new() } else { read(&folder)? };
         let replaced = own.iter().map(|(name, _)| name.clone()).collect();
@@ -123,9 +118,7 @@ impl Templates {
 
     fn write(&self, file: &str, context: &Value) -> Result<Option<String>, TemplateError> {
         match self.environment.get_template(file) {
-            Ok(template) => {
-                template.render(context).map(Some).map_err(|error| self.broken(file, &error))
-            }
+            Ok(template) => template.render(context).map(Some).map_err(|error| self.broken(file, &error)),
             Err(error) if error.kind() == ErrorKind::TemplateNotFound => Ok(None),
             Err(error) => Err(self.broken(file, &error)),
         }
@@ -155,9 +148,7 @@ impl Templates {
     fn broken(&self, file: &str, error: &minijinja::Error) -> TemplateError {
         // An error in a block or an included file comes wrapped in errors of what is around it.
         let mut innermost = error;
-        while let Some(cause) =
-            std::error::Error::source(innermost).and_then(|cause| cause.downcast_ref())
-        {
+        while let Some(cause) = std::error::Error::source(innermost).and_then(|cause| cause.downcast_ref()) {
             innermost = cause;
         }
         let file = innermost.name().unwrap_or(file);
@@ -171,9 +162,7 @@ impl Templates {
 
     /// How a person finds a file.
     fn path(&self, file: &str) -> String {
-        let file = file
-            .strip_suffix(SUBJECT)
-            .map_or_else(|| file.to_owned(), |name| format!("{name}.txt"));
+        let file = file.strip_suffix(SUBJECT).map_or_else(|| file.to_owned(), |name| format!("{name}.txt"));
         if self.replaced.contains(&file) {
             return self.folder.join(file).display().to_string();
         }
@@ -214,12 +203,8 @@ fn read(folder: &Path) -> Result<Vec<(String, String)>, TemplateError> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable(folder))? {
         let path = entry.map_err(unreadable(folder))?.path();
-        let is_template =
-            path.extension().is_some_and(|extension| extension == "txt" || extension == "html");
-        let Some(name) = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .filter(|_| is_template && path.is_file())
+        let is_template = path.extension().is_some_and(|extension| extension == "txt" || extension == "html");
+        let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| is_template && path.is_file())
         else {
             continue;
         };

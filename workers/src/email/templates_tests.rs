@@ -38,16 +38,9 @@ fn every_kind_has_subject_text_and_html() {
     for (name, fields) in jobs::samples() {
         let mail = templates.render(&name, &fields).unwrap();
         assert!(!mail.subject.is_empty(), "{name}");
-        assert!(
-            !mail.text.contains("\n\n\n") && mail.text.ends_with('\n'),
-            "{name}: {}",
-            mail.text
-        );
+        assert!(!mail.text.contains("\n\n\n") && mail.text.ends_with('\n'), "{name}: {}", mail.text);
         let html = mail.html.unwrap();
-        assert!(
-            html.starts_with("<!doctype html>") && html.ends_with("</html>\n"),
-            "{name}: {html}"
-        );
+        assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"), "{name}: {html}");
     }
 }
 
@@ -123,12 +116,7 @@ fn a_broken_template_is_refused_at_the_start_with_file_and_line() {
         ("welcome-email.txt", "Subject: {{ name\n\nHi", ":1: ", "syntax error"),
         ("welcome-email.txt", "Subject: Hi\n\nHi\n{{ nmae }}", ":4: ", "`nmae`"),
         ("invoice.html", "<p>\n<p>{{ }}", ":2: ", "syntax error"),
-        (
-            "layout.html",
-            "\n\n{% block content %}{{ logo }}{% endblock %}\n{{ logo }}",
-            ":4: ",
-            "`logo`",
-        ),
+        ("layout.html", "\n\n{% block content %}{{ logo }}{% endblock %}\n{{ logo }}", ":4: ", "`logo`"),
         ("welcome-email.html", "{% extends 'frame.html' %}", ":1: ", "frame.html"),
         ("welcome-email.html", "\n{{ name | upcase }}", ":2: ", "upcase"),
         ("reminder-email.html", "{% include '_part.html' %}", ":1: ", "_part.html"),
@@ -144,21 +132,14 @@ fn a_broken_template_is_refused_at_the_start_with_file_and_line() {
 fn a_folder_that_is_not_there_is_refused() {
     let templates = "no/such/folder".to_owned();
     let error = Templates::new(&SmtpConfig { templates, ..SmtpConfig::default() }).unwrap_err();
-    assert!(
-        error.to_string().starts_with("smtp.templates: no/such/folder cannot be read: "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("smtp.templates: no/such/folder cannot be read: "), "{error}");
 }
 
 #[test]
 fn money_has_two_places() {
-    for (cents, text) in [
-        (0, "0.00"),
-        (5, "0.05"),
-        (-5, "-0.05"),
-        (123_456, "1234.56"),
-        (i64::MIN, "-92233720368547758.08"),
-    ] {
+    for (cents, text) in
+        [(0, "0.00"), (5, "0.05"), (-5, "-0.05"), (123_456, "1234.56"), (i64::MIN, "-92233720368547758.08")]
+    {
         assert_eq!(money(cents, "EUR"), format!("{text} EUR"));
     }
 }

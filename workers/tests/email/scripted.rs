@@ -13,7 +13,7 @@ type Answer = dyn Fn(usize, &str) -> Option<String> + Send + Sync;
 
 /// Listens until the test process ends.
 pub(crate) struct Scripted {
-    pub(crate) port: u16,
+    port: u16,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
@@ -35,18 +35,23 @@ impl Scripted {
         server
     }
 
+    /// `127.0.0.1:port`.
+    pub(crate) fn address(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// `smtp://127.0.0.1:port`.
+    pub(crate) fn url(&self) -> String {
+        format!("smtp://{}", self.address())
+    }
+
     /// All that clients have said, each line with the number of its connection: `0 MAIL FROM:<a@b>`.
     pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 }
 
-fn converse(
-    number: usize,
-    mut stream: &TcpStream,
-    answer: &Answer,
-    heard: &Mutex<Vec<String>>,
-) -> std::io::Result<()> {
+fn converse(number: usize, mut stream: &TcpStream, answer: &Answer, heard: &Mutex<Vec<String>>) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let mut line = String::new();
     let mut in_data = false;

@@ -1,0 +1,21 @@
+//! The example, as README has it run.
+
+use millgate_testkit::{Binary, Folder};
+
+use crate::shop::PATIENCE;
+
+#[cfg(feature = "embedded")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_of_ones_own_runs_its_event_job_route_and_handler() {
+    let tests = std::env::current_exe().unwrap();
+    let example = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples/parcels");
+    let build = "cargo build --workspace --features embedded --examples";
+    assert!(example.exists(), "examples are built by `cargo test` without `--test`, or by `{build}`");
+    let folder = Folder::new("example");
+    let parcels = Binary::new(example).folder(folder.path()).args(["dev", "--demo"]).spawn();
+    let status = parcels.wait_exit(PATIENCE).await;
+    let said = parcels.output();
+    assert!(status.success(), "{said}");
+    assert!(said.contains("tracking parcel 1 (attempt 1)"), "{said}");
+    assert!(said.contains("ok    jobs:   1 enqueued = 1 done"), "{said}");
+}
