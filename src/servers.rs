@@ -11,7 +11,7 @@ use millgate_workers::{
     email::{Mailer, Templates},
 };
 use sqlx::{
-    PgPool,
+    Connection, PgConnection, PgPool,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
@@ -86,9 +86,20 @@ impl Servers {
         names
     }
 
+    /// Asks PostgreSQL for its version on a connection of its own: the pool would only say that it waited in vain.
+    pub(crate) async fn postgres_version(&self) -> anyhow::Result<String> {
+        let options = self.database.connect_options();
+        let connect = PgConnection::connect_with(&options);
+        let connected = tokio::time::timeout(self.config.postgres.connect_timeout, connect);
+        let advice = "PostgreSQL cannot be used; is it up, and postgres.url (MILLGATE_POSTGRES_URL) right?";
+        let mut connection = connected.await.context("no answer within postgres.connect_timeout").context(advice)?.context(advice)?;
+        Ok(sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?)
+    }
+
     /// Creates the schema and the tables.
     pub(crate) async fn migrate(&self) -> anyhow::Result<usize> {
         let Some(migrations) = self.migrations else { return Ok(0) };
+        self.postgres_version().await?;
         let schema = &self.config.postgres.schema;
         if schema != "public" {
             // A name cannot be a parameter; quoted, with its quotes doubled, it can only be a name.

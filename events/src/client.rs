@@ -7,7 +7,7 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer as _},
 };
 
-use crate::{KafkaConfig, KafkaError};
+use crate::{KafkaConfig, KafkaError, complaints::Silent};
 
 impl KafkaConfig {
     /// A topic's name on the brokers.
@@ -96,8 +96,8 @@ pub struct BrokerInfo {
 pub async fn describe(config: &KafkaConfig, timeout: Duration) -> Result<BrokerInfo, KafkaError> {
     let config = config.clone();
     tokio::task::spawn_blocking(move || {
-        let consumer: BaseConsumer =
-            config.client().create().map_err(|error| KafkaError::Config(error.to_string()))?;
+        let consumer: BaseConsumer<Silent> =
+            config.client().create_with_context(Silent).map_err(|error| KafkaError::Config(error.to_string()))?;
         let metadata = consumer.fetch_metadata(None, timeout).map_err(|error| KafkaError::Unreachable {
             brokers: config.brokers.clone(),
             reason: error.to_string(),

@@ -4,6 +4,7 @@
 //! on its topic, [`Consumer`] takes batches off, [`DeadLetters`] keeps what could not be used.
 
 mod client;
+mod complaints;
 mod config;
 mod consumer;
 mod dead_letter;

@@ -14,7 +14,7 @@ use rdkafka::{
     util::Timeout,
 };
 
-use crate::{Event, EventMeta, KafkaConfig, KafkaError, OutRecord};
+use crate::{Event, EventMeta, KafkaConfig, KafkaError, OutRecord, complaints::Listening};
 
 /// Where a record came to lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct Published {
 /// that doubles, and the order within a partition are the client's work (it is idempotent).
 #[derive(Clone)]
 pub struct Producer {
-    client: FutureProducer,
+    client: FutureProducer<Listening>,
     config: Arc<KafkaConfig>,
     source: Arc<str>,
 }
@@ -41,7 +41,10 @@ pub struct Producer {
 impl Producer {
     /// A producer for the service named `source`. Connects in the background.
     pub fn new(config: &KafkaConfig, source: &str) -> Result<Self, KafkaError> {
-        let client = config.producer().create().map_err(|error| KafkaError::Config(error.to_string()))?;
+        let client = config
+            .producer()
+            .create_with_context(Listening::default())
+            .map_err(|error| KafkaError::Config(error.to_string()))?;
         Ok(Self { client, config: Arc::new(config.clone()), source: source.into() })
     }
 

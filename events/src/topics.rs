@@ -7,11 +7,10 @@ use rdkafka::{
         AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, NewPartitions, NewTopic,
         ResourceSpecifier, TopicReplication,
     },
-    client::DefaultClientContext,
     error::RDKafkaErrorCode as Code,
 };
 
-use crate::{KafkaConfig, KafkaError};
+use crate::{KafkaConfig, KafkaError, complaints::Silent};
 
 /// How a topic should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +114,7 @@ impl std::fmt::Display for TopicChange {
 
 /// Sees to topics.
 pub struct TopicAdmin {
-    client: AdminClient<DefaultClientContext>,
+    client: AdminClient<Silent>,
     config: KafkaConfig,
     timeout: Duration,
 }
@@ -123,7 +122,7 @@ pub struct TopicAdmin {
 impl TopicAdmin {
     /// An admin client. No answer within `timeout` is an error.
     pub fn new(config: &KafkaConfig, timeout: Duration) -> Result<Self, KafkaError> {
-        let client = config.client().create().map_err(|error| KafkaError::Config(error.to_string()))?;
+        let client = config.client().create_with_context(Silent).map_err(|error| KafkaError::Config(error.to_string()))?;
         Ok(Self { client, config: config.clone(), timeout })
     }
 

@@ -126,7 +126,8 @@ impl Backend for QueueBackend {
     ) -> Poll<Option<Result<Task<Claimed>, Infallible>>> {
         self.jobs.poll_recv(cx).map(|job| {
             let job = job?;
-            let id = TaskId::String(job.id.clone());
+            // What is a task to apalis is a run to us: the same job can come twice, under two leases.
+            let id = TaskId::String(job.token.to_string());
             Some(Ok(TaskBuilder::new(job).task_id(id).build()))
         })
     }
@@ -164,7 +165,7 @@ impl Acknowledge<Verdict> for Settle {
     type Future = Ready<Result<(), Infallible>>;
 
     fn ack(&mut self, result: &Result<Verdict, BoxDynError>, context: &ExecutionContext) -> Self::Future {
-        let Some(id) = context.task_id().map(ToString::to_string) else { return ready(Ok(())) };
+        let token = context.task_id().and_then(|id| id.to_string().parse().ok());
         let verdict = match result {
             Ok(verdict) => verdict.clone(),
             // The handler's service turns every outcome into a verdict; an error comes from a layer around it.
@@ -172,7 +173,7 @@ impl Acknowledge<Verdict> for Settle {
                 Verdict::Retry { after: Duration::from_secs(1), failure: Failure::new("internal", error) }
             }
         };
-        if let Some(token) = self.in_hand.token(&id) {
+        if let Some((id, token)) = token.and_then(|token| Some((self.in_hand.id(token)?, token))) {
             let _ = self.verdicts.send(Settlement { id, token, verdict });
         }
         ready(Ok(()))

@@ -1,4 +1,7 @@
 //! The jobs that this worker holds a lease on.
+//!
+//! By token, not by id: a worker may get a job again while its earlier run of it has not noticed yet that its lease
+//! was lost.
 
 use std::{
     collections::HashMap,
@@ -12,7 +15,7 @@ use crate::Claimed;
 
 /// One lease, and the place in the worker that it takes.
 struct Lease {
-    token: u64,
+    id: String,
     lost: CancellationToken,
     /// Freed when the job is settled, so that no more jobs are claimed than can be run.
     _place: OwnedSemaphorePermit,
@@ -20,44 +23,39 @@ struct Lease {
 
 /// Every lease of one worker on one queue.
 #[derive(Default)]
-pub(crate) struct InHand(Mutex<HashMap<String, Lease>>);
+pub(crate) struct InHand(Mutex<HashMap<u64, Lease>>);
 
 impl InHand {
-    fn leases(&self) -> MutexGuard<'_, HashMap<String, Lease>> {
+    fn leases(&self) -> MutexGuard<'_, HashMap<u64, Lease>> {
         // Every change is one insert or remove; none can leave the map torn.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn take(&self, job: &Claimed, place: OwnedSemaphorePermit) {
-        let lease = Lease { token: job.token, lost: job.lost.clone(), _place: place };
-        self.leases().insert(job.id.clone(), lease);
+        let lease = Lease { id: job.id.clone(), lost: job.lost.clone(), _place: place };
+        self.leases().insert(job.token, lease);
     }
 
-    /// The token of a lease, for settling it.
-    pub(crate) fn token(&self, id: &str) -> Option<u64> {
-        self.leases().get(id).map(|lease| lease.token)
+    /// The id of a leased job, for settling it.
+    pub(crate) fn id(&self, token: u64) -> Option<String> {
+        self.leases().get(&token).map(|lease| lease.id.clone())
     }
 
-    /// A lease is over. Of a later one for the same job nothing is touched.
-    pub(crate) fn release(&self, id: &str, token: u64) {
-        let mut leases = self.leases();
-        if leases.get(id).is_some_and(|lease| lease.token == token) {
-            leases.remove(id);
-        }
+    /// A lease is over.
+    pub(crate) fn release(&self, token: u64) {
+        self.leases().remove(&token);
     }
 
     /// Ids and tokens of all leases.
     pub(crate) fn all(&self) -> Vec<(String, u64)> {
-        self.leases().iter().map(|(id, lease)| (id.clone(), lease.token)).collect()
+        self.leases().iter().map(|(token, lease)| (lease.id.clone(), *token)).collect()
     }
 
-    /// Tells the handlers of these jobs that their leases are lost.
-    pub(crate) fn lose(&self, leases: &[(String, u64)]) {
-        let held = self.leases();
-        for (id, token) in leases {
-            if let Some(lease) = held.get(id).filter(|lease| lease.token == *token) {
-                lease.lost.cancel();
-            }
+    /// Tells those who run these jobs that their leases are lost.
+    pub(crate) fn lose(&self, tokens: &[u64]) {
+        let leases = self.leases();
+        for lease in tokens.iter().filter_map(|token| leases.get(token)) {
+            lease.lost.cancel();
         }
     }
 }

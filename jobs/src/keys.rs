@@ -14,7 +14,8 @@ impl Keys {
     /// One of: `jobs` (hash id → body), `run` (hash id → state), `wait`, `delayed`, `active`, `dead`
     /// (sorted sets of ids: by priority and age, by time due, by lease end, by next burial), `seen`
     /// (sorted set of ids by when they are forgotten), `unique` (hash key → id), `cancelled` (sorted set of
-    /// unique keys by time), `counts` (hash), `seq` (number), `wake` (list).
+    /// unique keys by the time up to which they are cancelled), `cancels` (the same by when that is forgotten),
+    /// `counts` (hash), `seq` (number), `wake` (list).
     pub(crate) fn name(&self, part: &str) -> String {
         format!("{}:{part}", self.base)
     }

@@ -44,10 +44,9 @@ async fn keep(queue: Queue, in_hand: Arc<InHand>, lease: Duration) {
         }
         match queue.renew(&mut redis, &leases, lease).await {
             Ok(lost) => {
-                // A job that was settled between the list and the call is not lost, it is over.
-                let lost: Vec<_> = leases.into_iter().filter(|(id, _)| lost.contains(id)).collect();
                 if !lost.is_empty() {
-                    debug!(queue = queue.name(), jobs = lost.len(), "leases are another's");
+                    // Among them may be jobs that were settled between the list and the call; nobody runs those.
+                    debug!(queue = queue.name(), leases = lost.len(), "leases have ended");
                     in_hand.lose(&lost);
                 }
             }

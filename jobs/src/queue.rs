@@ -14,8 +14,8 @@ use crate::{
 };
 
 /// The keys that every script gets, in this order; `lua/prelude.lua` names them.
-const QUEUE_KEYS: [&str; 12] = [
-    "jobs", "run", "wait", "delayed", "active", "dead", "seen", "unique", "cancelled", "counts", "seq", "wake",
+const QUEUE_KEYS: [&str; 13] = [
+    "jobs", "run", "wait", "delayed", "active", "dead", "seen", "unique", "cancelled", "cancels", "counts", "seq", "wake",
 ];
 
 /// Jobs in one call of a script: enough to amortise the round trip, few enough not to hold Redis up.
@@ -203,13 +203,13 @@ impl Queue {
         Ok(claim)
     }
 
-    /// Makes leases last another `lease`. Gives the ids of those that are lost. `redis` may belong to another runtime.
+    /// Makes leases last another `lease`. Gives the tokens of those that are lost. `redis` may belong to another runtime.
     pub(crate) async fn renew(
         &self,
         redis: &mut (impl ConnectionLike + Send),
         leases: &[(String, u64)],
         lease: Duration,
-    ) -> Result<Vec<String>, QueueError> {
+    ) -> Result<Vec<u64>, QueueError> {
         let mut lost = Vec::new();
         for leases in leases.chunks(STEP) {
             let mut call = self.prepare(&self.queues.scripts.renew);
@@ -217,7 +217,7 @@ impl Queue {
             for (id, token) in leases {
                 call.arg(id).arg(*token);
             }
-            lost.extend(call.invoke_async::<Vec<String>>(redis).await?);
+            lost.extend(call.invoke_async::<Vec<u64>>(redis).await?);
         }
         Ok(lost)
     }
@@ -283,13 +283,8 @@ impl Queue {
 
     /// Counts of what happened and of what is there.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
-        let mut pipe = redis::pipe();
-        pipe.atomic().cmd("HGETALL").arg(self.key("counts"));
-        for part in ["wait", "delayed", "active", "dead"] {
-            pipe.cmd("ZCARD").arg(self.key(part));
-        }
-        let (counts, waiting, delayed, active, dead): (Vec<(String, u64)>, u64, u64, u64, u64) =
-            pipe.query_async(&mut self.queues.redis.clone()).await?;
+        let call = self.prepare(&self.queues.scripts.stats);
+        let (counts, waiting, delayed, active, dead): (Vec<(String, u64)>, u64, u64, u64, u64) = self.run(&call).await?;
         Ok(QueueStats::new(counts, waiting, delayed, active, dead))
     }
 }

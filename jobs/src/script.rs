@@ -16,6 +16,7 @@ pub(crate) struct All {
     pub(crate) settle: Script,
     pub(crate) claim_dead: Script,
     pub(crate) drop_dead: Script,
+    pub(crate) stats: Script,
 }
 
 impl Scripts {
@@ -29,6 +30,7 @@ impl Scripts {
             settle: script(include_str!("lua/settle.lua")),
             claim_dead: script(include_str!("lua/claim_dead.lua")),
             drop_dead: script(include_str!("lua/drop_dead.lua")),
+            stats: script(include_str!("lua/stats.lua")),
         }))
     }
 }

@@ -23,7 +23,7 @@ pub(crate) async fn settle_all(
             if !counted {
                 debug!(job = settlement.id, "a result came after its lease was lost, and does not count");
             }
-            in_hand.release(&settlement.id, settlement.token);
+            in_hand.release(settlement.token);
         }
     }
 }

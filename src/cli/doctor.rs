@@ -89,16 +89,9 @@ async fn redis(servers: &Servers) -> Finding {
 }
 
 async fn postgres(servers: &Servers) -> Finding {
-    let check = async {
-        let version: String = sqlx::query_scalar("SHOW server_version").fetch_one(&servers.database).await?;
-        Ok::<_, sqlx::Error>(version)
-    };
-    let result = match tokio::time::timeout(PATIENCE, check).await {
-        Ok(Ok(version)) => Ok((format!("version {version}"), None)),
-        Ok(Err(error)) => {
-            Err((error.to_string(), "is it up, and postgres.url (MILLGATE_POSTGRES_URL) right?".to_owned()))
-        }
-        Err(_) => Err((format!("no answer within {PATIENCE:?}"), "is it up?".to_owned())),
+    let result = match servers.postgres_version().await {
+        Ok(version) => Ok((format!("version {version}"), None)),
+        Err(error) => Err((error.root_cause().to_string(), error.to_string())),
     };
     found("PostgreSQL", &servers.config.postgres.url, result)
 }

@@ -5,6 +5,7 @@
 mod command_line;
 mod demo;
 mod example;
+mod hand_off;
 mod kills;
 mod outages;
 mod shop;

@@ -14,8 +14,7 @@ pub(crate) struct Shop {
     pub(crate) database: Database,
     pub(crate) smtp: SmtpServer,
     pub(crate) queues: Queues,
-    /// Removes its keys at the end.
-    _redis: RedisSpace,
+    pub(crate) redis: RedisSpace,
     variables: BTreeMap<&'static str, String>,
 }
 
@@ -54,7 +53,7 @@ impl Shop {
             ("MILLGATE_SHOP_REMINDER_DELAY", "1s".into()),
         ]);
         let queues = redis.queues();
-        Self { kafka, database, smtp, queues, variables, _redis: redis }
+        Self { kafka, database, smtp, queues, redis, variables }
     }
 
     /// Sets a variable of every program started from now on.

@@ -7,6 +7,7 @@ use std::{
 
 use rdkafka::{
     ClientContext, Offset, TopicPartitionList,
+    config::RDKafkaLogLevel,
     consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance},
     error::{KafkaError as Client, RDKafkaErrorCode as Code},
     message::Message as _,
@@ -15,7 +16,10 @@ use tokio::sync::mpsc as async_mpsc;
 use tracing::{debug, error, info, warn};
 
 use super::{Batch, ConsumerConfig, Order, assignment::Assignment};
-use crate::{KafkaError, Record};
+use crate::{
+    KafkaError, Record,
+    complaints::{self, Complaints},
+};
 
 /// While batches are out, orders must be seen soon; the client has no way to wake a poll.
 const BUSY_POLL: Duration = Duration::from_millis(2);
@@ -34,6 +38,7 @@ struct Group {
     seeks: Mutex<Vec<(Arc<str>, i32, i64)>>,
     drain_timeout: Duration,
     closing: Mutex<bool>,
+    complaints: Complaints,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -125,8 +130,12 @@ impl Group {
 }
 
 impl ClientContext for Group {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        complaints::log(level, facility, message);
+    }
+
     fn error(&self, error: Client, reason: &str) {
-        warn!(%error, reason, "Kafka client");
+        self.complaints.hear(&error, reason);
     }
 }
 
@@ -149,7 +158,6 @@ pub(super) struct PollThread {
     orders: mpsc::Sender<Order>,
     config: ConsumerConfig,
     last_commit: Instant,
-    last_complaint: Option<Instant>,
 }
 
 impl PollThread {
@@ -165,6 +173,7 @@ impl PollThread {
             seeks: Mutex::default(),
             drain_timeout: config.drain_timeout,
             closing: Mutex::new(false),
+            complaints: Complaints::default(),
         };
         let settings = config.kafka.consumer();
         let kafka: Kafka = settings
@@ -173,7 +182,7 @@ impl PollThread {
         let topics: Vec<String> = config.topics.iter().map(|topic| config.kafka.topic(topic)).collect();
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         kafka.subscribe(&names)?;
-        Ok(Self { kafka, batches, orders, config, last_commit: Instant::now(), last_complaint: None })
+        Ok(Self { kafka, batches, orders, config, last_commit: Instant::now() })
     }
 
     /// Polls until told to close, or until an error that no retry mends.
@@ -252,11 +261,7 @@ impl PollThread {
         ) {
             return Some(KafkaError::Client(error));
         }
-        let quiet = Duration::from_secs(5);
-        if self.last_complaint.is_none_or(|at| at.elapsed() > quiet) {
-            self.last_complaint = Some(Instant::now());
-            warn!(%error, "Kafka cannot be read just now; trying on");
-        }
+        self.kafka.context().complaints.hear(&error, "poll");
         None
     }
 

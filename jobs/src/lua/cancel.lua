@@ -5,6 +5,8 @@
 local results = {}
 for at = 2, #ARGV, 2 do
   local unique, cancelled_at = ARGV[at], tonumber(ARGV[at + 1])
+  -- By the time it came, not the time it speaks of: events may have waited on their topic for longer than the window.
+  redis.call('ZADD', CANCELS, int(now + tonumber(ARGV[1])), unique)
   redis.call('ZADD', CANCELLED, 'GT', int(cancelled_at), unique)
   local id = redis.call('HGET', UNIQUE, unique)
   local run = id and load_run(id)
@@ -19,5 +21,8 @@ for at = 2, #ARGV, 2 do
   results[#results + 1] = taken
 end
 write_counts()
-redis.call('ZREMRANGEBYSCORE', CANCELLED, '-inf', int(now - tonumber(ARGV[1])))
+for _, unique in ipairs(redis.call('ZRANGEBYSCORE', CANCELS, '-inf', int(now), 'LIMIT', 0, 1000)) do
+  redis.call('ZREM', CANCELS, unique)
+  redis.call('ZREM', CANCELLED, unique)
+end
 return results

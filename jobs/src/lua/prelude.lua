@@ -1,6 +1,7 @@
 -- Shared by all scripts. Keys come in one order: see QUEUE_KEYS in queue.rs.
 local JOBS, RUN, WAIT, DELAYED, ACTIVE, DEAD = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local SEEN, UNIQUE, CANCELLED, COUNTS, SEQ, WAKE = KEYS[7], KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
+local SEEN, UNIQUE, CANCELLED, CANCELS = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local COUNTS, SEQ, WAKE = KEYS[11], KEYS[12], KEYS[13]
 
 -- Redis' own clock: those of clients differ.
 local time = redis.call('TIME')
@@ -8,6 +9,10 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 -- Lua would write large numbers with an exponent.
 local function int(number) return string.format('%.0f', number) end
+
+-- A Redis out of memory refuses a script's first write if it may take memory. What brings jobs to their end must go
+-- on, or it would never have memory again: a removal, of nothing even, is always allowed, and so is all that follows.
+local function even_if_full() redis.call('ZREM', ACTIVE, '') end
 
 -- Sums up counts, to write each only once.
 local counted = {}

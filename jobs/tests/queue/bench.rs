@@ -86,6 +86,12 @@ impl Bench {
         Worker::start(&queue(&self.config), settings)
     }
 
+    /// A worker that reaches Redis by way of another address.
+    pub(crate) fn worker_at(&self, address: &str, settings: Settings) -> Worker {
+        let config = RedisConfig { response_timeout: Duration::from_secs(1), ..self.redis().config_at(address) };
+        Worker::start(&queue(&config), settings)
+    }
+
     pub(crate) async fn stats(&self) -> QueueStats {
         self.queue.stats().await.unwrap()
     }
@@ -94,6 +100,12 @@ impl Bench {
     pub(crate) async fn until(&self, what: &str, wanted: impl Fn(&QueueStats) -> bool) {
         // A Redis that is away is what some tests are about.
         wait_until(what, SOON, async || self.queue.stats().await.is_ok_and(|stats| wanted(&stats))).await;
+    }
+
+    /// Lets so much time pass by the clock of Redis, which is the one that leases end by.
+    pub(crate) async fn pass(&self, time: Duration) {
+        let end = self.redis().now().await + i64::try_from(time.as_millis()).unwrap();
+        wait_until("the time passes", SOON, async || self.redis().now().await > end).await;
     }
 
     /// The last step of every test: whatever happened, no job is missing and none is there twice.

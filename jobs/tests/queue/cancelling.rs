@@ -72,3 +72,18 @@ async fn a_running_job_is_not_cancelled() {
     let stats = bench.check().await;
     assert_eq!((stats.done(), stats.cancelled()), (1, 0));
 }
+
+#[tokio::test]
+async fn a_cancel_is_forgotten_after_the_window() {
+    let bench = Bench::with_window(Duration::from_millis(200));
+    assert_eq!(cancel(&bench.queue, 10).await, 0);
+    bench.pass(Duration::from_millis(250)).await;
+    // Whatever cancel comes next cleans up.
+    let other = Cancel { kind: Work::KIND.to_owned(), unique: "another".to_owned(), time: at(0) };
+    assert_eq!(bench.queue.cancel(&[other]).await.unwrap(), 0);
+    assert_eq!(bench.queue.enqueue(&[reminder(1, 9)]).await.unwrap(), [Enqueued::New]);
+    for part in ["cancelled", "cancels"] {
+        assert_eq!(bench.redis().command::<usize>(&["ZCARD", &bench.key(part)]).await, 1, "{part}");
+    }
+    bench.check().await;
+}

@@ -1,0 +1,126 @@
+//! A Redis that stands still, dies, or forgets its scripts, in the middle of work.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use millgate_jobs::{QueueStats, Verdict};
+use millgate_testkit::RedisServer;
+
+use crate::{
+    bench::{Bench, jobs},
+    worker::{Settings, Worker},
+};
+
+const JOBS: u64 = 500;
+
+/// How often each job ran.
+#[derive(Clone, Default)]
+struct Runs(Arc<Mutex<HashMap<String, u32>>>);
+
+impl Runs {
+    fn count(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+
+    fn repeated(&self) -> usize {
+        self.0.lock().unwrap().values().filter(|runs| **runs > 1).count()
+    }
+}
+
+/// Two workers that take a while for each job.
+fn workers(bench: &Bench, lease: Duration) -> ([Worker; 2], Runs) {
+    let runs = Runs::default();
+    let worker = || {
+        let runs = runs.clone();
+        bench.worker(Settings { concurrency: 10, lease }).answer_all(move |job| {
+            *runs.0.lock().unwrap().entry(job.id.clone()).or_default() += 1;
+            std::thread::sleep(Duration::from_millis(2));
+            Verdict::Done
+        })
+    };
+    ([worker(), worker()], runs)
+}
+
+async fn all_done(bench: &Bench, workers: [Worker; 2], runs: &Runs) -> QueueStats {
+    bench.until("all are done", |stats| stats.done() == JOBS).await;
+    for worker in workers {
+        worker.stop().await;
+    }
+    assert_eq!(runs.count() as u64, JOBS);
+    let stats = bench.check().await;
+    assert_eq!((stats.enqueued(), stats.dead(), stats.active), (JOBS, 0, 0));
+    stats
+}
+
+async fn begin(server: &RedisServer, lease: Duration) -> (Bench, [Worker; 2], Runs) {
+    let bench = Bench::on(server);
+    bench.queue.enqueue(&jobs(500)).await.unwrap();
+    server.synced().await;
+    let (workers, runs) = workers(&bench, lease);
+    bench.until("some are done", |stats| stats.done() > JOBS / 10).await;
+    (bench, workers, runs)
+}
+
+#[tokio::test]
+async fn a_redis_that_stands_still_is_waited_for() {
+    let server = RedisServer::start().await;
+    let (bench, workers, runs) = begin(&server, Duration::from_secs(10)).await;
+    server.freeze();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(runs.count() < 500, "it was too late to disturb anything");
+    server.thaw();
+    let stats = all_done(&bench, workers, &runs).await;
+    // No lease ended, so nothing ran twice.
+    assert_eq!((runs.repeated(), stats.kinds["work"].rescued), (0, 0));
+}
+
+#[tokio::test]
+async fn a_redis_that_stands_still_for_longer_than_the_lease_costs_repetitions_only() {
+    let server = RedisServer::start().await;
+    let (bench, workers, runs) = begin(&server, Duration::from_secs(1)).await;
+    server.freeze();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(runs.count() < 500, "it was too late to disturb anything");
+    server.thaw();
+    all_done(&bench, workers, &runs).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_killed_and_comes_back_has_lost_nothing() {
+    let server = RedisServer::start().await;
+    let (bench, workers, runs) = begin(&server, Duration::from_secs(2)).await;
+    server.kill9();
+    assert!(runs.count() < 500, "it was too late to disturb anything");
+    server.restart().await;
+    all_done(&bench, workers, &runs).await;
+}
+
+#[tokio::test]
+async fn a_redis_that_is_away_at_the_start_is_waited_for() {
+    let server = RedisServer::start_later();
+    let bench = Bench::on(&server);
+    let (workers, runs) = workers(&bench, Duration::from_secs(10));
+    let refused = bench.queue.enqueue(&jobs(1)).await.unwrap_err();
+    assert!(refused.is_transient(), "{refused}");
+    server.restart().await;
+    bench.until("it answers", |_| true).await;
+    bench.queue.enqueue(&jobs(500)).await.unwrap();
+    all_done(&bench, workers, &runs).await;
+    assert_eq!(runs.repeated(), 0);
+}
+
+#[tokio::test]
+async fn forgotten_scripts_are_sent_again() {
+    let server = RedisServer::start().await;
+    let (bench, workers, runs) = begin(&server, Duration::from_secs(10)).await;
+    for _ in 0..5 {
+        let done = bench.stats().await.done();
+        server.command::<()>(&["SCRIPT", "FLUSH"]).await;
+        bench.until("it goes on", |stats| stats.done() > done || stats.done() == JOBS).await;
+    }
+    let stats = all_done(&bench, workers, &runs).await;
+    assert_eq!((runs.repeated(), stats.kinds["work"].rescued), (0, 0));
+}

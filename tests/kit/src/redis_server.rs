@@ -82,6 +82,16 @@ impl RedisServer {
         self.with(Child::thaw);
     }
 
+    /// Waits until everything that it has acknowledged is on disk, and would outlast a [`kill9`](Self::kill9).
+    pub async fn synced(&self) {
+        wait_until("Redis writes its file", START, async || {
+            let info: InfoDict = self.command(&["INFO", "persistence"]).await;
+            let of = |name| info.get::<u64>(name).unwrap();
+            of("aof_buffer_length") == 0 && of("aof_pending_bio_fsync") == 0
+        })
+        .await;
+    }
+
     /// Lets it have that much memory, in bytes; 0 is no limit.
     pub async fn set_maxmemory(&self, bytes: u64) {
         self.command::<()>(&["CONFIG", "SET", "maxmemory", &bytes.to_string()]).await;

@@ -1,4 +1,6 @@
 //! The kinds of mail that come with millgate, and their handlers.
+//!
+//! Each has 20 attempts: with the default backoff that is two hours, in which a mail server comes back.
 
 use millgate_derive::Job;
 use minijinja::{Value, value::Serde};
@@ -9,7 +11,7 @@ use crate::{Ctx, Done, JobError};
 
 /// Confirms an order to whom it was placed by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Job)]
-#[job(queue = "email", max_attempts = 8)]
+#[job(queue = "email", max_attempts = 20)]
 pub struct SendConfirmationEmail {
     /// The order.
     pub order_id: String,
@@ -36,7 +38,7 @@ pub struct OrderLine {
 
 /// Says that money has arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Job)]
-#[job(queue = "email")]
+#[job(queue = "email", max_attempts = 20)]
 pub struct PaymentReceipt {
     /// The payment.
     pub payment_id: String,
@@ -52,7 +54,7 @@ pub struct PaymentReceipt {
 
 /// Greets who has just signed up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Job)]
-#[job(queue = "email")]
+#[job(queue = "email", max_attempts = 20)]
 pub struct WelcomeEmail {
     /// The user.
     pub user_id: String,
@@ -64,7 +66,7 @@ pub struct WelcomeEmail {
 
 /// Says anything to anybody.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Job)]
-#[job(queue = "email")]
+#[job(queue = "email", max_attempts = 20)]
 pub struct NotificationEmail {
     /// The address it goes to.
     pub to: String,
@@ -79,7 +81,7 @@ pub struct NotificationEmail {
 
 /// Reminds of an order that is not paid yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Job)]
-#[job(queue = "email")]
+#[job(queue = "email", max_attempts = 20)]
 pub struct ReminderEmail {
     /// The order.
     pub order_id: String,

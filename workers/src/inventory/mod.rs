@@ -8,7 +8,8 @@ use crate::{Ctx, Done, JobError};
 
 /// Takes an order's items out of stock.
 #[derive(Debug, Clone, Serialize, Deserialize, Job)]
-#[job(queue = "inventory", timeout = "30s", max_attempts = 8)]
+// Twenty attempts are two hours with the default backoff, in which a database comes back.
+#[job(queue = "inventory", max_attempts = 20)]
 pub struct UpdateInventory {
     /// The order.
     pub order_id: String,

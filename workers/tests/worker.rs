@@ -1,0 +1,14 @@
+//! Handlers, the worker that runs them, and what becomes of dead jobs: on a real Redis, and a real Kafka.
+#![allow(clippy::unwrap_used, reason = "in a test, a panic with a line number is the report")]
+
+// What the derive macros write names `::millgate`; here that is the crate the trait comes from.
+extern crate millgate_jobs as millgate;
+
+#[path = "worker/bench.rs"]
+mod bench;
+#[path = "worker/burying.rs"]
+mod burying;
+#[path = "worker/running.rs"]
+mod running;
+#[path = "worker/stopping.rs"]
+mod stopping;
