@@ -66,7 +66,8 @@ impl App {
         }
     }
 
-    /// Adds what depends on the application's own section of the configuration, whose shape is `S`.
+    /// Adds what depends on the application's own section of the configuration. Its default says which settings there
+    /// are: see [`config::load`].
     #[must_use]
     pub fn configure<S>(mut self, add: impl FnOnce(Self, S) -> Self + 'static) -> Self
     where

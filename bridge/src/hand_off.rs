@@ -20,11 +20,37 @@ pub(crate) struct HandOff {
     pub(crate) topic_prefix: String,
 }
 
-/// What goes into one queue.
+/// What goes into one queue, step by step.
 #[derive(Default)]
 struct Share {
+    before: Vec<Step>,
+    last: Step,
+}
+
+/// Jobs, and then cancels, that go in with one call each.
+#[derive(Default)]
+struct Step {
     jobs: Vec<NewJob>,
     cancels: Vec<Cancel>,
+}
+
+impl Share {
+    fn enqueue(&mut self, job: NewJob) {
+        let is_of_job = |cancel: &Cancel| cancel.kind == job.kind && Some(&cancel.unique) == job.unique.as_ref();
+        if self.last.cancels.iter().any(is_of_job) {
+            // Enqueued before the cancel, it would find its key held by the very job that is to go.
+            self.before.push(std::mem::take(&mut self.last));
+        }
+        self.last.jobs.push(job);
+    }
+
+    fn cancel(&mut self, cancel: Cancel) {
+        self.last.cancels.push(cancel);
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.before.iter().chain([&self.last])
+    }
 }
 
 /// The partition is another's now.
@@ -41,10 +67,10 @@ impl HandOff {
             match self.routes.plan(record, topic) {
                 Ok(Some(Plan { jobs, cancels })) => {
                     for job in jobs {
-                        shares.entry(job.queue.clone()).or_default().jobs.push(job);
+                        shares.entry(job.queue.clone()).or_default().enqueue(job);
                     }
                     for (queue, cancel) in cancels {
-                        shares.entry(queue).or_default().cancels.push(cancel);
+                        shares.entry(queue).or_default().cancel(cancel);
                     }
                 }
                 Ok(None) => tombstones += 1,
@@ -69,13 +95,15 @@ impl HandOff {
     /// Enqueues and cancels in one queue.
     async fn fill(&self, name: &str, share: &Share, token: &BatchToken) -> Result<(), Revoked> {
         let queue = self.queues.queue(name);
-        if !share.jobs.is_empty() {
-            let results = persist(token, name, || queue.enqueue(&share.jobs)).await?;
-            self.stats.enqueued(&results);
-        }
-        if !share.cancels.is_empty() {
-            let taken = persist(token, name, || queue.cancel(&share.cancels)).await?;
-            self.stats.cancelled(taken);
+        for Step { jobs, cancels } in share.steps() {
+            if !jobs.is_empty() {
+                let results = persist(token, name, || queue.enqueue(jobs)).await?;
+                self.stats.enqueued(&results);
+            }
+            if !cancels.is_empty() {
+                let taken = persist(token, name, || queue.cancel(cancels)).await?;
+                self.stats.cancelled(taken);
+            }
         }
         Ok(())
     }

@@ -51,10 +51,7 @@ impl<E: Event> Route<E> {
     /// Cancels the job of kind `J` that waits under a unique key, if it is about anything older:
     /// `.cancel::<ReminderEmail, _>(|e| e.order_id)`.
     #[must_use]
-    pub fn cancel<J: Job, K: Display>(
-        mut self,
-        key: impl Fn(&Received<E>) -> K + Send + Sync + 'static,
-    ) -> Self {
+    pub fn cancel<J: Job, K: Display>(mut self, key: impl Fn(&Received<E>) -> K + Send + Sync + 'static) -> Self {
         self.jobs.push((J::KIND, J::QUEUE));
         self.steps.push(Box::new(move |event, plan| {
             let cancel = Cancel { kind: J::KIND.to_owned(), unique: key(event).to_string(), time: event.meta.time };

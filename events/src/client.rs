@@ -45,6 +45,7 @@ impl KafkaConfig {
     /// A producer that loses and reorders nothing: acks from all in-sync replicas, idempotent.
     pub(crate) fn producer(&self) -> ClientConfig {
         let first = self.retry_interval.as_millis().clamp(1, 300_000);
+        let timeout = self.delivery_timeout.as_millis().max(1);
         let mut config = self.client();
         config
             .set("acks", "all")
@@ -57,7 +58,10 @@ impl KafkaConfig {
             .set("retry.backoff.max.ms", (first * 32).min(300_000).to_string())
             // How large a record may be is the topic's to say (max.message.bytes), not the client's.
             .set("message.max.bytes", "104857600")
-            .set("message.timeout.ms", self.delivery_timeout.as_millis().max(1).to_string());
+            // A new topic may take a moment to be known everywhere. Left at its default of 30 s this would outlast the
+            // delivery timeout, and a topic that does not exist would be a broker that does not answer.
+            .set("topic.metadata.propagation.max.ms", (timeout / 2).min(5_000).to_string())
+            .set("message.timeout.ms", timeout.to_string());
         config
     }
 
@@ -98,10 +102,9 @@ pub async fn describe(config: &KafkaConfig, timeout: Duration) -> Result<BrokerI
     tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer<Silent> =
             config.client().create_with_context(Silent).map_err(|error| KafkaError::Config(error.to_string()))?;
-        let metadata = consumer.fetch_metadata(None, timeout).map_err(|error| KafkaError::Unreachable {
-            brokers: config.brokers.clone(),
-            reason: error.to_string(),
-        })?;
+        let metadata = consumer
+            .fetch_metadata(None, timeout)
+            .map_err(|error| KafkaError::Unreachable { brokers: config.brokers.clone(), reason: error.to_string() })?;
         Ok(BrokerInfo {
             brokers: metadata.brokers().iter().map(|b| format!("{}:{}", b.host(), b.port())).collect(),
             topics: metadata.topics().iter().map(|t| (t.name().to_owned(), t.partitions().len())).collect(),

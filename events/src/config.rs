@@ -1,11 +1,11 @@
 //! The `[kafka]` section: how to reach the brokers, and how to produce and consume.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 /// How to reach Kafka. Every field has a working default; see `millgate config`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KafkaConfig {
     /// Bootstrap servers, `host:port`, comma-separated.
@@ -78,5 +78,17 @@ impl Default for KafkaConfig {
             auto_offset_reset: "earliest".into(),
             assignment_strategy: "cooperative-sticky".into(),
         }
+    }
+}
+
+/// Without what it takes to log in.
+impl fmt::Debug for KafkaConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KafkaConfig")
+            .field("brokers", &self.brokers)
+            .field("client_id", &self.client_id)
+            .field("consumer_group", &self.consumer_group)
+            .field("topic_prefix", &self.topic_prefix)
+            .finish_non_exhaustive()
     }
 }

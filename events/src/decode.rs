@@ -100,8 +100,11 @@ impl Incoming {
         if version == E::VERSION {
             return E::deserialize(&self.data).map_err(shape);
         }
-        let lifted = E::upcast(version, self.data.clone())
-            .map_err(|reason| DecodeError::Upcast { event_type: event_type.clone(), version, reason })?;
+        let lifted = E::upcast(version, self.data.clone()).map_err(|reason| DecodeError::Upcast {
+            event_type: event_type.clone(),
+            version,
+            reason,
+        })?;
         serde_json::from_value(lifted).map_err(shape)
     }
 }

@@ -43,7 +43,9 @@ pub enum KafkaError {
         reason: String,
     },
     /// A group without a committed offset, where `auto_offset_reset = "error"`.
-    #[error("group {group} has no offset for {partition} and auto_offset_reset is `error`; set earliest or latest once")]
+    #[error(
+        "group {group} has no offset for {partition} and auto_offset_reset is `error`; set earliest or latest once"
+    )]
     NoOffset {
         /// The consumer group.
         group: String,

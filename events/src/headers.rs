@@ -47,12 +47,7 @@ impl Headers {
     }
 
     pub(crate) fn from_kafka(headers: &BorrowedHeaders) -> Self {
-        Self(
-            headers
-                .iter()
-                .map(|header| (header.key.to_owned(), header.value.map(Bytes::copy_from_slice)))
-                .collect(),
-        )
+        Self(headers.iter().map(|header| (header.key.to_owned(), header.value.map(Bytes::copy_from_slice))).collect())
     }
 
     pub(crate) fn to_kafka(&self) -> OwnedHeaders {

@@ -130,9 +130,7 @@ impl Future for Delivery {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.future.poll_unpin(cx).map(|answer| match answer {
-            Ok(Ok(at)) => {
-                Ok(Published { topic: self.topic.clone(), partition: at.partition, offset: at.offset })
-            }
+            Ok(Ok(at)) => Ok(Published { topic: self.topic.clone(), partition: at.partition, offset: at.offset }),
             Ok(Err((error, _))) => Err(KafkaError::of_delivery(error, &self.topic, self.bytes)),
             Err(_) => Err(KafkaError::Closed),
         })
@@ -141,8 +139,7 @@ impl Future for Delivery {
 
 /// The event as a record in `CloudEvents`' binary mode.
 fn encode<E: Event>(event: &E, mut meta: EventMeta) -> Result<OutRecord, KafkaError> {
-    let value =
-        serde_json::to_vec(event).map_err(|source| KafkaError::Encode { event_type: E::TYPE, source })?;
+    let value = serde_json::to_vec(event).map_err(|source| KafkaError::Encode { event_type: E::TYPE, source })?;
     let key = event.key();
     meta.subject.get_or_insert_with(|| key.clone());
     Ok(OutRecord {

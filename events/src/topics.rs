@@ -4,8 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use rdkafka::{
     admin::{
-        AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, NewPartitions, NewTopic,
-        ResourceSpecifier, TopicReplication,
+        AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier,
+        TopicReplication,
     },
     error::RDKafkaErrorCode as Code,
 };
@@ -122,7 +122,8 @@ pub struct TopicAdmin {
 impl TopicAdmin {
     /// An admin client. No answer within `timeout` is an error.
     pub fn new(config: &KafkaConfig, timeout: Duration) -> Result<Self, KafkaError> {
-        let client = config.client().create_with_context(Silent).map_err(|error| KafkaError::Config(error.to_string()))?;
+        let client =
+            config.client().create_with_context(Silent).map_err(|error| KafkaError::Config(error.to_string()))?;
         Ok(Self { client, config: config.clone(), timeout })
     }
 

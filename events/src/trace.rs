@@ -28,9 +28,8 @@ impl TraceParent {
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('-');
         let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let lower = |part: &str, length| {
-            part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
-        };
+        let lower =
+            |part: &str, length| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         // Later versions may add fields; version 00 has none, and ff is forbidden.
         let shape = lower(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
         if !(shape && lower(trace, 32) && lower(span, 16) && lower(flags, 2)) {

@@ -28,12 +28,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Claimed, Failure, Queue, QueueError, Verdict,
-    fetcher::Fetcher,
-    in_hand::InHand,
-    lease_keeper::LeaseKeeper,
-    queue::Settlement,
-    settler,
+    Claimed, Failure, Queue, QueueError, Verdict, fetcher::Fetcher, in_hand::InHand, lease_keeper::LeaseKeeper,
+    queue::Settlement, settler,
 };
 
 /// How a worker takes jobs from a queue.
@@ -169,9 +165,7 @@ impl Acknowledge<Verdict> for Settle {
         let verdict = match result {
             Ok(verdict) => verdict.clone(),
             // The handler's service turns every outcome into a verdict; an error comes from a layer around it.
-            Err(error) => {
-                Verdict::Retry { after: Duration::from_secs(1), failure: Failure::new("internal", error) }
-            }
+            Err(error) => Verdict::Retry { after: Duration::from_secs(1), failure: Failure::new("internal", error) },
         };
         if let Some((id, token)) = token.and_then(|token| Some((self.in_hand.id(token)?, token))) {
             let _ = self.verdicts.send(Settlement { id, token, verdict });

@@ -1,11 +1,11 @@
 //! The `[redis]` section: where the queues live.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 /// How to reach Redis, and under which names the queues are kept.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisConfig {
     /// `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS.
@@ -28,5 +28,16 @@ impl Default for RedisConfig {
             response_timeout: Duration::from_secs(5),
             dedupe_window: Duration::from_hours(24),
         }
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for RedisConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConfig")
+            .field("prefix", &self.prefix)
+            .field("response_timeout", &self.response_timeout)
+            .field("dedupe_window", &self.dedupe_window)
+            .finish_non_exhaustive()
     }
 }

@@ -33,7 +33,8 @@ impl Queues {
     /// Connects when first used, and again whenever the connection breaks.
     pub fn new(config: &RedisConfig) -> Result<Self, QueueError> {
         let client = Client::open(config.url.as_str()).map_err(QueueError::Url)?;
-        let redis = ConnectionManager::new_lazy_with_config(client.clone(), manager(config)).map_err(QueueError::Url)?;
+        let redis =
+            ConnectionManager::new_lazy_with_config(client.clone(), manager(config)).map_err(QueueError::Url)?;
         Ok(Self { client, redis, config: config.clone(), scripts: Scripts::new() })
     }
 

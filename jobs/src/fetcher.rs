@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use rand::RngExt;
 use redis::aio::MultiplexedConnection;
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -17,6 +18,12 @@ use crate::{
 const STEP: usize = 100;
 /// An idle worker looks again after this long even if nobody wakes it.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
+
+/// Workers that wait for one job to come due wake in another order each time. If always the same were first, and could
+/// not do the job, those that can would never get it.
+fn luck() -> Duration {
+    rand::rng().random_range(Duration::ZERO..Duration::from_millis(20))
+}
 
 pub(crate) struct Fetcher {
     pub(crate) queue: Queue,
@@ -48,7 +55,7 @@ impl Fetcher {
                         return;
                     }
                     if none && next != Some(Duration::ZERO) {
-                        let nap = next.unwrap_or(LONGEST_NAP).min(LONGEST_NAP);
+                        let nap = next.unwrap_or(LONGEST_NAP).min(LONGEST_NAP) + luck();
                         self.stop.run_until_cancelled(self.nap(&mut wake, nap)).await;
                     }
                 }
@@ -85,7 +92,7 @@ impl Fetcher {
         let nap = nap.max(Duration::from_millis(1));
         let woken = async {
             if connection.is_none() {
-                *connection = Some(self.queue.queues.blocking(LONGEST_NAP).await?);
+                *connection = Some(self.queue.queues.blocking(2 * LONGEST_NAP).await?);
             }
             let Some(redis) = connection.as_mut() else { return Ok(()) };
             let mut pop = redis::cmd("BLPOP");

@@ -15,8 +15,7 @@ pub(crate) struct LeaseKeeper {
 impl LeaseKeeper {
     pub(crate) fn start(queue: Queue, in_hand: Arc<InHand>, lease: Duration) -> Result<Self, QueueError> {
         let stop = CancellationToken::new();
-        let runtime =
-            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(QueueError::Thread)?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(QueueError::Thread)?;
         let stopped = stop.clone();
         std::thread::Builder::new()
             .name("millgate-lease".into())

@@ -101,8 +101,8 @@ pub(crate) struct Body {
 impl NewJob {
     /// A job of kind `J` about something that happened at `time`, with a random id.
     pub fn new<J: Job>(job: &J, options: JobOptions, time: DateTime<Utc>) -> Result<Self, QueueError> {
-        let payload = serde_json::value::to_raw_value(job)
-            .map_err(|source| QueueError::Encode { kind: J::KIND, source })?;
+        let payload =
+            serde_json::value::to_raw_value(job).map_err(|source| QueueError::Encode { kind: J::KIND, source })?;
         let run_at = options.delay.map(|delay| {
             let delay = chrono::Duration::from_std(delay).unwrap_or(chrono::Duration::MAX);
             time.checked_add_signed(delay).unwrap_or(DateTime::<Utc>::MAX_UTC)

@@ -7,15 +7,23 @@ use redis::{FromRedisValue, Script, ScriptInvocation, aio::ConnectionLike};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    Claimed, Failure, NewJob, Origin, QueueError, QueueStats, Queues, Verdict,
-    keys::Keys,
-    new_job::Body,
-};
+use crate::{Claimed, Failure, NewJob, Origin, QueueError, QueueStats, Queues, Verdict, keys::Keys, new_job::Body};
 
 /// The keys that every script gets, in this order; `lua/prelude.lua` names them.
 const QUEUE_KEYS: [&str; 13] = [
-    "jobs", "run", "wait", "delayed", "active", "dead", "seen", "unique", "cancelled", "cancels", "counts", "seq", "wake",
+    "jobs",
+    "run",
+    "wait",
+    "delayed",
+    "active",
+    "dead",
+    "seen",
+    "unique",
+    "cancelled",
+    "cancels",
+    "counts",
+    "seq",
+    "wake",
 ];
 
 /// Jobs in one call of a script: enough to amortise the round trip, few enough not to hold Redis up.
@@ -259,6 +267,19 @@ impl Queue {
         Ok(jobs.collect())
     }
 
+    /// Keeps dead jobs that could not be made safe elsewhere; nobody is given them before `pause` has passed.
+    pub async fn keep_dead(&self, ids: &[String], pause: Duration) -> Result<(), QueueError> {
+        for ids in ids.chunks(STEP) {
+            let mut call = self.prepare(&self.queues.scripts.keep_dead);
+            call.arg(millis(pause));
+            for id in ids {
+                call.arg(id);
+            }
+            self.run::<()>(&call).await?;
+        }
+        Ok(())
+    }
+
     /// Lets go of dead jobs that are safe elsewhere.
     pub async fn drop_dead(&self, ids: &[String]) -> Result<usize, QueueError> {
         let mut dropped = 0;
@@ -284,7 +305,8 @@ impl Queue {
     /// Counts of what happened and of what is there.
     pub async fn stats(&self) -> Result<QueueStats, QueueError> {
         let call = self.prepare(&self.queues.scripts.stats);
-        let (counts, waiting, delayed, active, dead): (Vec<(String, u64)>, u64, u64, u64, u64) = self.run(&call).await?;
+        let (counts, waiting, delayed, active, dead): (Vec<(String, u64)>, u64, u64, u64, u64) =
+            self.run(&call).await?;
         Ok(QueueStats::new(counts, waiting, delayed, active, dead))
     }
 }

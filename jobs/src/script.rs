@@ -15,6 +15,7 @@ pub(crate) struct All {
     pub(crate) renew: Script,
     pub(crate) settle: Script,
     pub(crate) claim_dead: Script,
+    pub(crate) keep_dead: Script,
     pub(crate) drop_dead: Script,
     pub(crate) stats: Script,
 }
@@ -29,6 +30,7 @@ impl Scripts {
             renew: script(include_str!("lua/renew.lua")),
             settle: script(include_str!("lua/settle.lua")),
             claim_dead: script(include_str!("lua/claim_dead.lua")),
+            keep_dead: script(include_str!("lua/keep_dead.lua")),
             drop_dead: script(include_str!("lua/drop_dead.lua")),
             stats: script(include_str!("lua/stats.lua")),
         }))

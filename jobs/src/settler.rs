@@ -11,11 +11,7 @@ use crate::{Queue, in_hand::InHand, queue::Settlement};
 const STEP: usize = 250;
 
 /// Settles whatever comes in until all senders are gone.
-pub(crate) async fn settle_all(
-    queue: Queue,
-    in_hand: Arc<InHand>,
-    mut verdicts: mpsc::UnboundedReceiver<Settlement>,
-) {
+pub(crate) async fn settle_all(queue: Queue, in_hand: Arc<InHand>, mut verdicts: mpsc::UnboundedReceiver<Settlement>) {
     let mut step = Vec::with_capacity(STEP);
     while verdicts.recv_many(&mut step, STEP).await > 0 {
         let counted = settle(&queue, &step).await;

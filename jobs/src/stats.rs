@@ -99,7 +99,6 @@ impl QueueStats {
 
     /// Whether every job that entered is done, cancelled, dead, or still there.
     pub fn adds_up(&self) -> bool {
-        self.enqueued()
-            == self.done() + self.cancelled() + self.dead() + self.waiting + self.delayed + self.active
+        self.enqueued() == self.done() + self.cancelled() + self.dead() + self.waiting + self.delayed + self.active
     }
 }

@@ -1,6 +1,6 @@
 //! The queue on a real Redis, by its public face: `Queue` for what comes in, an apalis worker on a
 //! `QueueBackend` for what is done.
-#![allow(clippy::unwrap_used, reason = "in a test, a panic with a line number is the report")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic with a line number is the report")]
 
 #[path = "queue/bench.rs"]
 mod bench;

@@ -1,296 +1,173 @@
 //! Checks of sense: values of the right type that no installation can mean.
 //!
-//! Each of these would otherwise show itself later and elsewhere: as a worker that takes no jobs,
-//! as a refusal by librdkafka in its own words, or as a login that is never attempted.
+//! Each of these would otherwise show itself later and elsewhere: as a worker that takes no jobs, as a refusal by
+//! librdkafka in its own words, or as a login that is never attempted.
 
 use std::time::Duration;
 
-use super::Config;
-use super::draft::Draft;
-use super::key::{Key, nearest};
-use super::problem::Problem;
+use super::{
+    Config,
+    draft::Draft,
+    key::{Key, nearest},
+    problem::Problem,
+    setting::Origin,
+};
 
-const PROTOCOLS: [&str; 4] = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
-const MECHANISMS: [&str; 3] = ["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"];
-const COMPRESSIONS: [&str; 5] = ["none", "gzip", "snappy", "lz4", "zstd"];
-const OFFSET_RESETS: [&str; 3] = ["earliest", "latest", "error"];
-const ASSIGNMENTS: [&str; 3] = ["cooperative-sticky", "range", "roundrobin"];
+const PROTOCOLS: &[&str] = &["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
+const MECHANISMS: &[&str] = &["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"];
+const COMPRESSIONS: &[&str] = &["none", "gzip", "snappy", "lz4", "zstd"];
+const OFFSET_RESETS: &[&str] = &["earliest", "latest", "error"];
+const ASSIGNMENTS: &[&str] = &["cooperative-sticky", "range", "roundrobin"];
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What is wrong with a value, and what would be right.
+type Verdict = Option<String>;
+
+/// A setting, another that it may contradict, and the verdict on the first.
+type Row = (Key, Option<Key>, Verdict);
 
 /// Tells the draft of everything in `config` that makes no sense.
 pub(super) fn check(config: &Config, draft: &mut Draft) {
-    let mut checks = Checks { draft };
-    kafka(config, &mut checks);
-    stores(config, &mut checks);
-    jobs(config, &mut checks);
-    topics(config, &mut checks);
+    for (key, other, verdict) in values(config).into_iter().chain(contradictions(config, draft)) {
+        let keys = || [&key].into_iter().chain(&other);
+        // Once is enough; and if one of two is wrong by itself, their contradiction may go away with it.
+        if let Some(message) = verdict
+            && !keys().any(|key| draft.is_wrong(key))
+        {
+            // Told where it can be changed, whichever of the two that is.
+            let set = keys().map(|key| draft.origin(key)).find(|origin| *origin != Origin::Default);
+            draft.tell(Problem::value(set.unwrap_or(Origin::Default), key, message));
+        }
+    }
 }
 
-fn kafka(config: &Config, checks: &mut Checks<'_>) {
-    let kafka = &config.kafka;
-    checks.given(&["kafka", "brokers"], &kafka.brokers);
-    checks.given(&["kafka", "consumer_group"], &kafka.consumer_group);
-    checks.at_least_one(&["kafka", "batch_size"], kafka.batch_size.into());
-    if !kafka.security_protocol.is_empty() {
-        let key = ["kafka", "security_protocol"];
-        checks.word(&key, &kafka.security_protocol, &PROTOCOLS);
+/// Values by themselves.
+fn values(config: &Config) -> Vec<Row> {
+    let Config { kafka, redis, postgres, smtp, bridge, worker, log, topics } = config;
+    let protocol = &kafka.security_protocol;
+    let fixed = [
+        ("kafka.brokers", given(&kafka.brokers)),
+        ("kafka.consumer_group", given(&kafka.consumer_group)),
+        ("kafka.batch_size", at_least_one(kafka.batch_size)),
+        ("kafka.security_protocol", if protocol.is_empty() { None } else { word(protocol, PROTOCOLS) }),
+        ("kafka.sasl_mechanism", word(&kafka.sasl_mechanism, MECHANISMS)),
+        ("kafka.compression", word(&kafka.compression, COMPRESSIONS)),
+        ("kafka.auto_offset_reset", word(&kafka.auto_offset_reset, OFFSET_RESETS)),
+        ("kafka.assignment_strategy", word(&kafka.assignment_strategy, ASSIGNMENTS)),
+        ("kafka.retry_interval", at_least(kafka.retry_interval, MILLISECOND)),
+        ("kafka.delivery_timeout", at_least(kafka.delivery_timeout, MILLISECOND)),
+        ("kafka.session_timeout", at_least(kafka.session_timeout, MILLISECOND)),
+        ("kafka.rebalance_timeout", at_least(kafka.rebalance_timeout, MILLISECOND)),
+        ("redis.url", url(&redis.url, &["redis://", "rediss://"])),
+        ("redis.response_timeout", at_least(redis.response_timeout, MILLISECOND)),
+        ("postgres.url", url(&postgres.url, &["postgres://", "postgresql://"])),
+        ("postgres.schema", schema(&postgres.schema)),
+        ("postgres.pool_size", at_least_one(postgres.pool_size)),
+        ("postgres.connect_timeout", at_least(postgres.connect_timeout, MILLISECOND)),
+        ("smtp.url", url(&smtp.url, &["smtp://", "smtps://"])),
+        ("smtp.from", given(&smtp.from)),
+        ("smtp.pool_size", at_least_one(smtp.pool_size)),
+        ("smtp.timeout", at_least(smtp.timeout, MILLISECOND)),
+        ("bridge.batch_size", at_least_one(bridge.batch_size)),
+        ("bridge.buffer_bytes", at_least_one(bridge.buffer_bytes)),
+        ("bridge.commit_interval", at_least(bridge.commit_interval, MILLISECOND)),
+        ("bridge.dead_letter_topic", topic(&bridge.dead_letter_topic)),
+        ("worker.concurrency", at_least_one(worker.concurrency)),
+        // A lease is renewed at a fraction of its time; a busy machine can be late by much of a second.
+        ("worker.lease", at_least(worker.lease, SECOND)),
+        ("log.level", level(&log.level)),
+        ("topics.partitions", at_least_one(topics.partitions)),
+        ("topics.replication", at_least_one(topics.replication)),
+        ("topics.retention", at_least(topics.retention, SECOND)),
+    ];
+    let mut rows: Vec<Row> = fixed.into_iter().map(|(key, verdict)| (Key::of(key), None, verdict)).collect();
+    for (name, own) in &topics.by_name {
+        let key = Key::of("topics").child(name);
+        rows.extend([
+            (key.child("partitions"), None, own.partitions.and_then(at_least_one)),
+            (key.child("replication"), None, own.replication.and_then(at_least_one)),
+            (key.child("retention"), None, own.retention.and_then(|span| at_least(span, SECOND))),
+            (key, None, topic(name)),
+        ]);
     }
-    let mechanism = &kafka.sasl_mechanism;
-    checks.word(&["kafka", "sasl_mechanism"], mechanism, &MECHANISMS);
-    checks.word(&["kafka", "compression"], &kafka.compression, &COMPRESSIONS);
-    let reset = &kafka.auto_offset_reset;
-    checks.word(&["kafka", "auto_offset_reset"], reset, &OFFSET_RESETS);
-    let strategy = &kafka.assignment_strategy;
-    checks.word(&["kafka", "assignment_strategy"], strategy, &ASSIGNMENTS);
+    rows
+}
 
-    let millisecond = Duration::from_millis(1);
-    for (name, span) in [
-        ("retry_interval", kafka.retry_interval),
-        ("delivery_timeout", kafka.delivery_timeout),
-        ("session_timeout", kafka.session_timeout),
-        ("rebalance_timeout", kafka.rebalance_timeout),
-    ] {
-        checks.at_least(&["kafka", name], span, millisecond);
-    }
-    checks.ordered(
-        (&["kafka", "session_timeout"], kafka.session_timeout),
-        (&["kafka", "rebalance_timeout"], kafka.rebalance_timeout),
-        Order::Shorter,
+/// Pairs of values that contradict each other.
+fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
+    let Config { kafka, worker, .. } = config;
+    let linger = Duration::from_millis(kafka.linger_ms.into());
+    let spans = [
+        ("kafka.session_timeout", kafka.session_timeout, "kafka.rebalance_timeout", kafka.rebalance_timeout, false),
+        ("kafka.linger_ms", linger, "kafka.delivery_timeout", kafka.delivery_timeout, false),
+        ("worker.backoff_base", worker.backoff_base, "worker.backoff_max", worker.backoff_max, true),
+    ];
+    let spans = spans.into_iter().map(|(first, less, second, more, may_equal)| {
+        let relation = if may_equal { "must not be longer than" } else { "must be shorter than" };
+        let origin = draft.origin(&Key::of(second));
+        let message = format!("{} {relation} {second} ({}, {origin})", show(less), show(more));
+        (first, second, !(less < more || (may_equal && less == more)), message)
+    });
+
+    let (logs_in, protocol) = (kafka.sasl_enabled, kafka.security_protocol.as_str());
+    let (plain, sasl) = (matches!(protocol, "plaintext" | "ssl"), protocol.starts_with("sasl_"));
+    let nobody = "is true, but kafka.username is empty; set kafka.username (KAFKA_USERNAME)".to_owned();
+    let unused = format!(
+        "{protocol:?} does not log in, but kafka.sasl_enabled is true; use \"sasl_{protocol}\", or leave it empty"
     );
-    checks.ordered(
-        (
-            &["kafka", "linger_ms"],
-            Duration::from_millis(kafka.linger_ms.into()),
-        ),
-        (&["kafka", "delivery_timeout"], kafka.delivery_timeout),
-        Order::Shorter,
-    );
-    sasl(config, checks);
+    let needed = format!("{protocol:?} logs in, but kafka.sasl_enabled is false; set it to true");
+    let logins = [
+        ("kafka.sasl_enabled", "kafka.username", logs_in && kafka.username.is_empty(), nobody),
+        ("kafka.security_protocol", "kafka.sasl_enabled", logs_in && plain, unused),
+        ("kafka.security_protocol", "kafka.sasl_enabled", !logs_in && sasl, needed),
+    ];
+    let row = |(first, second, wrong, message): (&str, &str, bool, String)| {
+        (Key::of(first), Some(Key::of(second)), wrong.then_some(message))
+    };
+    spans.chain(logins).map(row).collect()
 }
 
-/// Credentials that would silently not be used, or be missing.
-fn sasl(config: &Config, checks: &mut Checks<'_>) {
-    let kafka = &config.kafka;
-    let enabled = ["kafka", "sasl_enabled"];
-    let protocol = ["kafka", "security_protocol"];
-    if kafka.sasl_enabled && kafka.username.is_empty() {
-        checks.together(
-            &[&enabled, &["kafka", "username"]],
-            "is true, but kafka.username is empty; set kafka.username (KAFKA_USERNAME)",
-        );
-    }
-    let word = kafka.security_protocol.as_str();
-    if kafka.sasl_enabled && matches!(word, "plaintext" | "ssl") {
-        checks.together(
-            &[&protocol, &enabled],
-            &format!(
-                "{word:?} does not log in, but kafka.sasl_enabled is true; use \"sasl_{word}\", or \
-                 leave it empty"
-            ),
-        );
-    }
-    if !kafka.sasl_enabled && word.starts_with("sasl_") && PROTOCOLS.contains(&word) {
-        checks.together(
-            &[&protocol, &enabled],
-            &format!("{word:?} logs in, but kafka.sasl_enabled is false; set it to true"),
-        );
-    }
+fn given(text: &str) -> Verdict {
+    text.trim().is_empty().then(|| "must not be empty".to_owned())
 }
 
-fn stores(config: &Config, checks: &mut Checks<'_>) {
-    let redis = &config.redis;
-    checks.url(&["redis", "url"], &redis.url, &["redis", "rediss"]);
-    let millisecond = Duration::from_millis(1);
-    let timeout = redis.response_timeout;
-    checks.at_least(&["redis", "response_timeout"], timeout, millisecond);
-
-    let postgres = &config.postgres;
-    let schemes = ["postgres", "postgresql"];
-    checks.url(&["postgres", "url"], &postgres.url, &schemes);
-    checks.at_least_one(&["postgres", "pool_size"], postgres.pool_size.into());
-    let timeout = postgres.connect_timeout;
-    checks.at_least(&["postgres", "connect_timeout"], timeout, millisecond);
-    // It becomes part of SQL statements, where it cannot be a parameter.
-    let schema = &postgres.schema;
-    let plain = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
-    if !schema.chars().all(plain) || schema.is_empty() || schema.starts_with(char::is_numeric) {
-        checks.wrong(
-            &["postgres", "schema"],
-            "use lower-case letters, digits and `_`, and no digit at the start".to_owned(),
-        );
-    }
-
-    let smtp = &config.smtp;
-    checks.url(&["smtp", "url"], &smtp.url, &["smtp", "smtps"]);
-    checks.given(&["smtp", "from"], &smtp.from);
-    checks.at_least_one(&["smtp", "pool_size"], smtp.pool_size.into());
-    checks.at_least(&["smtp", "timeout"], smtp.timeout, millisecond);
+fn at_least_one<N: Copy + Default + PartialEq>(number: N) -> Verdict {
+    (number == N::default()).then(|| "must be at least 1, found 0".to_owned())
 }
 
-fn jobs(config: &Config, checks: &mut Checks<'_>) {
-    let bridge = &config.bridge;
-    checks.at_least_one(&["bridge", "batch_size"], bridge.batch_size as u128);
-    checks.at_least_one(&["bridge", "buffer_bytes"], bridge.buffer_bytes as u128);
-    let interval = bridge.commit_interval;
-    let millisecond = Duration::from_millis(1);
-    checks.at_least(&["bridge", "commit_interval"], interval, millisecond);
-    checks.topic(&["bridge", "dead_letter_topic"], &bridge.dead_letter_topic);
-
-    let worker = &config.worker;
-    checks.at_least_one(&["worker", "concurrency"], worker.concurrency as u128);
-    // A lease is renewed at a fraction of its time; a busy machine can be late by much of a second.
-    checks.at_least(&["worker", "lease"], worker.lease, Duration::from_secs(1));
-    checks.ordered(
-        (&["worker", "backoff_base"], worker.backoff_base),
-        (&["worker", "backoff_max"], worker.backoff_max),
-        Order::NoLonger,
-    );
-
-    let level = &config.log.level;
-    if let Err(error) = tracing_subscriber::EnvFilter::builder().parse(level) {
-        checks.wrong(
-            &["log", "level"],
-            format!("{error}; use a level such as info, or directives: info,millgate_bridge=debug"),
-        );
-    }
+fn at_least(span: Duration, least: Duration) -> Verdict {
+    (span < least).then(|| format!("must be at least {}, found {}", show(least), show(span)))
 }
 
-fn topics(config: &Config, checks: &mut Checks<'_>) {
-    let topics = &config.topics;
-    let second = Duration::from_secs(1);
-    checks.at_least_one(&["topics", "partitions"], topics.partitions.into());
-    checks.at_least_one(&["topics", "replication"], topics.replication.into());
-    checks.at_least(&["topics", "retention"], topics.retention, second);
-    for (name, topic) in &topics.by_name {
-        checks.topic(&["topics", name], name);
-        if let Some(partitions) = topic.partitions {
-            checks.at_least_one(&["topics", name, "partitions"], partitions.into());
-        }
-        if let Some(replication) = topic.replication {
-            checks.at_least_one(&["topics", name, "replication"], replication.into());
-        }
-        if let Some(retention) = topic.retention {
-            checks.at_least(&["topics", name, "retention"], retention, second);
-        }
-    }
+fn word(word: &str, allowed: &[&str]) -> Verdict {
+    let near = nearest(word, allowed.iter().copied()).map_or(String::new(), |near| format!("; did you mean {near}?"));
+    (!allowed.contains(&word)).then(|| format!("expected one of {}, found {word:?}{near}", allowed.join(", ")))
 }
 
-/// How two durations must relate.
-#[derive(Clone, Copy)]
-enum Order {
-    Shorter,
-    NoLonger,
+/// Without the value in the message: what is no URL may be anything, a password included.
+fn url(url: &str, begins: &[&str]) -> Verdict {
+    let begun = begins.iter().any(|begin| url.starts_with(begin));
+    (!begun).then(|| format!("must be a URL that begins with {}", begins.join(" or ")))
 }
 
-struct Checks<'a> {
-    draft: &'a mut Draft,
+/// It becomes part of SQL statements, where it cannot be a parameter.
+fn schema(name: &str) -> Verdict {
+    let legal = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
+    let good = name.chars().all(legal) && name.starts_with(|c: char| !c.is_ascii_digit());
+    (!good).then(|| "use lower-case letters, digits and `_`, and no digit at the start".to_owned())
 }
 
-impl Checks<'_> {
-    fn wrong(&mut self, key: &[&str], message: String) {
-        let key = Key::from(key);
-        // Once is enough: what is wrong in two ways is corrected in one place.
-        if !self.draft.is_wrong(&key) {
-            let place = self.draft.origin(&key);
-            self.draft.tell(Problem::Senseless {
-                place,
-                key,
-                message,
-            });
-        }
-    }
+/// Kafka's own rule for names.
+fn topic(name: &str) -> Verdict {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let good = (1..=249).contains(&name.len()) && name.chars().all(legal);
+    (!good).then(|| "a topic's name has 1 to 249 letters, digits, `.`, `_` and `-`".to_owned())
+}
 
-    /// A contradiction between settings, told of the first at the place of the first that was set.
-    /// If one of them is wrong already, it says nothing: the contradiction may go away with it.
-    fn together(&mut self, keys: &[&[&str]], message: &str) {
-        let all: Vec<Key> = keys.iter().map(|&key| Key::from(key)).collect();
-        if all.iter().any(|key| self.draft.is_wrong(key)) {
-            return;
-        }
-        let set = all.iter().find(|key| self.draft.is_set(key));
-        let (Some(first), Some(at)) = (all.first(), set.or(all.first())) else {
-            return;
-        };
-        let place = self.draft.origin(at);
-        self.draft.tell(Problem::Senseless {
-            place,
-            key: first.clone(),
-            message: message.to_owned(),
-        });
-    }
-
-    fn given(&mut self, key: &[&str], text: &str) {
-        if text.trim().is_empty() {
-            self.wrong(key, "must not be empty".to_owned());
-        }
-    }
-
-    fn at_least_one(&mut self, key: &[&str], number: u128) {
-        if number < 1 {
-            self.wrong(key, format!("must be at least 1, found {number}"));
-        }
-    }
-
-    fn at_least(&mut self, key: &[&str], span: Duration, least: Duration) {
-        if span < least {
-            self.wrong(
-                key,
-                format!("must be at least {}, found {}", show(least), show(span)),
-            );
-        }
-    }
-
-    fn word(&mut self, key: &[&str], word: &str, allowed: &[&str]) {
-        if !allowed.contains(&word) {
-            let near = nearest(word, allowed.iter().copied())
-                .map(|near| format!("; did you mean {near}?"))
-                .unwrap_or_default();
-            let allowed = allowed.join(", ");
-            self.wrong(
-                key,
-                format!("expected one of {allowed}, found {word:?}{near}"),
-            );
-        }
-    }
-
-    fn url(&mut self, key: &[&str], url: &str, schemes: &[&str]) {
-        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-        if !scheme.is_some_and(|scheme| schemes.contains(&scheme)) {
-            let begins: Vec<String> = schemes.iter().map(|s| format!("{s}://")).collect();
-            // Without the value: what is no URL may be anything, a password included.
-            self.wrong(
-                key,
-                format!("must be a URL that begins with {}", begins.join(" or ")),
-            );
-        }
-    }
-
-    /// Kafka's own rule for names.
-    fn topic(&mut self, key: &[&str], name: &str) {
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        if name.is_empty() || name.len() > 249 || !name.chars().all(legal) {
-            self.wrong(
-                key,
-                "a topic's name has 1 to 249 letters, digits, `.`, `_` and `-`".to_owned(),
-            );
-        }
-    }
-
-    fn ordered(&mut self, less: (&[&str], Duration), more: (&[&str], Duration), order: Order) {
-        let (holds, relation) = match order {
-            Order::Shorter => (less.1 < more.1, "must be shorter than"),
-            Order::NoLonger => (less.1 <= more.1, "must not be longer than"),
-        };
-        if !holds {
-            let more_key = Key::from(more.0);
-            let message = format!(
-                "{} {relation} {more_key} ({}, {})",
-                show(less.1),
-                show(more.1),
-                self.draft.origin(&more_key),
-            );
-            self.together(&[less.0, more.0], &message);
-        }
-    }
+fn level(directives: &str) -> Verdict {
+    let error = tracing_subscriber::EnvFilter::builder().parse(directives).err()?;
+    Some(format!("{error}; use a level such as info, or directives: info,millgate_bridge=debug"))
 }
 
 fn show(span: Duration) -> String {

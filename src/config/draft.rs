@@ -1,287 +1,141 @@
-//! The draft: every value with its origin, while file and environment are laid over the defaults.
+//! The draft: the defaults, and what file and environment lay over them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
-use super::key::Key;
-use super::notebook;
-use super::problem::{ConfigError, Problem};
-use super::secret;
-use super::setting::{Origin, Setting, literal};
-use super::shape::Shape;
-
-/// A section: its name, what it takes, and what it holds if nobody says anything.
-#[derive(Debug)]
-pub(super) struct Section {
-    name: String,
-    shape: Shape,
-    defaults: Value,
-}
-
-impl Section {
-    /// The section of this name, of type `T`.
-    pub(super) fn of<T>(name: &str) -> Result<Self, ConfigError>
-    where
-        T: Serialize + DeserializeOwned + Default,
-    {
-        let failed = |message: String| Problem::Section {
-            section: name.to_owned(),
-            message: format!(
-                "its type must be a struct that can be written as TOML and read back: {message}"
-            ),
-        };
-        let defaults = Value::try_from(T::default()).map_err(|e| failed(e.to_string()))?;
-        let shape = notebook::learn::<T>(&defaults).map_err(failed)?;
-        if !matches!(shape, Shape::Table { .. }) {
-            return Err(failed(format!("it is {}", literal(&defaults))).into());
-        }
-        Ok(Self {
-            name: name.to_owned(),
-            shape,
-            defaults,
-        })
-    }
-
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    pub(super) fn shape_mut(&mut self) -> &mut Shape {
-        &mut self.shape
-    }
-}
-
-/// A value's place in the configuration, whether or not there is a value.
-pub(super) struct Leaf {
-    pub(super) key: Key,
-    pub(super) shape: Shape,
-    pub(super) value: Option<Value>,
-}
+use super::{
+    key::Key,
+    kind,
+    problem::{ConfigError, Problem},
+    secret,
+    setting::{Origin, Setting},
+    topics,
+};
 
 /// The configuration in the making. Problems are gathered, so that all are told at once.
 pub(super) struct Draft {
-    shape: Shape,
     defaults: Table,
-    values: Table,
-    /// Of the values that are not defaults.
-    origins: BTreeMap<Key, Origin>,
-    wrong: BTreeSet<Key>,
+    /// The defaults, which say what can be set, and an example of each topic that the file has a table for.
+    shape: Table,
+    overrides: BTreeMap<Key, (Value, Origin)>,
     problems: Vec<Problem>,
 }
 
 impl Draft {
-    pub(super) fn new(sections: Vec<Section>) -> Self {
-        let mut fields = Vec::new();
-        let mut defaults = Table::new();
-        for section in sections {
-            fields.push((section.name.clone(), section.shape));
-            defaults.insert(section.name, section.defaults);
-        }
-        Self {
-            shape: Shape::Table {
-                fields,
-                other: None,
-            },
-            values: defaults.clone(),
-            defaults,
-            origins: BTreeMap::new(),
-            wrong: BTreeSet::new(),
-            problems: Vec::new(),
-        }
+    /// A draft of these sections.
+    pub(super) fn new(defaults: Table) -> Self {
+        Self { shape: defaults.clone(), defaults, overrides: BTreeMap::new(), problems: Vec::new() }
     }
 
-    /// What the whole file takes.
-    pub(super) fn shape(&self) -> &Shape {
+    /// All that can be set, with a value of the right type.
+    pub(super) fn shape(&self) -> &Table {
         &self.shape
     }
 
-    /// Every setting there is: those with a value, and those that could have one.
-    pub(super) fn leaves(&self) -> Vec<Leaf> {
+    /// The same as a list.
+    pub(super) fn leaves(&self) -> Vec<(Key, Value)> {
         let mut leaves = Vec::new();
-        let values = Value::Table(self.values.clone());
-        gather(&Key::default(), &self.shape, Some(&values), &mut leaves);
+        gather(&Key::default(), &self.shape, &mut leaves);
         leaves
     }
 
-    /// Where a value came from.
-    pub(super) fn origin(&self, key: &Key) -> Origin {
-        self.origins.get(key).cloned().unwrap_or(Origin::Default)
-    }
-
-    /// Whether somebody set this value.
-    pub(super) fn is_set(&self, key: &Key) -> bool {
-        self.origins.contains_key(key)
-    }
-
-    /// Whether something was said about this value already.
-    pub(super) fn is_wrong(&self, key: &Key) -> bool {
-        self.wrong.contains(key)
+    /// Makes the settings of a topic's own table known.
+    pub(super) fn open_topic(&mut self, key: &Key) {
+        key.put(&mut self.shape, Value::Table(topics::example()));
     }
 
     /// Notes a problem.
     pub(super) fn tell(&mut self, problem: Problem) {
-        match &problem {
-            Problem::WrongType { key, .. }
-            | Problem::Senseless { key, .. }
-            | Problem::Conflict { key, .. } => {
-                self.wrong.insert(key.clone());
-            }
-            _ => {}
-        }
         self.problems.push(problem);
     }
 
-    /// Lays a value over what was there.
-    pub(super) fn set(&mut self, key: &Key, value: Value, origin: Origin) {
-        if let Some(slot) = slot(&mut self.values, key) {
-            *slot = value;
-            self.origins.insert(key.clone(), origin);
+    /// Lays a value over what was there, if it is like the default.
+    pub(super) fn set(&mut self, key: Key, like: &Value, value: Value, origin: Origin) {
+        if kind::takes(like, &value) {
+            self.overrides.insert(key, (value, origin));
+        } else {
+            self.tell(Problem::wrong_type(origin, key, like, &value));
         }
     }
 
-    /// Makes sure that a table is there, even if nothing is set in it.
-    pub(super) fn open(&mut self, key: &Key) {
-        if let Some(slot) = slot(&mut self.values, key)
-            && !slot.is_table()
-        {
-            *slot = Value::Table(Table::new());
-        }
+    /// What somebody set this to, and where.
+    pub(super) fn get(&self, key: &Key) -> Option<&(Value, Origin)> {
+        self.overrides.get(key)
     }
 
-    /// Reads a section as its type. What the type refuses is told, and put back to its default.
+    /// Where a value came from, or the first one of a table.
+    pub(super) fn origin(&self, key: &Key) -> Origin {
+        let mut set = self.overrides.iter();
+        let first = set.find(|(set, _)| set.names().starts_with(key.names()));
+        first.map_or(Origin::Default, |(_, (_, origin))| origin.clone())
+    }
+
+    /// Whether something was said about this value already.
+    pub(super) fn is_wrong(&self, key: &Key) -> bool {
+        self.problems.iter().any(|problem| problem.key.as_ref() == Some(key))
+    }
+
+    /// Reads a section as its type.
+    ///
+    /// If the type refuses the whole, each value is tried alone over the defaults: an error is then about that value,
+    /// and has its line. The section is read without those values, so that what else is wrong can be told.
     pub(super) fn read<T: DeserializeOwned + Default>(&mut self, section: &str) -> T {
-        loop {
-            let Some(value) = self.values.get(section) else {
-                return T::default();
-            };
-            let error = match value.clone().try_into::<T>() {
-                Ok(read) => return read,
-                Err(error) => error,
-            };
-            let (path, message) = notebook::stumble::<T>(value)
-                .unwrap_or_else(|| (Vec::new(), error.message().to_owned()));
-            let secrets = Value::Table(self.values.clone());
-            let message = secret::scrub(&message, &Key::default(), &secrets);
-            let key = if path.is_empty() {
-                self.culprit::<T>(section)
-            } else {
-                let section = Key::section(section);
-                Some(path.iter().fold(section, |key, name| key.child(name)))
-            };
-            // A table that lacks something is told at the first thing it has.
-            let found = key.and_then(|key| {
-                let mut origins = self.origins.iter();
-                let (_, place) = origins.find(|(set, _)| set.is_within(&key))?;
-                Some((place.clone(), key))
-            });
-            let Some((place, key)) = found else {
-                self.tell(Problem::Section {
-                    section: section.to_owned(),
-                    message,
-                });
-                return T::default();
-            };
-            // Without a value that was refused, its table may well be incomplete; enough is said.
-            if !self.wrong.iter().any(|wrong| wrong.is_within(&key)) {
-                self.tell(Problem::Senseless {
-                    place,
-                    key: key.clone(),
-                    message,
-                });
+        type Set<'a> = (&'a Key, &'a (Value, Origin));
+        let with = |set: &[Set<'_>]| {
+            let mut values = self.defaults.clone();
+            for (key, (value, _)) in set {
+                key.put(&mut values, value.clone());
             }
-            self.origins.retain(|set, _| !set.is_within(&key));
-            reset(&mut self.values, &self.defaults, &key);
+            values.remove(section).unwrap_or(Value::Table(Table::new()))
+        };
+        let read = |set: &[Set<'_>]| with(set).try_into::<T>();
+        let set = self.overrides.iter().filter(|(key, _)| key.names().first().is_some_and(|name| name == section));
+        let set: Vec<_> = set.collect();
+        if let Ok(section) = read(&set) {
+            return section;
         }
+        let mut good = Vec::new();
+        for one in set {
+            let (key, (value, origin)) = one;
+            if let Err(error) = read(&[one]) {
+                let message = secret::said(error.message(), key, value);
+                self.problems.push(Problem::value(origin.clone(), key.clone(), message));
+            } else {
+                good.push(one);
+            }
+        }
+        read(&good).unwrap_or_else(|error| {
+            let message = secret::said(error.message(), &Key::of(section), &with(&good));
+            self.problems.push(Problem::of(format_args!("section [{section}]"), message));
+            T::default()
+        })
     }
 
-    /// The one value without which the section would be good, for types that stumble without saying
-    /// where: `#[serde(flatten)]` does, and so does a check of several values.
-    fn culprit<T: DeserializeOwned>(&self, section: &str) -> Option<Key> {
-        let within = Key::section(section);
-        let mut culprits = self.origins.keys().filter(|&key| {
-            let mut values = self.values.clone();
-            reset(&mut values, &self.defaults, key);
-            let value = values.remove(section);
-            key.is_within(&within) && value.is_some_and(|value| value.try_into::<T>().is_ok())
-        });
-        match (culprits.next(), culprits.next()) {
-            (Some(key), None) => Some(key.clone()),
-            _ => None,
-        }
-    }
-
-    /// The settings as they are in force, or all that is wrong.
+    /// The settings in force, or all that is wrong.
     pub(super) fn finish(self) -> Result<Vec<Setting>, ConfigError> {
-        let leaves = self.leaves();
         if !self.problems.is_empty() {
             return Err(ConfigError::new(self.problems));
         }
-        let settings = leaves.into_iter().filter_map(|leaf| {
-            let value = secret::mask(&leaf.key, &leaf.value?);
-            let origin = self.origins.get(&leaf.key).cloned();
-            Some(Setting {
-                key: leaf.key,
-                value,
-                origin: origin.unwrap_or(Origin::Default),
-            })
+        let settings = self.leaves().into_iter().filter_map(|(key, _)| {
+            let value = match self.get(&key) {
+                Some((value, _)) => value,
+                // Of a topic's own table only what was set is in force.
+                None => key.get(&self.defaults)?,
+            };
+            Some(Setting { value: secret::mask(&key, value), origin: self.origin(&key), key })
         });
         Ok(settings.collect())
     }
 }
 
-fn gather(key: &Key, shape: &Shape, value: Option<&Value>, leaves: &mut Vec<Leaf>) {
-    let Shape::Table { fields, other } = shape else {
-        leaves.push(Leaf {
-            key: key.clone(),
-            shape: shape.clone(),
-            value: value.cloned(),
-        });
-        return;
-    };
-    for (name, shape) in fields {
-        let value = value.and_then(|value| value.get(name));
-        gather(&key.child(name), shape, value, leaves);
-    }
-    if let (Some(shape), Some(Value::Table(table))) = (other, value) {
-        let known = |name: &String| fields.iter().any(|(field, _)| field == name);
-        for (name, value) in table.iter().filter(|(name, _)| !known(name)) {
-            gather(&key.child(name), shape, Some(value), leaves);
+fn gather(key: &Key, table: &Table, leaves: &mut Vec<(Key, Value)>) {
+    for (name, value) in table {
+        let key = key.child(name);
+        match value {
+            Value::Table(table) => gather(&key, table, leaves),
+            _ => leaves.push((key, value.clone())),
         }
     }
-}
-
-/// Puts a value, or a table of them, back to its default.
-fn reset(values: &mut Table, defaults: &Table, key: &Key) {
-    if let Some(Value::Table(table)) = slot(values, &key.parent()) {
-        match get(defaults, key) {
-            Some(default) => table.insert(key.last().to_owned(), default.clone()),
-            None => table.remove(key.last()),
-        };
-    }
-}
-
-fn get<'a>(table: &'a Table, key: &Key) -> Option<&'a Value> {
-    let (first, rest) = key.segments().split_first()?;
-    rest.iter()
-        .try_fold(table.get(first)?, |value, name| value.get(name))
-}
-
-/// The place of a value, with the tables on the way made.
-fn slot<'a>(table: &'a mut Table, key: &Key) -> Option<&'a mut Value> {
-    let (last, path) = key.segments().split_last()?;
-    let mut table = table;
-    for name in path {
-        let next = table
-            .entry(name.as_str())
-            .or_insert_with(|| Value::Table(Table::new()));
-        table = next.as_table_mut()?;
-    }
-    Some(
-        table
-            .entry(last.as_str())
-            .or_insert_with(|| Value::Table(Table::new())),
-    )
 }

@@ -2,121 +2,88 @@
 
 use std::fmt;
 
+use toml::{Table, Value};
+
 /// The path to a value: `kafka.brokers`, or `topics."order.created".partitions`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Key(Vec<String>);
 
 impl Key {
-    /// The key of a whole section.
-    pub(super) fn section(name: &str) -> Self {
-        Self(vec![name.to_owned()])
+    /// The key that is written so, where no name has a dot in it.
+    pub(super) fn of(dotted: &str) -> Self {
+        Self(dotted.split('.').map(str::to_owned).collect())
     }
 
     /// The key of `name` within this one.
     pub(super) fn child(&self, name: &str) -> Self {
-        let mut segments = self.0.clone();
-        segments.push(name.to_owned());
-        Self(segments)
+        Self(self.0.iter().cloned().chain([name.to_owned()]).collect())
     }
 
     /// The names from the outermost to the innermost.
-    pub fn segments(&self) -> &[String] {
+    pub(super) fn names(&self) -> &[String] {
         &self.0
     }
 
     /// The innermost name.
-    pub fn last(&self) -> &str {
+    pub(super) fn last(&self) -> &str {
         self.0.last().map_or("", String::as_str)
     }
 
-    /// The key that this one stands in.
-    pub(super) fn parent(&self) -> Self {
-        let end = self.0.len().saturating_sub(1);
-        Self(self.0.iter().take(end).cloned().collect())
+    /// What stands there in `table`.
+    pub(super) fn get<'a>(&self, table: &'a Table) -> Option<&'a Value> {
+        let (first, rest) = self.0.split_first()?;
+        rest.iter().try_fold(table.get(first)?, |value, name| value.get(name))
     }
 
-    /// Whether this is `table`, or a key in it.
-    pub(super) fn is_within(&self, table: &Self) -> bool {
-        self.0.starts_with(&table.0)
-    }
-
-    /// The variable that overrides this value: `MILLGATE_KAFKA_BROKERS`.
-    pub fn variable(&self) -> String {
-        let mut name = String::from("MILLGATE");
-        for segment in &self.0 {
-            name.push('_');
-            // What no variable's name may hold becomes `_`: `order.created` is ORDER_CREATED.
-            name.extend(segment.chars().map(|c| {
-                if c.is_ascii_alphanumeric() {
-                    c.to_ascii_uppercase()
-                } else {
-                    '_'
-                }
-            }));
+    /// Puts a value there, with the tables on the way.
+    pub(super) fn put(&self, table: &mut Table, value: Value) {
+        let Some((last, path)) = self.0.split_last() else { return };
+        let mut table = table;
+        for name in path {
+            let inner = table.entry(name.as_str()).or_insert_with(|| Value::Table(Table::new()));
+            let Value::Table(inner) = inner else { return };
+            table = inner;
         }
-        name
+        table.insert(last.clone(), value);
     }
-}
 
-impl From<&[&str]> for Key {
-    fn from(segments: &[&str]) -> Self {
-        Self(segments.iter().map(|&segment| segment.into()).collect())
+    /// The variable that sets this value: `MILLGATE_KAFKA_BROKERS`.
+    pub fn variable(&self) -> String {
+        // What no variable's name may hold becomes `_`: `order.created` is ORDER_CREATED.
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
+        format!("MILLGATE_{}", self.0.join("_").chars().map(plain).collect::<String>())
     }
 }
 
 /// As TOML writes it: a name with a dot in it stands in quotes.
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, segment) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str(".")?;
-            }
-            let bare = !segment.is_empty()
-                && segment
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-            if bare {
-                f.write_str(segment)?;
+        for (index, name) in self.0.iter().enumerate() {
+            let dot = if index > 0 { "." } else { "" };
+            if !name.is_empty() && name.chars().all(is_bare) {
+                write!(f, "{dot}{name}")?;
             } else {
-                write!(f, "{segment:?}")?;
+                write!(f, "{dot}{name:?}")?;
             }
         }
         Ok(())
     }
 }
 
-/// Below this, a name is not what somebody meant; it would only mislead.
-const LIKENESS: f64 = 0.6;
-
-/// Which of the candidates somebody who wrote `wanted` most likely meant, if any.
-pub(super) fn nearest<'a>(
-    wanted: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (likeness(wanted, candidate), candidate))
-        .filter(|(likeness, _)| *likeness >= LIKENESS)
-        // The first of equals, in the order of declaration.
-        .fold(None, |best: Option<(f64, &str)>, next| match best {
-            Some(best) if best.0 >= next.0 => Some(best),
-            _ => Some(next),
-        })
-        .map(|(_, candidate)| candidate)
+/// Whether a name with this character in it needs no quotes in TOML.
+pub(super) fn is_bare(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-')
 }
 
-/// From 0 (nothing in common) to 1 (the same but for case and dashes).
-fn likeness(a: &str, b: &str) -> f64 {
-    let a = a.to_lowercase().replace(['-', '.'], "_");
-    let b = b.to_lowercase().replace(['-', '.'], "_");
-    let likeness = strsim::normalized_damerau_levenshtein(&a, &b);
-    // `pool` for `pool_size`, `timeout` for `response_timeout`: far by edits, yet plainly meant.
-    let shorter = a.len().min(b.len());
-    if shorter >= 3 && (a.contains(&b) || b.contains(&a)) {
-        likeness.max(LIKENESS + 0.1 * likeness)
-    } else {
-        likeness
-    }
+/// Below this, a name is not what somebody meant; it would only mislead.
+const LIKENESS: f64 = 0.75;
+
+/// Which of the candidates somebody who wrote `wanted` most likely meant, if any.
+pub(super) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
+    let likeness = |name: &str| strsim::jaro_winkler(&plain(wanted), &plain(name));
+    let near = candidates.into_iter().map(|name| (likeness(name), name)).filter(|near| near.0 >= LIKENESS);
+    near.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -124,41 +91,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_shown_as_toml_writes_it() {
-        assert_eq!(
-            Key::from(&["kafka", "brokers"][..]).to_string(),
-            "kafka.brokers"
-        );
-        assert_eq!(
-            Key::section("topics")
-                .child("order.created")
-                .child("partitions")
-                .to_string(),
-            "topics.\"order.created\".partitions"
-        );
-    }
-
-    #[test]
-    fn a_key_has_a_variable() {
-        let key = Key::section("topics")
-            .child("order.created")
-            .child("partitions");
-        assert_eq!(key.variable(), "MILLGATE_TOPICS_ORDER_CREATED_PARTITIONS");
-        assert_eq!(
-            Key::from(&["my-shop", "reminder_delay"][..]).variable(),
-            "MILLGATE_MY_SHOP_REMINDER_DELAY"
-        );
-    }
-
-    #[test]
-    fn the_nearest_name_is_found() {
-        let names = ["brokers", "batch_size", "retry_interval", "pool_size"];
-        let near = |wanted| nearest(wanted, names);
-        assert_eq!(near("broker"), Some("brokers"));
-        assert_eq!(near("borkers"), Some("brokers"));
-        assert_eq!(near("batch-size"), Some("batch_size"));
-        assert_eq!(near("BatchSize"), Some("batch_size"));
-        assert_eq!(near("pool"), Some("pool_size"));
-        assert_eq!(near("colour"), None);
+    fn a_key_is_written_as_toml_does_and_has_a_variable() {
+        assert_eq!(Key::of("kafka.brokers").to_string(), "kafka.brokers");
+        let partitions = Key::of("topics").child("order.created").child("partitions");
+        assert_eq!(partitions.to_string(), "topics.\"order.created\".partitions");
+        assert_eq!(partitions.variable(), "MILLGATE_TOPICS_ORDER_CREATED_PARTITIONS");
     }
 }

@@ -15,10 +15,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self {
-            level: "info".into(),
-            format: LogFormat::default(),
-        }
+        Self { level: "info".into(), format: LogFormat::default() }
     }
 }
 

@@ -4,11 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-
-use super::draft::Section;
-use super::notebook;
-use super::problem::ConfigError;
-use super::shape::Shape;
+use toml::Table;
 
 /// How topics are created: three defaults, and a table for each topic that differs.
 ///
@@ -36,12 +32,7 @@ pub struct TopicsConfig {
 
 impl Default for TopicsConfig {
     fn default() -> Self {
-        Self {
-            partitions: 6,
-            replication: 1,
-            retention: Duration::from_hours(7 * 24),
-            by_name: BTreeMap::new(),
-        }
+        Self { partitions: 6, replication: 1, retention: Duration::from_hours(7 * 24), by_name: BTreeMap::new() }
     }
 }
 
@@ -50,17 +41,13 @@ impl Default for TopicsConfig {
 #[serde(default, deny_unknown_fields)]
 pub struct TopicConfig {
     /// Its partitions.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub partitions: Option<u32>,
     /// Brokers that each hold a copy of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub replication: Option<u32>,
     /// How long its records are kept.
     #[serde(with = "humantime_serde::option")]
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub retention: Option<Duration>,
     /// Keep the newest record of each key, whatever its age.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub compaction: Option<bool>,
 }
 
@@ -90,40 +77,12 @@ impl TopicsConfig {
     }
 }
 
-/// The section, with the shape of a topic's table said outright: `#[serde(flatten)]` hides it from
-/// the [notebook].
-pub(super) fn section() -> Result<Section, ConfigError> {
-    let topic = notebook::learn::<TopicConfig>(&toml::Value::Table(toml::Table::new()));
-    let mut section = Section::of::<TopicsConfig>("topics")?;
-    if let (Shape::Table { other, .. }, Ok(topic)) = (section.shape_mut(), topic) {
-        *other = Some(Box::new(topic));
-    }
-    Ok(section)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_topic_says_only_what_differs() {
-        let topics = TopicsConfig {
-            by_name: BTreeMap::from([(
-                "order.created".to_owned(),
-                TopicConfig {
-                    partitions: Some(24),
-                    compaction: Some(true),
-                    ..TopicConfig::default()
-                },
-            )]),
-            ..TopicsConfig::default()
-        };
-        let order = topics.settings_of("order.created");
-        assert_eq!((order.partitions, order.replication), (24, 1));
-        assert!(order.compaction);
-        let other = topics.settings_of("user.registered");
-        assert_eq!(other.partitions, 6);
-        assert_eq!(other.retention, TopicsConfig::default().retention);
-        assert!(!other.compaction);
+/// All that a topic's own table can say. Its fields have no defaults, so their types are said here.
+pub(super) fn example() -> Table {
+    toml::toml! {
+        partitions = 6
+        replication = 1
+        retention = "7days"
+        compaction = false
     }
 }

@@ -1,7 +1,7 @@
 //! From dead in Redis to the dead-letter topic.
 //!
 //! Dead in Redis first; published with acks from all in-sync replicas; only then dropped from Redis. If the topic
-//! cannot be written the job stays, and every round says so.
+//! cannot be written the job stays, is tried again every few seconds, and each time that is said.
 
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use tracing::{error, info, warn};
 const ROUND: Duration = Duration::from_millis(500);
 /// A forwarder that dies leaves its jobs to others after so long. Longer than a delivery may take.
 const LEASE: Duration = Duration::from_mins(2);
+/// What could not be written is tried again after so long.
+const PAUSE: Duration = Duration::from_secs(5);
 const STEP: usize = 100;
 
 /// Brings dead jobs of some queues to the dead-letter topic.
@@ -48,13 +50,16 @@ impl DeadLetterForwarder {
                 return Ok(());
             }
             let written = join_all(jobs.iter().map(|job| self.write(queue.name(), job))).await;
-            let safe: Vec<String> =
-                jobs.into_iter().zip(written).filter(|(_, safe)| *safe).map(|(job, _)| job.id).collect();
-            if safe.is_empty() {
-                return Ok(());
+            let (safe, kept): (Vec<_>, Vec<_>) = jobs.into_iter().zip(written).partition(|(_, safe)| *safe);
+            let ids = |jobs: Vec<(DeadJob, bool)>| jobs.into_iter().map(|(job, _)| job.id).collect::<Vec<_>>();
+            let (safe, kept) = (ids(safe), ids(kept));
+            if !safe.is_empty() {
+                queue.drop_dead(&safe).await?;
+                info!(queue = queue.name(), jobs = safe.len(), "dead jobs are on the dead-letter topic");
             }
-            queue.drop_dead(&safe).await?;
-            info!(queue = queue.name(), jobs = safe.len(), "dead jobs are on the dead-letter topic");
+            if !kept.is_empty() {
+                return queue.keep_dead(&kept, PAUSE).await;
+            }
         }
     }
 

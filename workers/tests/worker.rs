@@ -1,5 +1,5 @@
 //! Handlers, the worker that runs them, and what becomes of dead jobs: on a real Redis, and a real Kafka.
-#![allow(clippy::unwrap_used, reason = "in a test, a panic with a line number is the report")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic with a line number is the report")]
 
 // What the derive macros write names `::millgate`; here that is the crate the trait comes from.
 extern crate millgate_jobs as millgate;

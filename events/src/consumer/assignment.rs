@@ -24,6 +24,8 @@ struct Partition {
     /// A batch is out and not settled.
     out: bool,
     paused: bool,
+    /// A batch was dropped: from here on all has to be read again, and until that is arranged nothing is taken in.
+    rewind: Option<i64>,
     /// The next offset to hand off, once something was.
     done: Option<i64>,
     committed: Option<i64>,
@@ -60,6 +62,7 @@ impl Assignment {
             bytes: 0,
             out: false,
             paused: false,
+            rewind: None,
             done: None,
             committed: None,
             revoked: Arc::default(),
@@ -101,7 +104,8 @@ impl Assignment {
 
     /// Takes a record in. One of a partition that is not ours is dropped: whoever has it reads it.
     pub(super) fn push(&mut self, record: Record) {
-        if let Some(state) = self.partitions.get_mut(&(record.topic.clone(), record.partition)) {
+        let state = self.partitions.get_mut(&(record.topic.clone(), record.partition));
+        if let Some(state) = state.filter(|state| state.rewind.is_none()) {
             state.bytes += record.size();
             state.buffer.push_back(record);
         }
@@ -142,13 +146,26 @@ impl Assignment {
         }
     }
 
-    /// A batch was dropped. True if its partition is still ours and must be read again from its start.
-    pub(super) fn abandoned(&mut self, place: &Place) -> bool {
-        let Some(state) = self.current(place) else { return false };
-        state.out = false;
-        state.buffer.clear();
-        state.bytes = 0;
-        true
+    /// A batch that began at `first` was dropped. If its partition is still ours, it is to be read again from there.
+    pub(super) fn abandoned(&mut self, place: &Place, first: i64) {
+        if let Some(state) = self.current(place) {
+            state.out = false;
+            state.buffer.clear();
+            state.bytes = 0;
+            state.rewind = Some(first);
+        }
+    }
+
+    /// Partitions to be read again, and where from.
+    pub(super) fn rewinds(&self) -> Vec<(Name, i64)> {
+        self.partitions.iter().filter_map(|(name, state)| Some((name.clone(), state.rewind?))).collect()
+    }
+
+    /// What comes for this partition comes from where it is to be read again.
+    pub(super) fn rewound(&mut self, name: &Name) {
+        if let Some(state) = self.partitions.get_mut(name) {
+            state.rewind = None;
+        }
     }
 
     fn current(&mut self, place: &Place) -> Option<&mut Partition> {
@@ -217,7 +234,7 @@ mod tests {
         while let Ok(order) = orders.try_recv() {
             match order {
                 Order::Settled(place, next) => assignment.settled(&place, next),
-                Order::Abandoned(place, _) => drop(assignment.abandoned(&place)),
+                Order::Abandoned(place, first) => assignment.abandoned(&place, first),
                 Order::Close => {}
             }
         }
@@ -259,11 +276,26 @@ mod tests {
         let (sender, orders) = mpsc::channel();
         let mut assignment = filled(0..4);
         drop(assignment.next_batches(2, &sender));
-        let Ok(Order::Abandoned(place, first)) = orders.try_recv() else { panic!("no order") };
-        assert_eq!(first, 0);
-        assert!(assignment.abandoned(&place));
+        obey(&mut assignment, &orders);
         assert!(assignment.to_commit().is_empty());
+        assert_eq!(assignment.rewinds(), [(("t".into(), 0), 0)]);
+        assignment.push(record(4));
         assert!(assignment.next_batches(2, &sender).is_empty(), "what was read ahead is read again");
+        assignment.rewound(&("t".into(), 0));
+        assignment.push(record(0));
+        assert_eq!(assignment.next_batches(2, &sender).pop().unwrap().records[0].offset, 0);
+    }
+
+    #[test]
+    fn what_is_to_be_read_again_is_forgotten_with_the_assignment() {
+        let (sender, orders) = mpsc::channel();
+        let mut assignment = filled(0..4);
+        drop(assignment.next_batches(2, &sender));
+        obey(&mut assignment, &orders);
+        assignment.revoke("t", 0);
+        assert!(assignment.rewinds().is_empty());
+        assignment.assign("t", 0);
+        assert!(assignment.rewinds().is_empty());
     }
 
     #[test]

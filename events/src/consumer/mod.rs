@@ -120,8 +120,7 @@ impl Consumer {
         let (orders, order_receiver) = mpsc::channel();
         let (closed_sender, closed) = oneshot::channel();
         let drain_timeout = config.drain_timeout;
-        let thread =
-            poll_thread::PollThread::new(config, batch_sender, orders.clone(), order_receiver)?;
+        let thread = poll_thread::PollThread::new(config, batch_sender, orders.clone(), order_receiver)?;
         std::thread::Builder::new()
             .name("millgate-kafka".into())
             .spawn(move || {

@@ -34,8 +34,6 @@ type Offsets = Vec<((Arc<str>, i32), i64)>;
 struct Group {
     assignment: Mutex<Assignment>,
     orders: Mutex<mpsc::Receiver<Order>>,
-    /// Batches given back during a drain, to be read again once polling goes on.
-    seeks: Mutex<Vec<(Arc<str>, i32, i64)>>,
     drain_timeout: Duration,
     closing: Mutex<bool>,
     complaints: Complaints,
@@ -50,11 +48,7 @@ impl Group {
     fn obey(&self, order: Order) {
         match order {
             Order::Settled(place, next) => lock(&self.assignment).settled(&place, next),
-            Order::Abandoned(place, first) => {
-                if lock(&self.assignment).abandoned(&place) {
-                    lock(&self.seeks).push((place.topic, place.partition, first));
-                }
-            }
+            Order::Abandoned(place, first) => lock(&self.assignment).abandoned(&place, first),
             Order::Close => *lock(&self.closing) = true,
         }
     }
@@ -170,15 +164,13 @@ impl PollThread {
         let group = Group {
             assignment: Mutex::default(),
             orders: Mutex::new(order_receiver),
-            seeks: Mutex::default(),
             drain_timeout: config.drain_timeout,
             closing: Mutex::new(false),
             complaints: Complaints::default(),
         };
         let settings = config.kafka.consumer();
-        let kafka: Kafka = settings
-            .create_with_context(group)
-            .map_err(|error| KafkaError::Config(error.to_string()))?;
+        let kafka: Kafka =
+            settings.create_with_context(group).map_err(|error| KafkaError::Config(error.to_string()))?;
         let topics: Vec<String> = config.topics.iter().map(|topic| config.kafka.topic(topic)).collect();
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         kafka.subscribe(&names)?;
@@ -287,14 +279,17 @@ impl PollThread {
 
     /// Reads again from the start of batches that were given back.
     fn seek_back(&self) {
-        let seeks = std::mem::take(&mut *lock(&self.kafka.context().seeks));
-        for (topic, partition, offset) in seeks {
-            warn!(%topic, partition, offset, "a batch was given back; reading it again");
-            if let Err(error) = self.kafka.seek(&topic, partition, Offset::Offset(offset), Duration::from_secs(5)) {
-                warn!(%topic, partition, %error, "cannot seek back yet");
-                lock(&self.kafka.context().seeks).push((topic, partition, offset));
+        let group = self.kafka.context();
+        let rewinds = lock(&group.assignment).rewinds();
+        for (name, offset) in rewinds {
+            let (topic, partition) = (&name.0, name.1);
+            match self.kafka.seek(topic, partition, Offset::Offset(offset), Duration::from_secs(5)) {
+                Ok(()) => {
+                    warn!(%topic, partition, offset, "a batch was given back; reading it again");
+                    lock(&group.assignment).rewound(&name);
+                }
+                Err(error) => group.complaints.hear(&error, "seeking back"),
             }
         }
     }
 }
-

@@ -20,6 +20,7 @@ use tower::Service;
 
 use crate::bench::{SOON, Work};
 
+#[derive(Clone, Copy)]
 pub(crate) struct Settings {
     pub(crate) concurrency: usize,
     pub(crate) lease: Duration,
@@ -58,8 +59,7 @@ impl Worker {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let entered = runtime.enter();
         let stop = CancellationToken::new();
-        let config =
-            BackendConfig { concurrency: settings.concurrency, lease: settings.lease, stop: stop.clone() };
+        let config = BackendConfig { concurrency: settings.concurrency, lease: settings.lease, stop: stop.clone() };
         let (backend, settling) = QueueBackend::start(queue, config).unwrap();
         let worker = WorkerBuilder::new("test").backend(backend).build(ByHand(Arc::new(begun)));
         let ended = runtime.spawn(async move {
@@ -110,7 +110,9 @@ impl Worker {
     }
 
     /// It dies without a word: no job is handed back, no lease renewed.
-    pub(crate) fn kill(self) {}
+    pub(crate) fn kill(self) {
+        drop(self);
+    }
 }
 
 impl Drop for Worker {

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, Instant},
 };
@@ -12,6 +12,7 @@ use millgate_events::{Headers, KafkaConfig, Record, TopicAdmin, TopicChange, Top
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
+    error::RDKafkaErrorCode,
     message::{BorrowedMessage, Header, Headers as _, OwnedHeaders},
     metadata::{MetadataPartition, MetadataTopic},
     producer::{FutureProducer, FutureRecord},
@@ -24,9 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Topics under a prefix that nobody else uses, deleted with this value, and a group of the same
 /// name. What it writes and reads goes past the code under test, by the client itself.
-#[derive(Debug)]
 pub struct KafkaSpace {
     config: KafkaConfig,
+    producer: OnceLock<FutureProducer>,
 }
 
 impl KafkaSpace {
@@ -50,7 +51,7 @@ impl KafkaSpace {
             session_timeout: Duration::from_secs(6),
             ..KafkaConfig::default()
         };
-        Self { config }
+        Self { config, producer: OnceLock::new() }
     }
 
     /// How to get there.
@@ -93,16 +94,28 @@ impl KafkaSpace {
         value: Option<&[u8]>,
         headers: &[(&str, &str)],
     ) -> i64 {
-        let mut config = self.client();
-        let producer: FutureProducer = config.set("acks", "all").create().unwrap();
+        let producer = self.producer.get_or_init(|| client(&self.config).set("acks", "all").create().unwrap());
         let topic = self.name(topic);
         let headers = headers
             .iter()
             .fold(OwnedHeaders::new(), |headers, (key, value)| headers.insert(Header { key, value: Some(*value) }));
-        let mut record: FutureRecord<'_, [u8], [u8]> = FutureRecord::to(&topic).partition(partition).headers(headers);
-        (record.key, record.payload) = (key, value);
-        let delivery = producer.send(record, PATIENCE).await;
-        delivery.unwrap_or_else(|(error, _)| panic!("{topic}: {error}")).offset
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let mut record: FutureRecord<'_, [u8], [u8]> =
+                FutureRecord::to(&topic).partition(partition).headers(headers.clone());
+            (record.key, record.payload) = (key, value);
+            match producer.send(record, PATIENCE).await {
+                Ok(delivery) => return delivery.offset,
+                // This client does not know yet what was made a moment ago.
+                Err((error, _))
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::UnknownPartition)
+                        && Instant::now() < deadline =>
+                {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                Err((error, _)) => panic!("{topic}: {error}"),
+            }
+        }
     }
 
     /// The topic's records from its beginning, partition by partition, once there are `count`.
@@ -126,8 +139,15 @@ impl KafkaSpace {
         blocking(move || committed(&config, &topic)).await
     }
 
-    fn client(&self) -> ClientConfig {
-        client(&self.config)
+    /// The state of this space's group as the broker names it (`Stable`), and its number of members.
+    pub async fn group(&self) -> (String, usize) {
+        let config = self.config();
+        blocking(move || {
+            let groups = consumer(&config).fetch_group_list(Some(&config.consumer_group), PATIENCE).unwrap();
+            let group = groups.groups().first();
+            group.map_or_else(Default::default, |group| (group.state().to_owned(), group.members().len()))
+        })
+        .await
     }
 }
 
@@ -141,18 +161,19 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 
 fn client(config: &KafkaConfig) -> ClientConfig {
     let mut client = ClientConfig::new();
+    client.set("bootstrap.servers", &config.brokers);
     client
-        .set("bootstrap.servers", &config.brokers)
+}
+
+fn consumer(config: &KafkaConfig) -> BaseConsumer {
+    let mut client = client(config);
+    client
         .set("group.id", &config.consumer_group)
         .set("enable.auto.commit", "false")
         .set("allow.auto.create.topics", "false")
         .set("auto.offset.reset", "earliest")
         .set("fetch.wait.max.ms", "50");
-    client
-}
-
-fn consumer(config: &KafkaConfig) -> BaseConsumer {
-    client(config).create().unwrap()
+    client.create().unwrap()
 }
 
 /// Nothing for a topic that is not there.

@@ -69,9 +69,8 @@ impl RedisSpace {
 pub(crate) async fn command<T: FromRedisValue>(config: &RedisConfig, words: &[&str]) -> T {
     let client = Client::open(config.url.as_str()).unwrap();
     // What the client has for a default is shorter than the pauses of a machine that is busy with tests.
-    let settings = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(PATIENCE))
-        .set_response_timeout(Some(PATIENCE));
+    let settings =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
     let connection = client.get_multiplexed_async_connection_with_config(&settings).await;
     let mut connection = connection.unwrap_or_else(|error| panic!("{}: {error}", config.url));
     let mut command = redis::cmd(words[0]);

@@ -1,11 +1,11 @@
 //! The `[smtp]` section: how mail leaves.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
 /// How to reach the mail server, and as whom to write.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SmtpConfig {
     /// `smtp://[user:password@]host[:port]`, with `?tls=required` (STARTTLS) or
@@ -31,5 +31,17 @@ impl Default for SmtpConfig {
             timeout: Duration::from_secs(10),
             templates: String::new(),
         }
+    }
+}
+
+/// Without the URL, which may hold a password.
+impl fmt::Debug for SmtpConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SmtpConfig")
+            .field("from", &self.from)
+            .field("pool_size", &self.pool_size)
+            .field("timeout", &self.timeout)
+            .field("templates", &self.templates)
+            .finish_non_exhaustive()
     }
 }

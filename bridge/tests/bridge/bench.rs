@@ -1,0 +1,204 @@
+//! What the tests work with: two events, their routes, bridges.
+
+use std::{sync::Arc, time::Duration};
+
+use chrono::{DateTime, Utc};
+use millgate_bridge::{Bridge, BridgeConfig, BridgeCounts, BridgeError, BridgeStats, Routes, on};
+use millgate_events::{Event, EventMeta, KafkaConfig, OutRecord, Producer};
+use millgate_jobs::{Job, QueueStats, Queues, RedisConfig, delay};
+use millgate_testkit::{KafkaSpace, RedisSpace, wait_until};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// For everything that takes as long as the machine makes it.
+pub(crate) const SOON: Duration = Duration::from_secs(30);
+
+/// Delayed by this, a job does not come due within a test about events of 2023.
+const CENTURY: Duration = Duration::from_hours(24 * 36_500);
+
+pub(crate) const DEAD: &str = "dead-letter-queue";
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ordered {
+    pub(crate) order: String,
+}
+
+impl Event for Ordered {
+    const TYPE: &'static str = "order.created";
+    const TOPIC: &'static str = "orders";
+
+    fn key(&self) -> String {
+        self.order.clone()
+    }
+}
+
+/// On the same topic, so that it keeps its order with [`Ordered`].
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Paid {
+    pub(crate) order: String,
+}
+
+impl Event for Paid {
+    const TYPE: &'static str = "order.paid";
+    const TOPIC: &'static str = "orders";
+
+    fn key(&self) -> String {
+        self.order.clone()
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Confirm {
+    pub(crate) order: String,
+}
+
+impl Job for Confirm {
+    const KIND: &'static str = "confirm";
+    const QUEUE: &'static str = "email";
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Remind {
+    pub(crate) order: String,
+}
+
+impl Job for Remind {
+    const KIND: &'static str = "remind";
+    const QUEUE: &'static str = "email";
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Pack {
+    pub(crate) order: String,
+}
+
+impl Job for Pack {
+    const KIND: &'static str = "pack";
+    const QUEUE: &'static str = "stock";
+}
+
+/// An order is confirmed and packed, and there is a reminder unless it is paid. No order may be named `panic`.
+fn routes() -> Routes {
+    let mut routes = Routes::default();
+    routes.add(
+        on::<Ordered>()
+            .enqueue(|e| Confirm { order: e.order.clone() })
+            .enqueue_with(|e| (Remind { order: e.order.clone() }, delay(CENTURY).unique(&e.order)))
+            .enqueue(|e| {
+                assert!(e.order != "panic", "there is no such order");
+                Pack { order: e.order.clone() }
+            }),
+    );
+    routes.add(on::<Paid>().cancel::<Remind, _>(|e| e.order.clone()));
+    routes
+}
+
+/// So many seconds after a moment in 2023.
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap()
+}
+
+/// An event as its service publishes it, with an id that follows from its order.
+pub(crate) fn record<E: Event>(event: &E, seconds: i64) -> OutRecord {
+    let id = format!("{}-{}-{seconds}", E::TYPE, event.key());
+    let meta = EventMeta::new::<E>("shop", at(seconds)).with_id(id);
+    OutRecord {
+        topic: E::TOPIC.into(),
+        key: Some(event.key().into()),
+        value: Some(serde_json::to_vec(event).unwrap().into()),
+        headers: meta.to_headers("application/json"),
+    }
+}
+
+pub(crate) fn ordered(order: impl Into<String>) -> OutRecord {
+    record(&Ordered { order: order.into() }, 0)
+}
+
+pub(crate) struct Bench {
+    pub(crate) kafka: KafkaSpace,
+    pub(crate) redis: RedisSpace,
+    producer: Producer,
+    queues: Queues,
+}
+
+impl Bench {
+    /// With the events' topic, and without the dead letters'.
+    pub(crate) async fn new(partitions: usize) -> Self {
+        let (kafka, redis) = (KafkaSpace::fresh("bridge"), RedisSpace::fresh("bridge"));
+        kafka.create(Ordered::TOPIC, partitions).await;
+        let producer = Producer::new(&kafka.config(), "shop").unwrap();
+        Self { producer, queues: redis.queues(), kafka, redis }
+    }
+
+    pub(crate) async fn publish(&self, records: impl IntoIterator<Item = OutRecord>) {
+        let sent: Vec<_> = records.into_iter().map(|record| self.producer.send_record(&record).unwrap()).collect();
+        for delivery in sent {
+            delivery.await.unwrap();
+        }
+    }
+
+    /// The counts of a queue; whatever happened, they add up.
+    pub(crate) async fn stats(&self, queue: &str) -> QueueStats {
+        let stats = self.queues.queue(queue).stats().await.unwrap();
+        assert!(stats.adds_up(), "{stats:?}");
+        stats
+    }
+
+    pub(crate) async fn enqueued<J: Job>(&self) -> u64 {
+        self.stats(J::QUEUE).await.kinds.get(J::KIND).map_or(0, |kind| kind.enqueued)
+    }
+
+    /// The bodies of all jobs in a queue.
+    pub(crate) async fn bodies(&self, queue: &str) -> Vec<Value> {
+        let key = format!("{{{}:{queue}}}:jobs", self.redis.config().prefix);
+        let bodies: Vec<String> = self.redis.command(&["HVALS", &key]).await;
+        bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
+    }
+
+    pub(crate) async fn wait_all_committed(&self) {
+        wait_until("all offsets are committed", SOON, async || {
+            let committed = self.kafka.committed(Ordered::TOPIC).await;
+            let committed: Vec<i64> = committed.into_iter().map(Option::unwrap_or_default).collect();
+            committed == self.kafka.ends(Ordered::TOPIC).await
+        })
+        .await;
+    }
+
+    pub(crate) fn bridge(&self) -> Running {
+        Running::start(&self.kafka.config(), &self.redis.config(), &config())
+    }
+}
+
+/// Small batches and quick commits, so that there are many of both.
+pub(crate) fn config() -> BridgeConfig {
+    BridgeConfig { batch_size: 10, commit_interval: Duration::from_millis(50), ..BridgeConfig::default() }
+}
+
+/// A bridge that runs.
+pub(crate) struct Running {
+    stats: Arc<BridgeStats>,
+    stop: CancellationToken,
+    ended: JoinHandle<Result<(), BridgeError>>,
+}
+
+impl Running {
+    pub(crate) fn start(kafka: &KafkaConfig, redis: &RedisConfig, config: &BridgeConfig) -> Self {
+        let producer = Producer::new(kafka, "bridge").unwrap();
+        let queues = Queues::new(redis).unwrap();
+        let bridge = Bridge::start(kafka, config, Arc::new(routes()), queues, producer).unwrap();
+        let stop = CancellationToken::new();
+        Self { stats: bridge.stats(), ended: tokio::spawn(bridge.run(stop.clone())), stop }
+    }
+
+    pub(crate) fn counts(&self) -> BridgeCounts {
+        self.stats.read()
+    }
+
+    pub(crate) async fn stop(self) -> BridgeCounts {
+        self.stop.cancel();
+        tokio::time::timeout(SOON, self.ended).await.expect("the bridge stops").unwrap().unwrap();
+        self.stats.read()
+    }
+}

@@ -1,0 +1,100 @@
+//! What events come to.
+
+use std::sync::Arc;
+
+use millgate_bridge::{Bridge, BridgeError, Routes};
+use millgate_events::{Event, KafkaConfig, Producer};
+use millgate_testkit::wait_until;
+use serde_json::json;
+
+use crate::bench::{Bench, Confirm, Ordered, Pack, Paid, Remind, Running, SOON, at, config, ordered, record};
+
+#[tokio::test]
+async fn an_event_becomes_the_jobs_of_its_routes() {
+    let bench = Bench::new(1).await;
+    bench.publish([ordered("o-1")]).await;
+    let bridge = bench.bridge();
+    bench.wait_all_committed().await;
+    let counts = bridge.stop().await;
+    assert_eq!((counts.handed_off, counts.jobs, counts.duplicates, counts.dead), (1, 3, 0, 0));
+    let (email, stock) = (bench.stats("email").await, bench.stats("stock").await);
+    assert_eq!((email.waiting, email.delayed, stock.waiting), (1, 1, 1));
+
+    let body = bench.bodies("stock").await.remove(0);
+    assert_eq!(body["kind"], "pack");
+    assert_eq!(body["payload"], json!({ "order": "o-1" }));
+    assert_eq!(body["time"], at(0).timestamp_millis());
+    let origin = &body["origin"];
+    assert_eq!(origin["event_id"], "order.created-o-1-0");
+    assert_eq!((&origin["event_source"], &origin["event_type"]), (&json!("shop"), &json!("order.created")));
+    assert_eq!(origin["record"], format!("{}/0/0", bench.kafka.name("orders")));
+    assert!(origin["traceparent"].is_string());
+}
+
+#[tokio::test]
+async fn the_same_event_again_gives_no_job_again() {
+    let bench = Bench::new(2).await;
+    // Twice from its service, and once more on another partition; then all of it once more, by another group.
+    bench.publish([ordered("o-1"), ordered("o-1"), ordered("o-2")]).await;
+    let again = ordered("o-1");
+    let headers: Vec<_> = again.headers.iter().map(|(name, value)| (name, value.unwrap())).collect();
+    let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, std::str::from_utf8(value).unwrap())).collect();
+    for partition in [0, 1] {
+        bench.kafka.put(Ordered::TOPIC, partition, None, again.value.as_deref(), &headers).await;
+    }
+    let bridge = bench.bridge();
+    bench.wait_all_committed().await;
+    let counts = bridge.stop().await;
+    assert_eq!((counts.handed_off, counts.jobs, counts.duplicates), (5, 6, 9));
+
+    let kafka = bench.kafka.config();
+    let other = KafkaConfig { consumer_group: format!("{}-2", kafka.consumer_group), ..kafka };
+    let replay = Running::start(&other, &bench.redis.config(), &config());
+    wait_until("all is read again", SOON, async || replay.counts().handed_off == 5).await;
+    let counts = replay.stop().await;
+    assert_eq!((counts.jobs, counts.duplicates), (0, 15));
+    for enqueued in
+        [bench.enqueued::<Confirm>().await, bench.enqueued::<Remind>().await, bench.enqueued::<Pack>().await]
+    {
+        assert_eq!(enqueued, 2);
+    }
+}
+
+#[tokio::test]
+async fn a_cancel_takes_the_reminder_whichever_comes_first() {
+    let bench = Bench::new(1).await;
+    let paid = |order: &str, seconds| record(&Paid { order: order.into() }, seconds);
+    bench.publish([ordered("first"), paid("first", 1), paid("second", 1), ordered("second"), ordered("third")]).await;
+    let bridge = bench.bridge();
+    bench.wait_all_committed().await;
+    bridge.stop().await;
+    let email = bench.stats("email").await;
+    assert_eq!((email.delayed, email.kinds["remind"].cancelled), (1, 2), "the third's reminder is there");
+}
+
+/// All in one batch, as after a while without a bridge.
+#[tokio::test]
+async fn what_was_cancelled_can_begin_anew() {
+    let bench = Bench::new(1).await;
+    let event = |seconds| record(&Ordered { order: "o".into() }, seconds);
+    let paid = |seconds| record(&Paid { order: "o".into() }, seconds);
+    bench.publish([event(0), paid(1), event(2), paid(3), event(4)]).await;
+    let bridge = bench.bridge();
+    bench.wait_all_committed().await;
+    bridge.stop().await;
+    let email = bench.stats("email").await;
+    let remind = &email.kinds["remind"];
+    assert_eq!((remind.enqueued, remind.cancelled, remind.held, email.delayed), (3, 2, 0, 1));
+    let bodies = bench.bodies("email").await;
+    let left = bodies.iter().find(|body| body["kind"] == "remind").unwrap();
+    assert_eq!(left["time"], at(4).timestamp_millis());
+}
+
+#[tokio::test]
+async fn a_bridge_to_nowhere_does_not_start() {
+    let bench = Bench::new(1).await;
+    let kafka = bench.kafka.config();
+    let producer = Producer::new(&kafka, "bridge").unwrap();
+    let bridge = Bridge::start(&kafka, &config(), Arc::new(Routes::default()), bench.redis.queues(), producer);
+    assert!(matches!(bridge.err(), Some(BridgeError::NoEvents)));
+}

@@ -1,0 +1,15 @@
+//! Producer, consumer and topics on a real Kafka.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic with a line number is the report")]
+
+#[path = "kafka/bench.rs"]
+mod bench;
+#[path = "kafka/consuming.rs"]
+mod consuming;
+#[path = "kafka/groups.rs"]
+mod groups;
+#[path = "kafka/outages.rs"]
+mod outages;
+#[path = "kafka/publishing.rs"]
+mod publishing;
+#[path = "kafka/topics.rs"]
+mod topics;
