@@ -80,7 +80,8 @@ fn traffic(producer: Producer) -> (CancellationToken, JoinHandle<usize>) {
                 answer.unwrap();
             }
             count += events.len();
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            // Less than the members settle: what they leave behind would have to be waited for.
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         count
     });

@@ -9,8 +9,10 @@ use crate::bench::{Ordered, SOON, consuming, numbers, ordered, producer, put_num
 
 #[tokio::test]
 async fn both_ends_may_start_before_their_broker_and_outlive_it() {
-    let server = KafkaServer::start_later();
+    let server = KafkaServer::start().await;
     let space = server.space("outage");
+    space.create(Ordered::TOPIC, 1).await;
+    server.kill9();
     let patient = KafkaConfig { delivery_timeout: Duration::from_mins(2), ..space.config() };
     let producer = producer(&patient);
     let hasty = KafkaConfig { delivery_timeout: Duration::from_millis(500), ..space.config() };
@@ -20,7 +22,6 @@ async fn both_ends_may_start_before_their_broker_and_outlive_it() {
 
     let early = producer.send(&ordered("o", 1)).unwrap();
     server.restart().await;
-    space.create(Ordered::TOPIC, 1).await;
     assert_eq!(early.await.unwrap().offset, 0);
     let batch = tokio::time::timeout(SOON, consumer.next()).await.expect("a batch comes").unwrap();
     assert_eq!(batch.records.len(), 1);

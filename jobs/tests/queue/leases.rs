@@ -123,7 +123,8 @@ async fn a_result_that_comes_after_the_lease_changes_nothing() {
 #[tokio::test]
 async fn a_worker_that_gets_its_own_job_again_does_not_take_the_runs_for_each_other() {
     let bench = bench(JobOptions::default()).await;
-    let mut worker = bench.worker(Settings::concurrency(2));
+    let lease = Duration::from_secs(6);
+    let mut worker = bench.worker(Settings { concurrency: 2, lease });
     let first = worker.next().await;
     // The lease ends, as if Redis had been away for long, and the next claim finds the worker's own job. More than
     // once, because the worker may be about to renew it.

@@ -94,7 +94,11 @@ impl KafkaSpace {
         value: Option<&[u8]>,
         headers: &[(&str, &str)],
     ) -> i64 {
-        let producer = self.producer.get_or_init(|| client(&self.config).set("acks", "all").create().unwrap());
+        let producer = self.producer.get_or_init(|| {
+            // Topics and partitions come and go in tests.
+            let mut client = client(&self.config);
+            client.set("acks", "all").set("topic.metadata.refresh.interval.ms", "500").create().unwrap()
+        });
         let topic = self.name(topic);
         let headers = headers
             .iter()
