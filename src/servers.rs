@@ -92,7 +92,8 @@ impl Servers {
         let connect = PgConnection::connect_with(&options);
         let connected = tokio::time::timeout(self.config.postgres.connect_timeout, connect);
         let advice = "PostgreSQL cannot be used; is it up, and postgres.url (MILLGATE_POSTGRES_URL) right?";
-        let mut connection = connected.await.context("no answer within postgres.connect_timeout").context(advice)?.context(advice)?;
+        let mut connection =
+            connected.await.context("no answer within postgres.connect_timeout").context(advice)?.context(advice)?;
         Ok(sqlx::query_scalar("SHOW server_version").fetch_one(&mut connection).await?)
     }
 
@@ -147,8 +148,7 @@ impl Servers {
     pub(crate) fn worker(&self) -> anyhow::Result<(Worker, DeadLetterForwarder)> {
         let Config { worker, smtp, bridge, .. } = &self.config;
         let state = self.state.clone();
-        let state =
-            state.with(self.database.clone()).with(Mailer::new(smtp)?).with(Templates::new(smtp)?);
+        let state = state.with(self.database.clone()).with(Mailer::new(smtp)?).with(Templates::new(smtp)?);
         let started = Worker::start(worker, &self.queues, self.handlers.clone(), state)?;
         let names = started.queues();
         let forwarder = DeadLetterForwarder {

@@ -111,9 +111,9 @@ impl HandOff {
     /// Puts a record that cannot become jobs on the dead-letter topic.
     async fn bury(&self, record: &Record, poison: &Poison, token: &BatchToken) -> Result<(), Revoked> {
         let (topic, partition, offset) = (&record.topic, record.partition, record.offset);
-        warn!(%topic, partition, offset, code = poison.code(), reason = %poison, "event is poison; to the dead-letter topic");
+        let message = poison.message();
+        warn!(%topic, partition, offset, code = poison.code(), reason = message, "event is poison; to the dead-letter topic");
         let now = now();
-        let message = poison.to_string();
         let letter = DeadLetter {
             origin: Origin::Event { record, group: &self.group },
             code: poison.code(),

@@ -33,6 +33,11 @@ pub enum Poison {
 }
 
 impl Poison {
+    /// Why, in at most 1,000 characters: what a parser says can quote the whole value.
+    pub fn message(&self) -> String {
+        self.to_string().chars().take(1_000).collect()
+    }
+
     /// A word for dashboards and headers.
     pub fn code(&self) -> &'static str {
         match self {

@@ -18,7 +18,7 @@ const JOB_IDS: Uuid = Uuid::from_u128(0x6d69_6c6c_6761_7465_8000_6a6f_6200_0001)
 
 /// One event type's decoding and routes, whatever the type.
 trait Entry: Send + Sync {
-    fn plan(&self, incoming: Incoming) -> Result<Plan, Poison>;
+    fn plan(&self, incoming: &Incoming) -> Result<Plan, Poison>;
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
@@ -28,22 +28,20 @@ struct TypedEntry<E> {
 }
 
 impl<E: Event> Entry for TypedEntry<E> {
-    fn plan(&self, incoming: Incoming) -> Result<Plan, Poison> {
-        let event = incoming.decode::<E>()?;
-        let received = Received { event, meta: incoming.meta };
-        let mut plan = Plan::default();
-        // A route is the user's code; one event that it cannot bear must not stop the others.
-        let applied = catch_unwind(AssertUnwindSafe(|| {
-            self.routes.iter().try_for_each(|route| route.apply(&received, &mut plan))
+    fn plan(&self, incoming: &Incoming) -> Result<Plan, Poison> {
+        // Decoding, upcasts and routes are the user's code; one event that it cannot bear must not stop the others.
+        let planned = catch_unwind(AssertUnwindSafe(|| {
+            let received = Received { event: incoming.decode::<E>()?, meta: incoming.meta.clone() };
+            let mut plan = Plan::default();
+            self.routes.iter().try_for_each(|route| route.apply(&received, &mut plan))?;
+            Ok(plan)
         }));
-        match applied {
-            Ok(Ok(())) => Ok(plan),
-            Ok(Err(error)) => Err(Poison::Job(error)),
-            Err(panic) => Err(Poison::RoutePanicked {
-                event_type: received.meta.event_type,
+        planned.unwrap_or_else(|panic| {
+            Err(Poison::RoutePanicked {
+                event_type: incoming.meta.event_type.clone(),
                 message: panic_message(panic.as_ref()),
-            }),
-        }
+            })
+        })
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -107,7 +105,7 @@ impl Routes {
             traceparent: meta.trace.map(|trace| trace.to_string()),
             record: format!("{}/{}/{}", record.topic, record.partition, record.offset),
         };
-        let mut plan = entry.plan(incoming)?;
+        let mut plan = entry.plan(&incoming)?;
         let mut nth: HashMap<String, usize> = HashMap::new();
         for job in &mut plan.jobs {
             let nth = nth.entry(job.kind.clone()).or_default();

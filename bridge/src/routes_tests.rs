@@ -101,3 +101,41 @@ fn jobs_that_nobody_handles_are_named() {
     assert_eq!(routes().unhandled(|kind| kind == "other"), [("mail", "email")]);
     assert!(routes().unhandled(|kind| kind == "mail").is_empty());
 }
+
+#[derive(Serialize)]
+struct Touchy;
+
+impl<'de> Deserialize<'de> for Touchy {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
+        panic!("not this one")
+    }
+}
+
+impl Event for Touchy {
+    const TYPE: &'static str = "touchy";
+    fn key(&self) -> String {
+        String::new()
+    }
+}
+
+#[test]
+fn a_type_that_panics_while_it_is_read_is_poison_too() {
+    let mut routes = Routes::default();
+    routes.know::<Touchy>();
+    let mut record = record("e1", "{}");
+    record.headers = Headers::from_iter([("event-type", "touchy")]);
+    let poison = routes.plan(&record, "touchy").unwrap_err();
+    assert_eq!((poison.code(), poison.to_string().contains("not this one")), ("route_panicked", true));
+}
+
+#[test]
+fn a_reason_that_quotes_its_value_is_cut() {
+    let value = format!(r#"{{"order":{{"{}":1}}}}"#, "x".repeat(100_000));
+    let unknown = format!(r#"{{"eventType":"{}"}}"#, "y".repeat(100_000));
+    let mut plain = record("e1", &unknown);
+    plain.headers = Headers::new();
+    for record in [record("e1", &value), plain] {
+        let poison = routes().plan(&record, "order.created").unwrap_err();
+        assert!(poison.message().len() <= 1_000, "{}", poison.message().len());
+    }
+}

@@ -51,8 +51,7 @@ impl Attribute {
 
     /// A string that must be there.
     pub(crate) fn required(&self, name: &str, example: &str) -> Result<&LitStr> {
-        self.text(name)?
-            .ok_or_else(|| Error::new(self.owner.span(), format!("`{name}` is missing: {example}")))
+        self.text(name)?.ok_or_else(|| Error::new(self.owner.span(), format!("`{name}` is missing: {example}")))
     }
 
     /// A whole number within `range`, or `default`.

@@ -79,6 +79,8 @@ impl DeadLetters {
         match (self.producer.publish_record(record.clone()).await, &letter.origin) {
             (Err(KafkaError::TooLarge { bytes, .. }), Origin::Event { .. }) => {
                 record.value = None;
+                // A key this long would be the next thing in the way.
+                record.key = record.key.filter(|key| key.len() <= HEADER_LIMIT);
                 record.headers.push("x-dlq-value-left-behind", bytes.to_string());
                 self.producer.publish_record(record).await
             }

@@ -178,9 +178,12 @@ fn plain(record: &Record, data: Value, topic: &str) -> Result<Incoming, DecodeEr
     let event_type = text("event-type", "event_type", "eventType")
         .filter(|name| name != "unknown")
         .unwrap_or_else(|| topic.to_owned());
-    // Without an id of its own, its place in the log is what makes it the same event again.
-    let id = text("event-id", "event_id", "eventId")
-        .unwrap_or_else(|| format!("{}/{}/{}", record.topic, record.partition, record.offset));
+    // Without an id of its own, its place in the log is what makes it the same event again; and its time, since
+    // another record has that place once the topic was deleted and made anew.
+    let id = text("event-id", "event_id", "eventId").unwrap_or_else(|| {
+        let time = record.timestamp.unwrap_or_default();
+        format!("{}/{}/{}@{time}", record.topic, record.partition, record.offset)
+    });
     let version = match record.headers.text("event-version") {
         Some(version) => version.parse().map_err(|_| DecodeError::Attribute("event-version"))?,
         None => version(data.get("version")).ok_or(DecodeError::Attribute("version"))?,

@@ -69,7 +69,7 @@ fn plain_json_is_read_with_headers_fields_or_neither() {
     let headers = [("event-type", "payment.created"), ("correlation-id", "c1"), ("event-version", "2")];
     let incoming = read(&record(&headers, Some(r#"{"payment_id":"p1","cents":7}"#))).unwrap().unwrap();
     assert_eq!(incoming.meta.correlation_id, "c1");
-    assert_eq!(incoming.meta.id, "payment.created/3/42");
+    assert_eq!(incoming.meta.id, "payment.created/3/42@1700000000000");
     assert_eq!(incoming.meta.time.timestamp(), 1_700_000_000);
     assert_eq!(incoming.decode::<Paid>().unwrap().cents, 7);
 

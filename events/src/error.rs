@@ -52,6 +52,9 @@ pub enum KafkaError {
         /// `topic/partition`.
         partition: String,
     },
+    /// A consumer that did not end in time. What it had not committed is read again.
+    #[error("the consumer did not end in time; what it had not committed will be read again")]
+    SlowClose,
     /// The producer or consumer is closed.
     #[error("the Kafka client is closed")]
     Closed,

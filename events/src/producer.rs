@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     task::{Context, Poll},
     time::Duration,
 };
@@ -13,6 +13,7 @@ use rdkafka::{
     producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
     util::Timeout,
 };
+use tracing::error;
 
 use crate::{Event, EventMeta, KafkaConfig, KafkaError, OutRecord, complaints::Listening};
 
@@ -33,7 +34,7 @@ pub struct Published {
 /// that doubles, and the order within a partition are the client's work (it is idempotent).
 #[derive(Clone)]
 pub struct Producer {
-    client: FutureProducer<Listening>,
+    client: Arc<Mutex<FutureProducer<Listening>>>,
     config: Arc<KafkaConfig>,
     source: Arc<str>,
 }
@@ -41,11 +42,19 @@ pub struct Producer {
 impl Producer {
     /// A producer for the service named `source`. Connects in the background.
     pub fn new(config: &KafkaConfig, source: &str) -> Result<Self, KafkaError> {
-        let client = config
-            .producer()
-            .create_with_context(Listening::default())
-            .map_err(|error| KafkaError::Config(error.to_string()))?;
+        let client = Arc::new(Mutex::new(connect(config)?));
         Ok(Self { client, config: Arc::new(config.clone()), source: source.into() })
+    }
+
+    /// The client, or a new one: an idempotent producer that has lost its place (the end of a log that was cut off, say)
+    /// never sends again.
+    fn client(&self) -> Result<FutureProducer<Listening>, KafkaError> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((code, reason)) = client.client().fatal_error() {
+            error!(%code, reason, "the Kafka producer cannot go on; making a new one");
+            *client = connect(&self.config)?;
+        }
+        Ok(client.clone())
     }
 
     /// The service in whose name it publishes.
@@ -101,7 +110,7 @@ impl Producer {
         let mut out = FutureRecord::<[u8], [u8]>::to(&topic).headers(record.headers.to_kafka());
         out.key = record.key.as_deref();
         out.payload = record.value.as_deref();
-        match self.client.send_result(out) {
+        match self.client()?.send_result(out) {
             Ok(future) => Ok(Delivery { future, topic, bytes }),
             Err((error, _)) => Err(KafkaError::of_delivery(error, &topic, bytes)),
         }
@@ -109,12 +118,17 @@ impl Producer {
 
     /// Waits until everything handed over is acked or has failed, at most `timeout`.
     pub async fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        let client = self.client.clone();
+        let client = self.client()?;
         tokio::task::spawn_blocking(move || client.flush(Timeout::After(timeout)))
             .await
             .map_err(|_| KafkaError::Closed)?
             .map_err(|error| KafkaError::Timeout(error.to_string()))
     }
+}
+
+fn connect(config: &KafkaConfig) -> Result<FutureProducer<Listening>, KafkaError> {
+    let client = config.producer().create_with_context(Listening::default());
+    client.map_err(|error| KafkaError::Config(error.to_string()))
 }
 
 /// A record on its way; resolves when it is acked or has failed.

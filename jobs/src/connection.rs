@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use redis::{
-    AsyncConnectionConfig, Client, InfoDict,
-    aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection},
-};
+use redis::{AsyncConnectionConfig, Client, InfoDict, aio::MultiplexedConnection};
 
-use crate::{Queue, QueueError, RedisConfig, script::Scripts};
+use crate::{Queue, QueueError, RedisConfig, link::Link, script::Scripts};
 
 /// All queues of one Redis. Cheap to clone; all clones share one connection.
 #[derive(Clone)]
 pub struct Queues {
     pub(crate) client: Client,
-    pub(crate) redis: ConnectionManager,
+    pub(crate) link: Link,
     pub(crate) config: RedisConfig,
     pub(crate) scripts: Scripts,
 }
@@ -33,9 +30,8 @@ impl Queues {
     /// Connects when first used, and again whenever the connection breaks.
     pub fn new(config: &RedisConfig) -> Result<Self, QueueError> {
         let client = Client::open(config.url.as_str()).map_err(QueueError::Url)?;
-        let redis =
-            ConnectionManager::new_lazy_with_config(client.clone(), manager(config)).map_err(QueueError::Url)?;
-        Ok(Self { client, redis, config: config.clone(), scripts: Scripts::new() })
+        let link = Link::new(&client, config.response_timeout)?;
+        Ok(Self { client, link, config: config.clone(), scripts: Scripts::new() })
     }
 
     /// The queue of that name.
@@ -45,8 +41,9 @@ impl Queues {
 
     /// Asks the server who it is.
     pub async fn info(&self) -> Result<RedisInfo, QueueError> {
-        let mut redis = self.redis.clone();
-        let info: InfoDict = redis::cmd("INFO").query_async(&mut redis).await?;
+        let mut lent = self.link.lend();
+        let answer = redis::cmd("INFO").query_async::<InfoDict>(&mut lent.redis).await;
+        let info = self.link.heard(&lent, answer)?;
         let text = |name: &str| info.get::<String>(name).unwrap_or_default();
         Ok(RedisInfo {
             version: text("redis_version"),
@@ -64,18 +61,8 @@ impl Queues {
         Ok(self.client.get_multiplexed_async_connection_with_config(&config).await?)
     }
 
-    /// A connection of its own for another runtime.
-    pub(crate) fn separate(&self) -> Result<ConnectionManager, QueueError> {
-        ConnectionManager::new_lazy_with_config(self.client.clone(), manager(&self.config)).map_err(QueueError::Url)
+    /// A connection of its own, for another runtime or another patience.
+    pub(crate) fn separate(&self, patience: Duration) -> Result<Link, QueueError> {
+        Link::new(&self.client, patience)
     }
-}
-
-/// Quick to give up on one command, tireless in connecting again: callers retry by themselves.
-fn manager(config: &RedisConfig) -> ConnectionManagerConfig {
-    ConnectionManagerConfig::new()
-        .set_connection_timeout(Some(config.response_timeout))
-        .set_response_timeout(Some(config.response_timeout))
-        .set_number_of_retries(1)
-        .set_min_delay(Duration::from_millis(50))
-        .set_max_delay(Duration::from_secs(1))
 }

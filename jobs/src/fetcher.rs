@@ -38,6 +38,13 @@ pub(crate) struct Fetcher {
 impl Fetcher {
     /// Fetches until stopped. Whatever goes wrong with Redis is waited out.
     pub(crate) async fn run(self) {
+        // A claim that is given up on is carried out all the same, and its jobs are leased to nobody. So it is waited for
+        // as long as those leases would last.
+        let patience = self.lease.max(self.queue.queues.config.response_timeout);
+        let link = match self.queue.queues.separate(patience) {
+            Ok(link) => link,
+            Err(error) => return error!(queue = self.queue.name(), %error, "no jobs can be fetched"),
+        };
         let mut wake = None;
         let mut pause = Duration::from_millis(50);
         loop {
@@ -46,7 +53,7 @@ impl Fetcher {
             let Ok(place) = place else { return };
             let most = 1 + self.places.available_permits().min(STEP - 1);
             drop(place);
-            match self.queue.claim(most, self.lease).await {
+            match self.queue.claim(&link, most, self.lease).await {
                 Ok(claim) => {
                     pause = Duration::from_millis(50);
                     let (none, next) = (claim.jobs.is_empty(), claim.next);

@@ -29,11 +29,11 @@ impl LeaseKeeper {
 
 async fn keep(queue: Queue, in_hand: Arc<InHand>, lease: Duration) {
     // A connection belongs to the runtime that made it; sharing the workers' would tie us to their fate.
-    let mut redis = match queue.queues.separate() {
-        Ok(redis) => redis,
+    // An answer that comes late must leave time for another try.
+    let link = match queue.queues.separate(lease / 4) {
+        Ok(link) => link,
         Err(error) => return warn!(%error, "leases cannot be renewed"),
     };
-    // Three chances within a lease.
     let mut tick = tokio::time::interval(lease / 3);
     loop {
         tick.tick().await;
@@ -41,7 +41,7 @@ async fn keep(queue: Queue, in_hand: Arc<InHand>, lease: Duration) {
         if leases.is_empty() {
             continue;
         }
-        match queue.renew(&mut redis, &leases, lease).await {
+        match queue.renew(&link, &leases, lease).await {
             Ok(lost) => {
                 if !lost.is_empty() {
                     // Among them may be jobs that were settled between the list and the call; nobody runs those.

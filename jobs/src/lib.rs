@@ -15,6 +15,7 @@ mod in_hand;
 mod job;
 mod keys;
 mod lease_keeper;
+mod link;
 mod new_job;
 mod queue;
 mod script;

@@ -16,7 +16,7 @@ pub struct JobOptions {
     pub delay: Option<Duration>,
     /// 0 runs first, 9 last.
     pub priority: Option<u8>,
-    /// At most one job of this kind and key waits at a time; also the handle for cancelling it.
+    /// At most one job of this kind and key waits or runs at a time; also the handle for cancelling it.
     pub unique: Option<String>,
     /// How often it may run before it is dead.
     pub max_attempts: Option<u32>,
@@ -32,7 +32,7 @@ pub fn priority(priority: u8) -> JobOptions {
     JobOptions::default().priority(priority)
 }
 
-/// At most one of this kind and key waits at a time.
+/// At most one of this kind and key waits or runs at a time; another is not taken in.
 pub fn unique(key: impl Display) -> JobOptions {
     JobOptions::default().unique(key)
 }
@@ -50,7 +50,7 @@ impl JobOptions {
         Self { priority: Some(priority.min(9)), ..self }
     }
 
-    /// At most one of this kind and key waits at a time.
+    /// At most one of this kind and key waits or runs at a time; another is not taken in.
     #[must_use]
     pub fn unique(self, key: impl Display) -> Self {
         Self { unique: Some(key.to_string()), ..self }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use redis::{FromRedisValue, Script, ScriptInvocation, aio::ConnectionLike};
+use redis::{FromRedisValue, Script, ScriptInvocation};
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Claimed, Failure, NewJob, Origin, QueueError, QueueStats, Queues, Verdict, keys::Keys, new_job::Body};
+use crate::{
+    Claimed, Failure, NewJob, Origin, QueueError, QueueStats, Queues, Verdict, keys::Keys, link::Link, new_job::Body,
+};
 
 /// The keys that every script gets, in this order; `lua/prelude.lua` names them.
 const QUEUE_KEYS: [&str; 13] = [
@@ -123,7 +125,13 @@ impl Queue {
     }
 
     async fn run<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, QueueError> {
-        Ok(call.invoke_async(&mut self.queues.redis.clone()).await?)
+        self.run_on(&self.queues.link, call).await
+    }
+
+    async fn run_on<T: FromRedisValue>(&self, link: &Link, call: &ScriptInvocation<'_>) -> Result<T, QueueError> {
+        let mut lent = link.lend();
+        let answer = call.invoke_async(&mut lent.redis).await;
+        link.heard(&lent, answer)
     }
 
     /// Puts jobs in, in order. On an error some may be in; the same call again adds just the rest.
@@ -173,10 +181,10 @@ impl Queue {
     }
 
     /// Leases out up to `most` jobs.
-    pub(crate) async fn claim(&self, most: usize, lease: Duration) -> Result<Claim, QueueError> {
+    pub(crate) async fn claim(&self, link: &Link, most: usize, lease: Duration) -> Result<Claim, QueueError> {
         let mut call = self.prepare(&self.queues.scripts.claim);
         call.arg(most).arg(millis(lease));
-        let values: Vec<redis::Value> = self.run(&call).await?;
+        let values: Vec<redis::Value> = self.run_on(link, &call).await?;
         let mut values = values.into_iter();
         let next = values.next().map(redis::from_redis_value::<i64>).transpose().map_err(redis::RedisError::from)?;
         let mut claim = Claim {
@@ -211,10 +219,10 @@ impl Queue {
         Ok(claim)
     }
 
-    /// Makes leases last another `lease`. Gives the tokens of those that are lost. `redis` may belong to another runtime.
+    /// Makes leases last another `lease`. Gives the tokens of those that are lost. `link` may belong to another runtime.
     pub(crate) async fn renew(
         &self,
-        redis: &mut (impl ConnectionLike + Send),
+        link: &Link,
         leases: &[(String, u64)],
         lease: Duration,
     ) -> Result<Vec<u64>, QueueError> {
@@ -225,7 +233,7 @@ impl Queue {
             for (id, token) in leases {
                 call.arg(id).arg(*token);
             }
-            lost.extend(call.invoke_async::<Vec<u64>>(redis).await?);
+            lost.extend(self.run_on::<Vec<u64>>(link, &call).await?);
         }
         Ok(lost)
     }
@@ -299,7 +307,10 @@ impl Queue {
         for part in QUEUE_KEYS {
             unlink.arg(self.key(part));
         }
-        Ok(unlink.query_async(&mut self.queues.redis.clone()).await?)
+        let link = &self.queues.link;
+        let mut lent = link.lend();
+        let answer = unlink.query_async(&mut lent.redis).await;
+        link.heard(&lent, answer)
     }
 
     /// Counts of what happened and of what is there.

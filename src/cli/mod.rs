@@ -63,6 +63,8 @@ impl Command {
 pub(crate) enum Outcome {
     Well,
     NotWell,
+    /// An argument or a setting cannot be meant.
+    Misunderstood(String),
 }
 
 /// What a command gets.
@@ -107,6 +109,10 @@ pub(crate) fn main(app: App) -> ExitCode {
     match outcome {
         Ok(Outcome::Well) => ExitCode::SUCCESS,
         Ok(Outcome::NotWell) => ExitCode::FAILURE,
+        Ok(Outcome::Misunderstood(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
         Err(error) => {
             eprintln!("error: {}", with_causes(&error));
             ExitCode::FAILURE

@@ -1,5 +1,7 @@
 //! `millgate bridge` and `millgate worker`: the roles, as production runs them.
 
+use std::time::Duration;
+
 use super::{Call, Outcome};
 use crate::lifecycle::stop_on_signal;
 
@@ -30,6 +32,11 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
     if let Some(concurrency) = args.concurrency {
         config.concurrency = usize::from(concurrency);
     }
+    let known = call.app.handlers.queues();
+    if let Some(unknown) = call.configuration.config.worker.queues.iter().find(|name| !known.contains(&name.as_str())) {
+        let message = format!("no handler works on queue `{unknown}`; there are: {}", known.join(", "));
+        return Ok(Outcome::Misunderstood(message));
+    }
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
     servers.check_eviction();
@@ -37,6 +44,7 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
     let forwarding = tokio::spawn(forwarder.run(stop.clone()));
     worker.run(stop).await;
     forwarding.await?;
-    servers.database.close().await;
+    // A connection that is silent would be waited for without end.
+    let _ = tokio::time::timeout(Duration::from_secs(5), servers.database.close()).await;
     Ok(Outcome::Well)
 }

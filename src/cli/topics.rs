@@ -48,6 +48,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         }
         let count = changes.len() - stuck;
         match (count, apply) {
+            (0, _) if stuck > 0 => println!("nothing that can be changed"),
             (0, _) => println!("topics are as they should be"),
             (_, true) => println!("{count} changes made"),
             (_, false) => println!("{count} changes; make them with `topics apply`"),

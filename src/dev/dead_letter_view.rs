@@ -61,7 +61,9 @@ impl DeadLetterView {
 fn line(headers: &Headers) -> String {
     let text = |name: &str| headers.text(name).unwrap_or("?").to_owned();
     let what = match headers.text("x-dlq-kind") {
-        Some("job") => format!("job   {} after {} attempts", text("x-dlq-job-kind"), text("__dlq.errors.delivery.count")),
+        Some("job") => {
+            format!("job   {} after {} attempts", text("x-dlq-job-kind"), text("__dlq.errors.delivery.count"))
+        }
         _ => format!(
             "event {}/{}/{}",
             text("__dlq.errors.topic"),

@@ -46,9 +46,7 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     let stop = stop_on_signal()?;
     let Configuration { mut config, settings } = configuration;
     let mails = embed(&mut config, &settings)?;
-    if plan.demo {
-        isolate(&mut config, &settings);
-    }
+    let own = if plan.demo { isolate(&mut config, &settings) } else { OwnNames::default() };
     let servers = Servers::new(app, config)?;
     let admin = TopicAdmin::new(&servers.config.kafka, Duration::from_secs(10))?;
     let changes = admin.plan(&servers.topic_specs()).await?;
@@ -77,9 +75,7 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     stop.cancel();
     roles.end().await;
     dead_letters.close().await;
-    if plan.demo {
-        clean_up(&servers, &admin).await?;
-    }
+    clean_up(&own, &servers, &admin).await?;
     Ok(well)
 }
 
@@ -164,38 +160,52 @@ fn is_default(settings: &[Setting], key: &str) -> bool {
     settings.iter().any(|setting| setting.key.to_string() == key && setting.origin == Origin::Default)
 }
 
+/// The names that a demo chose for itself, and may remove.
+#[derive(Default)]
+struct OwnNames {
+    topics: bool,
+    keys: bool,
+    schema: bool,
+}
+
 /// A demo has names of its own, so that its books are its own, and so that it can clean up after itself.
-fn isolate(config: &mut Config, settings: &[Setting]) {
+fn isolate(config: &mut Config, settings: &[Setting]) -> OwnNames {
     let id: String = uuid::Uuid::new_v4().simple().to_string().chars().take(8).collect();
-    if is_default(settings, "kafka.topic_prefix") {
+    let own = OwnNames {
+        topics: is_default(settings, "kafka.topic_prefix"),
+        keys: is_default(settings, "redis.prefix"),
+        // In memory there is no schema but the one, and nothing to clean up.
+        schema: is_default(settings, "postgres.schema") && !is_default(settings, "postgres.url"),
+    };
+    if own.topics {
         config.kafka.topic_prefix = format!("demo-{id}.");
     }
     if is_default(settings, "kafka.consumer_group") {
         config.kafka.consumer_group = format!("demo-{id}");
     }
-    if is_default(settings, "redis.prefix") {
+    if own.keys {
         config.redis.prefix = format!("demo-{id}");
     }
-    if is_default(settings, "postgres.schema") && !is_default(settings, "postgres.url") {
+    if own.schema {
         config.postgres.schema = format!("demo_{id}");
     }
+    own
 }
 
-/// Removes what the demo made, where it made it under names of its own.
-async fn clean_up(servers: &Servers, admin: &TopicAdmin) -> anyhow::Result<()> {
-    let Config { kafka, redis, postgres, .. } = &servers.config;
-    if kafka.topic_prefix.starts_with("demo-") {
+/// Removes what the demo made under names of its own.
+async fn clean_up(own: &OwnNames, servers: &Servers, admin: &TopicAdmin) -> anyhow::Result<()> {
+    if own.topics {
         let specs = servers.topic_specs();
         let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
         admin.delete(&names).await?;
     }
-    if redis.prefix.starts_with("demo-") {
+    if own.keys {
         for queue in servers.queue_names() {
             servers.queues.queue(queue).obliterate().await?;
         }
     }
-    if postgres.schema.starts_with("demo_") {
-        let drop = format!("DROP SCHEMA \"{}\" CASCADE", postgres.schema);
+    if own.schema {
+        let drop = format!("DROP SCHEMA \"{}\" CASCADE", servers.config.postgres.schema);
         sqlx::raw_sql(sqlx::AssertSqlSafe(drop)).execute(&servers.database).await?;
     }
     Ok(())

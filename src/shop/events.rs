@@ -36,8 +36,10 @@ pub struct OrderCreated {
 fn order_created_from(version: u32, mut data: Value) -> Result<Value, String> {
     let units = data["amount"].as_i64().ok_or_else(|| format!("version {version} has a whole `amount`"))?;
     let name = data["customer_email"].as_str().unwrap_or_default().to_owned();
+    let cents =
+        units.checked_mul(100).ok_or_else(|| format!("version {version} has an `amount` beyond all measure"))?;
     let order = data.as_object_mut().ok_or("it is no object")?;
-    order.insert("total_cents".into(), json!(units * 100));
+    order.insert("total_cents".into(), json!(cents));
     order.insert("currency".into(), json!("USD"));
     order.entry("customer_name").or_insert(json!(name));
     Ok(data)

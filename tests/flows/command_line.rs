@@ -50,7 +50,8 @@ async fn publish_takes_all_lines_or_none() {
     let shop = Shop::open("publish").await;
     let folder = Folder::new("publish");
     let file = folder.path().join("events.jsonl");
-    let lines = [order(1), r#"{"type":"order.creatd","data":{}}"#.into(), r#"{"type":"order.created","data":{}}"#.into()];
+    let lines =
+        [order(1), r#"{"type":"order.creatd","data":{}}"#.into(), r#"{"type":"order.created","data":{}}"#.into()];
     std::fs::write(&file, lines.join("\n")).unwrap();
     let (code, said) = end(&shop.start(&["publish", file.to_str().unwrap()])).await;
     assert_eq!(code, Some(1));
@@ -82,15 +83,20 @@ async fn the_samples_of_the_readme_are_published() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_understood_ends_with_2_and_the_nearest_right_name() {
     let folder = Folder::new("config");
-    std::fs::write(folder.path().join("millgate.toml"), "[kafka]\nbroker = \"x\"\n[shop]\nreminder_dely = \"1h\"\n").unwrap();
+    std::fs::write(folder.path().join("millgate.toml"), "[kafka]\nbroker = \"x\"\n[shop]\nreminder_dely = \"1h\"\n")
+        .unwrap();
     let millgate = Binary::new(env!("CARGO_BIN_EXE_millgate")).folder(folder.path());
-    let (code, said) = end(&millgate.clone().arg("config").spawn()).await;
+    let (code, said) = end(&millgate.arg("config").spawn()).await;
     assert_eq!(code, Some(2));
     assert!(said.contains("millgate.toml:2") && said.contains("did you mean") && said.contains("brokers"), "{said}");
     assert!(said.contains("reminder_delay"), "{said}");
-    let (code, said) = end(&millgate.arg("brigde").spawn()).await;
+    let millgate = Binary::new(env!("CARGO_BIN_EXE_millgate"));
+    let (code, said) = end(&millgate.clone().arg("brigde").spawn()).await;
     assert_eq!(code, Some(2));
     assert!(said.contains("bridge"), "{said}");
+    let (code, said) = end(&millgate.args(["worker", "--queues", "email,mail"]).spawn()).await;
+    assert_eq!(code, Some(2));
+    assert!(said.contains("no handler works on queue `mail`; there are: email, inventory"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

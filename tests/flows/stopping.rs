@@ -63,3 +63,21 @@ async fn a_second_signal_exits_at_once_and_loses_nothing() {
     })
     .await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bridge_that_cannot_hand_off_stops_all_the_same_and_its_events_come_again() {
+    let mut shop = Shop::open("stop-bridge").await;
+    let proxy = Proxy::to(&shop.redis.address());
+    shop.set("MILLGATE_REDIS_URL", shop.redis.config_at(&proxy.address()).url);
+    shop.set("MILLGATE_BRIDGE_DRAIN_TIMEOUT", "1s");
+    proxy.cut();
+    let bridge = shop.start(&["bridge"]);
+    shop.publish(&[order(1)]).await;
+    bridge.wait_for_line("cannot hand off; trying on", PATIENCE).await;
+    bridge.sigterm();
+    assert!(bridge.wait_exit(PATIENCE).await.success(), "{}", bridge.output());
+    proxy.restore();
+    let _bridge = shop.start(&["bridge"]);
+    let _worker = shop.start(&["worker"]);
+    shop.wait_done("inventory", "update-inventory", 1).await;
+}

@@ -20,6 +20,8 @@ const LEASE: Duration = Duration::from_mins(2);
 /// What could not be written is tried again after so long.
 const PAUSE: Duration = Duration::from_secs(5);
 const STEP: usize = 100;
+/// How long a letter may still take when everything else has ended.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Brings dead jobs of some queues to the dead-letter topic.
 pub struct DeadLetterForwarder {
@@ -30,21 +32,32 @@ pub struct DeadLetterForwarder {
 }
 
 impl DeadLetterForwarder {
-    /// Runs until `stop` fires, and finishes the round it is in.
+    /// Runs until `stop` fires, and finishes what it is writing, within some seconds.
     pub async fn run(self, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(ROUND);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-            for queue in &self.queues {
-                if let Err(error) = self.round(queue).await {
-                    warn!(queue = queue.name(), %error, "dead jobs cannot be looked at; trying on");
+        let rounds = async {
+            while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+                for queue in &self.queues {
+                    if let Err(error) = self.round(queue, &stop).await {
+                        warn!(queue = queue.name(), %error, "dead jobs cannot be looked at; trying on");
+                    }
                 }
             }
+        };
+        // A Kafka that is away must not keep a worker from ending. What is cut off may be written twice.
+        let cut_off = async {
+            stop.cancelled().await;
+            tokio::time::sleep(LAST_WORDS).await;
+        };
+        tokio::select! {
+            () = rounds => {}
+            () = cut_off => warn!("dead jobs could not be written before the end; they stay in Redis"),
         }
     }
 
-    async fn round(&self, queue: &Queue) -> Result<(), QueueError> {
-        loop {
+    async fn round(&self, queue: &Queue, stop: &CancellationToken) -> Result<(), QueueError> {
+        while !stop.is_cancelled() {
             let jobs = queue.claim_dead(STEP, LEASE).await?;
             if jobs.is_empty() {
                 return Ok(());
@@ -61,6 +74,7 @@ impl DeadLetterForwarder {
                 return queue.keep_dead(&kept, PAUSE).await;
             }
         }
+        Ok(())
     }
 
     async fn write(&self, queue: &str, job: &DeadJob) -> bool {

@@ -119,6 +119,8 @@ fn classify_sql(error: &sqlx::Error) -> ErrorCode {
         sqlx::Error::Database(error) => match error.kind() {
             Sql::UniqueViolation => ErrorCode::AlreadyExists,
             Sql::ForeignKeyViolation | Sql::NotNullViolation | Sql::CheckViolation => ErrorCode::ValidationFailed,
+            // Class 22: data that the database cannot take, now or later.
+            _ if error.code().is_some_and(|code| code.starts_with("22")) => ErrorCode::ValidationFailed,
             // A lost race, a lock, a server that is stopping or full: classes 40, 53, 55, 57, 58.
             _ => ErrorCode::Unavailable,
         },

@@ -31,7 +31,10 @@ impl State {
     pub fn get<T: Send + Sync + 'static>(&self) -> Result<&T, JobError> {
         let value = self.0.get(&TypeId::of::<T>()).and_then(|value| value.downcast_ref());
         value.ok_or_else(|| {
-            JobError::retry_with("no_state", format!("this worker has no {}; add it to the App's state", type_name::<T>()))
+            JobError::retry_with(
+                "no_state",
+                format!("this worker has no {}; add it to the App's state", type_name::<T>()),
+            )
         })
     }
 }

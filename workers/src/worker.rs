@@ -7,7 +7,7 @@ use futures::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
-use millgate_jobs::{Backoff, BackendConfig, QueueBackend, QueueError, Queues, Settling};
+use millgate_jobs::{BackendConfig, Backoff, QueueBackend, QueueError, Queues, Settling};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -71,17 +71,11 @@ impl Worker {
         }
         info!(queues = names.join(" "), concurrency = config.concurrency, "worker starts");
         let fetching = CancellationToken::new();
-        let service = JobService {
-            handlers,
-            state,
-            backoff: Backoff { base: config.backoff_base, max: config.backoff_max },
-        };
+        let service =
+            JobService { handlers, state, backoff: Backoff { base: config.backoff_base, max: config.backoff_max } };
         let runs = names.into_iter().map(|name| {
-            let settings = BackendConfig {
-                concurrency: config.concurrency,
-                lease: config.lease,
-                stop: fetching.clone(),
-            };
+            let settings =
+                BackendConfig { concurrency: config.concurrency, lease: config.lease, stop: fetching.clone() };
             let (backend, settling) = QueueBackend::start(&queues.queue(name), settings)?;
             let worker = WorkerBuilder::new(format!("millgate-{name}")).backend(backend).build(service.clone());
             Ok(Run { queue: name.to_owned(), worker: worker.run().boxed(), settling })

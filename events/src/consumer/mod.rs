@@ -147,7 +147,7 @@ impl Consumer {
             Ok(Ok(None)) => Ok(()),
             Ok(Ok(Some(error))) => Err(error),
             Ok(Err(_)) => Err(KafkaError::Closed),
-            Err(_) => Err(KafkaError::Timeout("the consumer did not close in time".into())),
+            Err(_) => Err(KafkaError::SlowClose),
         }
     }
 }

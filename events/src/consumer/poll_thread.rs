@@ -98,6 +98,10 @@ impl Group {
         for (topic, partition) in &names {
             lock(&self.assignment).revoke(topic, *partition);
         }
+        // The client remembers a pause across assignments; should the partitions come back, nobody would end it.
+        if let Err(error) = kafka.resume(list) {
+            debug!(%error, "partitions that are another's now cannot be resumed");
+        }
         info!(partitions = names.len(), lost, "partitions revoked");
     }
 
@@ -141,6 +145,16 @@ impl ConsumerContext for Group {
             Rebalance::Revoke(list) if list.count() > 0 => self.revoke(kafka, list),
             Rebalance::Assign(_) | Rebalance::Revoke(_) => {}
             Rebalance::Error(error) => warn!(%error, "rebalance"),
+        }
+    }
+
+    fn post_rebalance(&self, kafka: &Kafka, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(list) = rebalance {
+            // A partition that was paused when it was taken away comes back paused: the client keeps that for as long
+            // as it lives.
+            if let Err(error) = kafka.resume(list) {
+                warn!(%error, "cannot resume");
+            }
         }
     }
 }
@@ -207,6 +221,10 @@ impl PollThread {
         }
         group.drain(&names);
         group.commit(&self.kafka);
+        // Leaving takes partitions away once more, and what was waited for in vain would be waited for again.
+        for (topic, partition) in &names {
+            lock(&group.assignment).revoke(topic, *partition);
+        }
         self.kafka.unsubscribe();
         end
     }

@@ -240,3 +240,25 @@ async fn what_is_dropped_during_a_rebalance_comes_again_first() {
 async fn what_is_dropped_of_the_other_partition_comes_again_first() {
     drop_during_a_rebalance(1).await;
 }
+
+/// The client remembers a pause even while the partition is another's.
+#[tokio::test]
+async fn a_paused_partition_that_was_taken_away_and_comes_back_is_read_again() {
+    let space = space(1).await;
+    let kafka = KafkaConfig { assignment_strategy: "range".into(), ..space.config() };
+    let tiny = ConsumerConfig {
+        buffer_bytes: 1_000,
+        batch_size: 1,
+        drain_timeout: Duration::from_millis(200),
+        ..consuming(kafka)
+    };
+    put_numbers(&space, 0, 0..40).await;
+    let mut first = Consumer::start(tiny.clone()).unwrap();
+    // Nothing is settled, so the rest fills the buffer and the partition is paused.
+    let held = next(&mut first).await;
+    let second = Consumer::start(tiny).unwrap();
+    wait_until("the partition is taken away", SOON, async || held.token.is_revoked()).await;
+    second.close().await.unwrap();
+    assert_eq!(numbers(&mut first, 40).await, (0..40).collect::<Vec<_>>());
+    first.close().await.unwrap();
+}

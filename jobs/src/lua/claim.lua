@@ -21,6 +21,9 @@ for _, id in ipairs(lost) do
     run.t = 0
     if run.a >= run.m then
       bury(id, run)
+    elseif is_cancelled(run) then
+      forget(id, run)
+      count('cancelled', run.k)
     else
       save_run(id, run)
       to_wait(id, run)

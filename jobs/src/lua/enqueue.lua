@@ -40,5 +40,7 @@ for at = 2, #ARGV, 8 do
 end
 write_counts()
 if added then wake() end
-redis.call('ZREMRANGEBYSCORE', SEEN, '-inf', int(now))
+-- In bounded steps: after a rush, millions may be forgotten at once.
+local forgotten = redis.call('ZRANGEBYSCORE', SEEN, '-inf', int(now), 'LIMIT', 0, 1000)
+if #forgotten > 0 then redis.call('ZREM', SEEN, unpack(forgotten)) end
 return results

@@ -31,7 +31,7 @@ local function wake()
 end
 
 -- A job's changing state: k kind, p priority, s sequence, a attempts, m most attempts, t token of the
--- current lease, u unique key, e time of its event, f failures (oldest first).
+-- current lease, u unique key, e time of its event, f failures (oldest first), h times handed back unknown.
 local function load_run(id)
   local text = redis.call('HGET', RUN, id)
   return text and cjson.decode(text)
@@ -47,6 +47,12 @@ local function forget(id, run)
   redis.call('HDEL', JOBS, id)
   redis.call('HDEL', RUN, id)
   if run.u and redis.call('HGET', UNIQUE, run.u) == id then redis.call('HDEL', UNIQUE, run.u) end
+end
+
+-- Whether what the job is about was cancelled since.
+local function is_cancelled(run)
+  local cancelled = run.u and redis.call('ZSCORE', CANCELLED, run.u)
+  return cancelled and run.e <= tonumber(cancelled)
 end
 
 local function note_failure(run, code, message)

@@ -1,8 +1,13 @@
 -- ARGV: six values a job: id, token, verdict (done retry snooze cancel dead back), delay (ms), code, message
 -- Gives 1 for each that was settled, 0 for each whose lease is another's by now: such a result changes nothing.
+even_if_full()
 local results = {}
 local moved = false
 local function later(id, run, delay)
+  if is_cancelled(run) then
+    forget(id, run)
+    return count('cancelled', run.k)
+  end
   run.t = 0
   save_run(id, run)
   if delay > 0 then redis.call('ZADD', DELAYED, int(now + delay), id) else to_wait(id, run) end
@@ -22,6 +27,15 @@ for at = 1, #ARGV, 6 do
       count('cancelled', run.k)
     elseif verdict == 'snooze' or verdict == 'back' then
       run.a = run.a - 1
+      if delay > 0 then
+        -- To the end of the line: a crowd of jobs that nobody can run now would keep all others from running.
+        run.s = redis.call('INCR', SEQ)
+      end
+      if verdict == 'back' and delay > 0 then
+        -- Longer each time, up to a minute: no worker here may know such jobs for a long while.
+        run.h = (run.h or 0) + 1
+        delay = math.min(delay * 2 ^ math.min(run.h - 1, 10), math.max(delay, 60000))
+      end
       later(id, run, delay)
       count(verdict == 'snooze' and 'snoozed' or 'handed_back', run.k)
     else

@@ -87,3 +87,17 @@ async fn a_cancel_is_forgotten_after_the_window() {
     }
     bench.check().await;
 }
+
+#[tokio::test]
+async fn a_job_that_was_cancelled_while_it_ran_does_not_run_again() {
+    let bench = Bench::new();
+    bench.queue.enqueue(&[reminder(1, 0)]).await.unwrap();
+    let mut worker = bench.worker(Settings::ONE);
+    let run = worker.next().await;
+    assert_eq!(cancel(&bench.queue, 10).await, 0);
+    run.fail(Duration::ZERO);
+    bench.until("it is gone", |stats| stats.cancelled() == 1).await;
+    worker.stop().await;
+    let stats = bench.check().await;
+    assert_eq!((stats.waiting, stats.delayed, stats.dead()), (0, 0, 0));
+}

@@ -113,3 +113,26 @@ async fn twenty_thousand_that_come_due_at_once_all_run() {
     let stats = bench.check().await;
     assert_eq!((stats.enqueued(), stats.kinds["work"].rescued, stats.delayed), (20_000, 0, 0));
 }
+
+#[tokio::test]
+async fn what_nobody_here_knows_goes_to_the_end_of_the_line() {
+    let bench = Bench::new();
+    bench.queue.enqueue(&jobs(3)).await.unwrap();
+    let mut worker = bench.worker(Settings::ONE);
+    let unknown = worker.next().await;
+    assert_eq!(unknown.n(), 0);
+    unknown.end(Verdict::HandBack { after: Duration::from_millis(20) });
+    let next = worker.next().await;
+    assert_eq!(next.n(), 1);
+    // It is due again, and older than the third; a crowd of its like would keep all others from running.
+    bench.pass(Duration::from_millis(100)).await;
+    next.done();
+    let third = worker.next().await;
+    assert_eq!(third.n(), 2);
+    third.done();
+    let again = worker.next().await;
+    assert_eq!((again.n(), again.job.attempt), (0, 1));
+    again.done();
+    worker.stop().await;
+    assert_eq!(bench.check().await.done(), 3);
+}
