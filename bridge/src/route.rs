@@ -17,7 +17,7 @@ pub struct Route<E> {
 
 /// A route for events of type `E`.
 ///
-/// ```ignore
+/// ```text
 /// on::<OrderCreated>()
 ///     .enqueue(|e| SendConfirmationEmail { order_id: e.order_id, to: e.customer_email.clone() })
 ///     .enqueue_with(|e| (ReminderEmail { order_id: e.order_id }, delay(DAY).unique(e.order_id)))

@@ -12,7 +12,7 @@ use syn::{DeriveInput, parse_macro_input};
 
 /// Implements `millgate::Event`.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Event, Serialize, Deserialize)]
 /// #[event(type = "order.created", version = 2, key = "order_id", upcast = "from_v1")]
 /// struct OrderCreated { order_id: Uuid }
@@ -33,7 +33,7 @@ pub fn event(input: TokenStream) -> TokenStream {
 
 /// Implements `millgate::Job`.
 ///
-/// ```ignore
+/// ```text
 /// #[derive(Job, Serialize, Deserialize)]
 /// #[job(queue = "email", max_attempts = 8, timeout = "30s")]
 /// struct SendConfirmationEmail { order_id: Uuid, to: String }

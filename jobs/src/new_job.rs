@@ -140,3 +140,8 @@ impl NewJob {
         self.body.payload.get()
     }
 }
+
+/// A time as scripts and bodies have it; what cannot be one is the epoch.
+pub(crate) fn from_millis(ms: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::UNIX_EPOCH)
+}

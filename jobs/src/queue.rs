@@ -4,11 +4,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use redis::{FromRedisValue, Script, ScriptInvocation};
-use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Claimed, Failure, NewJob, Origin, QueueError, QueueStats, Queues, Verdict, keys::Keys, link::Link, new_job::Body,
+    Claimed, DeadJob, Failure, NewJob, QueueError, QueueStats, Queues, Verdict,
+    keys::Keys,
+    link::Link,
+    new_job::{Body, from_millis},
 };
 
 /// The keys that every script gets, in this order; `lua/prelude.lua` names them.
@@ -61,27 +63,6 @@ pub struct Cancel {
     pub unique: String,
     /// When it stopped being wanted: jobs about anything later stay.
     pub time: DateTime<Utc>,
-}
-
-/// A dead job on its way to the dead-letter topic.
-#[derive(Debug, Clone)]
-pub struct DeadJob {
-    /// Its id.
-    pub id: String,
-    /// Its kind.
-    pub kind: String,
-    /// Its arguments as JSON.
-    pub payload: String,
-    /// How often it ran.
-    pub attempts: u32,
-    /// Why it died.
-    pub failure: Failure,
-    /// When it first failed.
-    pub first_failed_at: DateTime<Utc>,
-    /// When it failed last.
-    pub failed_at: DateTime<Utc>,
-    /// The event it goes back to, if any.
-    pub origin: Option<Origin>,
 }
 
 /// What a claim brought.
@@ -270,7 +251,7 @@ impl Queue {
         let values: Vec<String> = self.run(&call).await?;
         let jobs = values.chunks_exact(3).map(|entry| {
             let [id, body, run] = entry else { unreachable!("chunks are exact") };
-            dead_job(id, body, run).unwrap_or_else(|reason| unreadable(id, body, &reason))
+            DeadJob::read(id, body, run)
         });
         Ok(jobs.collect())
     }
@@ -329,53 +310,4 @@ fn unique_key(kind: &str, key: &str) -> String {
 
 fn millis(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
-}
-
-fn from_millis(ms: i64) -> DateTime<Utc> {
-    DateTime::from_timestamp_millis(ms).unwrap_or(DateTime::UNIX_EPOCH)
-}
-
-/// A job's changing state, as `lua/prelude.lua` describes it.
-#[derive(Deserialize)]
-struct Run {
-    a: u32,
-    #[serde(default)]
-    f: Vec<RunFailure>,
-}
-
-#[derive(Deserialize)]
-struct RunFailure {
-    at: i64,
-    code: String,
-    message: String,
-}
-
-fn dead_job(id: &str, body: &str, run: &str) -> Result<DeadJob, String> {
-    let body: Body = serde_json::from_str(body).map_err(|error| error.to_string())?;
-    let run: Run = serde_json::from_str(run).map_err(|error| error.to_string())?;
-    let (first, last) = run.f.first().zip(run.f.last()).ok_or("it has no failure")?;
-    Ok(DeadJob {
-        id: id.to_owned(),
-        kind: body.kind,
-        payload: body.payload.get().to_owned(),
-        attempts: run.a,
-        failure: Failure::new(&last.code, &last.message),
-        first_failed_at: from_millis(first.at),
-        failed_at: from_millis(last.at),
-        origin: body.origin,
-    })
-}
-
-/// A dead job whose entry is broken still has to reach the dead-letter topic, with the bytes there are.
-fn unreadable(id: &str, body: &str, reason: &str) -> DeadJob {
-    DeadJob {
-        id: id.to_owned(),
-        kind: "unknown".into(),
-        payload: body.to_owned(),
-        attempts: 0,
-        failure: Failure::new("undecodable", reason),
-        first_failed_at: DateTime::UNIX_EPOCH,
-        failed_at: DateTime::UNIX_EPOCH,
-        origin: None,
-    }
 }
