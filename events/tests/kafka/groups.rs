@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bench::{Ordered, SOON, consumer, consuming, next, number, numbers, ordered, producer, put_numbers, space};
 
 const PARTITIONS: usize = 4;
+const BATCH: usize = 10;
 
 /// How often each record was seen, by partition and offset.
 #[derive(Clone, Default)]
@@ -88,12 +89,13 @@ fn traffic(producer: Producer) -> (CancellationToken, JoinHandle<usize>) {
     (stop, publishing)
 }
 
-/// Members come and go while records come; in the end each was seen, and none twice: whoever leaves in peace hands on
-/// exactly what it has not done.
+/// Members come and go while records come; in the end each was seen and is committed. Whoever leaves in peace hands on
+/// what it has not done, and little more: where one rebalance runs into another, Kafka refuses a commit
+/// (`IllegalGeneration`, `RebalanceInProgress`), and what was being settled just then comes again.
 async fn come_and_go(strategy: &str, buffer_bytes: usize) {
     let space = space(PARTITIONS).await;
     let kafka = KafkaConfig { assignment_strategy: strategy.into(), ..space.config() };
-    let config = ConsumerConfig { batch_size: 10, buffer_bytes, ..consuming(kafka) };
+    let config = ConsumerConfig { batch_size: BATCH, buffer_bytes, ..consuming(kafka) };
     let seen = Seen::default();
     let (stop, publishing) = traffic(producer(&space.config()));
     let more = async || {
@@ -115,13 +117,14 @@ async fn come_and_go(strategy: &str, buffer_bytes: usize) {
     let published = publishing.await.unwrap();
     wait_until("all are seen", SOON, async || seen.count() == published).await;
     second.leave().await;
-    assert_eq!(seen.repeated(), 0);
+    // Two joined and two left after the first.
+    assert!(seen.repeated() <= 4 * PARTITIONS * BATCH, "{} came again", seen.repeated());
     let committed = space.committed(Ordered::TOPIC).await;
     assert_eq!(committed.into_iter().map(Option::unwrap).collect::<Vec<_>>(), space.ends(Ordered::TOPIC).await);
 }
 
 #[tokio::test]
-async fn members_that_come_and_go_lose_and_repeat_nothing() {
+async fn members_that_come_and_go_lose_nothing() {
     come_and_go("cooperative-sticky", 1024 * 1024).await;
 }
 
