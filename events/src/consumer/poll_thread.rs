@@ -24,6 +24,8 @@ use crate::{
 /// While batches are out, orders must be seen soon; the client has no way to wake a poll.
 const BUSY_POLL: Duration = Duration::from_millis(2);
 const IDLE_POLL: Duration = Duration::from_millis(50);
+/// On close: how long the last offsets may take to be committed.
+const LAST_COMMITS: Duration = Duration::from_secs(2);
 /// Records taken before batches are given out.
 const INTAKE: usize = 2_000;
 
@@ -105,25 +107,29 @@ impl Group {
         info!(partitions = names.len(), lost, "partitions revoked");
     }
 
-    /// Commits what is done, and remembers it.
-    fn commit(&self, kafka: &Kafka) {
+    /// Commits what is done, and remembers it. True if nothing is left to be committed.
+    fn commit(&self, kafka: &Kafka) -> bool {
         let offsets: Offsets = lock(&self.assignment).to_commit();
         if offsets.is_empty() {
-            return;
+            return true;
         }
         let mut list = TopicPartitionList::with_capacity(offsets.len());
         for ((topic, partition), next) in &offsets {
             if let Err(problem) = list.add_partition_offset(topic, *partition, Offset::Offset(*next)) {
                 error!(%topic, partition, next, %problem, "offset cannot be committed");
-                return;
+                return false;
             }
         }
         match kafka.commit(&list, CommitMode::Sync) {
             Ok(()) => lock(&self.assignment).committed(&offsets),
             // The group moved on, or the broker is away. What is not committed is read again,
             // and recognised; so this costs work, never correctness.
-            Err(error) => debug!(%error, "offsets not committed this time"),
+            Err(error) => {
+                debug!(%error, "offsets not committed this time");
+                return false;
+            }
         }
+        true
     }
 }
 
@@ -220,8 +226,13 @@ impl PollThread {
             lock(&group.assignment).stop(topic, *partition);
         }
         group.drain(&names);
-        group.commit(&self.kafka);
+        // While the group rebalances it takes no commits, and it does so until each member has polled.
+        let deadline = Instant::now() + LAST_COMMITS;
+        while !group.commit(&self.kafka) && Instant::now() < deadline {
+            drop(self.kafka.poll(IDLE_POLL));
+        }
         // Leaving takes partitions away once more, and what was waited for in vain would be waited for again.
+        let names = lock(&group.assignment).names();
         for (topic, partition) in &names {
             lock(&group.assignment).revoke(topic, *partition);
         }
