@@ -6,11 +6,11 @@ use std::{
     time::Duration,
 };
 
-use millgate_jobs::{QueueStats, Verdict};
-use millgate_testkit::RedisServer;
+use millgate_jobs::{JobOptions, QueueStats, Verdict};
+use millgate_testkit::{Proxy, RedisServer};
 
 use crate::{
-    bench::{Bench, jobs},
+    bench::{Bench, job, jobs},
     worker::{Settings, Worker},
 };
 
@@ -123,4 +123,21 @@ async fn forgotten_scripts_are_sent_again() {
     }
     let stats = all_done(&bench, workers, &runs).await;
     assert_eq!((runs.repeated(), stats.kinds["work"].rescued), (0, 0));
+}
+
+/// A firewall that forgets connections tells nobody. Nor does TCP, for a quarter of an hour.
+#[tokio::test]
+async fn connections_that_have_gone_silent_are_replaced() {
+    let bench = Bench::new();
+    let proxy = Proxy::to(&bench.redis().address());
+    let settings = Settings { concurrency: 10, lease: Duration::from_secs(2) };
+    let worker = bench.worker_at(&proxy.address(), settings).answer_all(|_| Verdict::Done);
+    bench.queue.enqueue(&jobs(10)).await.unwrap();
+    bench.until("the first are done", |stats| stats.done() == 10).await;
+    proxy.strand();
+    let more: Vec<_> = (10..20).map(|n| job(n, JobOptions::default())).collect();
+    bench.queue.enqueue(&more).await.unwrap();
+    bench.until("the others are done", |stats| stats.done() == 20).await;
+    worker.stop().await;
+    bench.check().await;
 }

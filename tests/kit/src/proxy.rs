@@ -22,17 +22,24 @@ enum Way {
     Gone,
 }
 
+/// The way, and how often connections were left behind: older ones than the last time never move again.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    way: Way,
+    strandings: usize,
+}
+
 /// Hands bytes on between clients and a server, on a thread of its own.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
-    way: watch::Sender<Way>,
+    state: watch::Sender<State>,
 }
 
 impl Proxy {
     /// A way to `server`, `host:port`. The server need not be up.
     pub fn to(server: &str) -> Self {
-        let (way, state) = watch::channel(Way::Open);
+        let (sender, state) = watch::channel(State { way: Way::Open, strandings: 0 });
         let (port, server) = (free_port(), server.to_owned());
         let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -43,7 +50,7 @@ impl Proxy {
                 runtime.block_on(accept(listener, server, state));
             })
             .unwrap();
-        Self { port, way }
+        Self { port, state: sender }
     }
 
     /// `127.0.0.1:port`: what a client is to use in place of the server's address.
@@ -53,32 +60,41 @@ impl Proxy {
 
     /// Breaks all connections; new ones break at once, too.
     pub fn cut(&self) {
-        self.way.send_replace(Way::Cut);
+        self.go(Way::Cut);
     }
 
     /// Leaves connections open and moves nothing; new ones are accepted and then silent.
     pub fn stall(&self) {
-        self.way.send_replace(Way::Stalled);
+        self.go(Way::Stalled);
     }
 
     /// All is well again. What was stalled moves on; what was cut stays so, and can be made anew.
     pub fn restore(&self) {
-        self.way.send_replace(Way::Open);
+        self.go(Way::Open);
+    }
+
+    /// Leaves the connections there are open and silent for good, as a firewall does that forgot them; new ones work.
+    pub fn strand(&self) {
+        self.state.send_modify(|state| state.strandings += 1);
+    }
+
+    fn go(&self, way: Way) {
+        self.state.send_modify(|state| state.way = way);
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.way.send_replace(Way::Gone);
+        self.go(Way::Gone);
     }
 }
 
-async fn accept(listener: std::net::TcpListener, server: String, mut state: watch::Receiver<Way>) {
+async fn accept(listener: std::net::TcpListener, server: String, mut state: watch::Receiver<State>) {
     let listener = TcpListener::from_std(listener).unwrap();
     loop {
         let client = tokio::select! {
             client = listener.accept() => client,
-            _ = state.wait_for(|way| *way == Way::Gone) => return,
+            _ = state.wait_for(|state| state.way == Way::Gone) => return,
         };
         if let Ok((client, _)) = client {
             tokio::spawn(connect(client, server.clone(), state.clone()));
@@ -87,35 +103,41 @@ async fn accept(listener: std::net::TcpListener, server: String, mut state: watc
 }
 
 /// One connection, until either end closes it or the way is cut.
-async fn connect(client: TcpStream, server: String, state: watch::Receiver<Way>) {
+async fn connect(client: TcpStream, server: String, state: watch::Receiver<State>) {
     let mut cut = state.clone();
+    let born = state.borrow().strandings;
     let work = async {
-        pass(&state).await;
+        pass(&state, born).await;
         let server = TcpStream::connect(server).await.ok()?;
         // Small packets, asked and answered: waiting for more to send would slow each of them.
         client.set_nodelay(true).ok()?;
         server.set_nodelay(true).ok()?;
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
-        tokio::join!(hand_on(from_client, to_server, &state), hand_on(from_server, to_client, &state));
+        tokio::join!(hand_on(from_client, to_server, &state, born), hand_on(from_server, to_client, &state, born));
         Some(())
     };
     tokio::select! {
         _ = work => {}
-        _ = cut.wait_for(|way| matches!(way, Way::Cut | Way::Gone)) => {}
+        _ = cut.wait_for(|state| matches!(state.way, Way::Cut | Way::Gone)) => {}
     }
 }
 
-/// Waits while the way is stalled.
-async fn pass(state: &watch::Receiver<Way>) {
+/// Waits while the way is stalled; for ever, if the connection was left behind.
+async fn pass(state: &watch::Receiver<State>, born: usize) {
     // An error means that the proxy is gone, which ends the connection elsewhere.
-    let _ = state.clone().wait_for(|way| *way != Way::Stalled).await;
+    let _ = state.clone().wait_for(|state| state.way != Way::Stalled && state.strandings == born).await;
 }
 
-async fn hand_on(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin, state: &watch::Receiver<Way>) {
+async fn hand_on(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    state: &watch::Receiver<State>,
+    born: usize,
+) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(bytes @ 1..) = from.read(&mut buffer).await {
-        pass(state).await;
+        pass(state, born).await;
         if to.write_all(&buffer[..bytes]).await.is_err() {
             return;
         }
