@@ -97,9 +97,8 @@ impl Settling {
     /// Hands back what is still in hand, at once and without spending an attempt, and waits until every result is
     /// written. Call it when the worker has ended, or must not go on.
     pub async fn close(self) {
-        for (id, token) in self.settle.in_hand.all() {
+        for (id, token) in self.settle.in_hand.open() {
             let verdict = Verdict::HandBack { after: Duration::ZERO };
-            // Twice for a job whose verdict is on its way already: the second finds no lease, and changes nothing.
             let _ = self.settle.verdicts.send(Settlement { id, token, verdict });
         }
         drop(self.settle);
@@ -167,7 +166,7 @@ impl Acknowledge<Verdict> for Settle {
             // The handler's service turns every outcome into a verdict; an error comes from a layer around it.
             Err(error) => Verdict::Retry { after: Duration::from_secs(1), failure: Failure::new("internal", error) },
         };
-        if let Some((id, token)) = token.and_then(|token| Some((self.in_hand.id(token)?, token))) {
+        if let Some((id, token)) = token.and_then(|token| Some((self.in_hand.judge(token)?, token))) {
             let _ = self.verdicts.send(Settlement { id, token, verdict });
         }
         ready(Ok(()))

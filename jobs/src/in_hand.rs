@@ -17,6 +17,8 @@ use crate::Claimed;
 struct Lease {
     id: String,
     lost: CancellationToken,
+    /// Its verdict is on the way to Redis.
+    judged: bool,
     /// Freed when the job is settled, so that no more jobs are claimed than can be run.
     _place: OwnedSemaphorePermit,
 }
@@ -32,18 +34,28 @@ impl InHand {
     }
 
     pub(crate) fn take(&self, job: &Claimed, place: OwnedSemaphorePermit) {
-        let lease = Lease { id: job.id.clone(), lost: job.lost.clone(), _place: place };
+        let lease = Lease { id: job.id.clone(), lost: job.lost.clone(), judged: false, _place: place };
         self.leases().insert(job.token, lease);
     }
 
-    /// The id of a leased job, for settling it.
-    pub(crate) fn id(&self, token: u64) -> Option<String> {
-        self.leases().get(&token).map(|lease| lease.id.clone())
+    /// A verdict is there: gives the job's id, for settling it.
+    pub(crate) fn judge(&self, token: u64) -> Option<String> {
+        let mut leases = self.leases();
+        let lease = leases.get_mut(&token)?;
+        lease.judged = true;
+        Some(lease.id.clone())
     }
 
     /// A lease is over.
     pub(crate) fn release(&self, token: u64) {
         self.leases().remove(&token);
+    }
+
+    /// Ids and tokens of leases without a verdict.
+    pub(crate) fn open(&self) -> Vec<(String, u64)> {
+        let leases = self.leases();
+        let open = leases.iter().filter(|(_, lease)| !lease.judged);
+        open.map(|(token, lease)| (lease.id.clone(), *token)).collect()
     }
 
     /// Ids and tokens of all leases.

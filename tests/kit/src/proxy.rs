@@ -8,8 +8,6 @@ use tokio::{
     sync::watch,
 };
 
-use crate::free_port;
-
 /// What the way does with connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -40,8 +38,9 @@ impl Proxy {
     /// A way to `server`, `host:port`. The server need not be up.
     pub fn to(server: &str) -> Self {
         let (sender, state) = watch::channel(State { way: Way::Open, strandings: 0 });
-        let (port, server) = (free_port(), server.to_owned());
-        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let server = server.to_owned();
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
         listener.set_nonblocking(true).unwrap();
         thread::Builder::new()
             .name("proxy".into())
