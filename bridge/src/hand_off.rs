@@ -36,7 +36,7 @@ struct Step {
 
 impl Share {
     fn enqueue(&mut self, job: NewJob) {
-        let is_of_job = |cancel: &Cancel| cancel.kind == job.kind && Some(&cancel.unique) == job.unique.as_ref();
+        let is_of_job = |cancel: &Cancel| cancel.kind == job.kind && Some(cancel.unique.as_str()) == job.unique();
         if self.last.cancels.iter().any(is_of_job) {
             // Enqueued before the cancel, it would find its key held by the very job that is to go.
             self.before.push(std::mem::take(&mut self.last));

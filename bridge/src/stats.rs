@@ -54,7 +54,7 @@ impl BridgeStats {
 
     pub(crate) fn enqueued(&self, results: &[Enqueued]) {
         let count = |wanted: fn(&Enqueued) -> bool| results.iter().filter(|result| wanted(result)).count() as u64;
-        self.jobs.fetch_add(count(|result| matches!(result, Enqueued::New | Enqueued::Cancelled)), Relaxed);
+        self.jobs.fetch_add(count(|result| matches!(result, Enqueued::New(_) | Enqueued::Cancelled)), Relaxed);
         self.duplicates.fetch_add(count(|result| matches!(result, Enqueued::Duplicate)), Relaxed);
     }
 

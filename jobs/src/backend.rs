@@ -6,7 +6,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     task::{Context, Poll},
     time::Duration,
 };
@@ -21,15 +21,12 @@ use apalis_core::{
     },
 };
 use futures::future::{Ready, ready};
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::JoinHandle,
-};
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Claimed, Failure, Queue, QueueError, Verdict, fetcher::Fetcher, in_hand::InHand, lease_keeper::LeaseKeeper,
-    queue::Settlement, settler,
+    Claimed, Failure, Queue, QueueError, Verdict, fetcher::Fetcher, lease::InHand, lease_keeper::LeaseKeeper,
+    settle::Settlement, settler,
 };
 
 /// How a worker takes jobs from a queue.
@@ -45,7 +42,7 @@ pub struct BackendConfig {
 
 /// Jobs of one queue for one apalis worker. Its handler answers with a [`Verdict`].
 pub struct QueueBackend {
-    jobs: mpsc::UnboundedReceiver<Claimed>,
+    jobs: mpsc::UnboundedReceiver<(u64, Claimed)>,
     settle: Settle,
     config: BackendConfig,
     fetching: JoinHandle<()>,
@@ -71,12 +68,11 @@ impl QueueBackend {
     pub fn start(queue: &Queue, config: BackendConfig) -> Result<(Self, Settling), QueueError> {
         let (job_sender, jobs) = mpsc::unbounded_channel();
         let (verdicts, verdict_receiver) = mpsc::unbounded_channel();
-        let in_hand = Arc::new(InHand::default());
+        let in_hand = Arc::new(InHand::new(config.concurrency.max(1)));
         let keeper = Arc::new(LeaseKeeper::start(queue.clone(), in_hand.clone(), config.lease)?);
         let fetcher = Fetcher {
             queue: queue.clone(),
             lease: config.lease,
-            places: Arc::new(Semaphore::new(config.concurrency.max(1))),
             in_hand: in_hand.clone(),
             jobs: job_sender,
             verdicts: verdicts.clone(),
@@ -97,9 +93,9 @@ impl Settling {
     /// Hands back what is still in hand, at once and without spending an attempt, and waits until every result is
     /// written. Call it when the worker has ended, or must not go on.
     pub async fn close(self) {
-        for (id, token) in self.settle.in_hand.open() {
+        for (run, hold) in self.settle.in_hand.open() {
             let verdict = Verdict::HandBack { after: Duration::ZERO };
-            let _ = self.settle.verdicts.send(Settlement { id, token, verdict });
+            let _ = self.settle.verdicts.send(Settlement { run, hold, verdict });
         }
         drop(self.settle);
         let _ = self.task.await;
@@ -120,9 +116,9 @@ impl Backend for QueueBackend {
         _: &WorkerContext,
     ) -> Poll<Option<Result<Task<Claimed>, Infallible>>> {
         self.jobs.poll_recv(cx).map(|job| {
-            let job = job?;
+            let (run, job) = job?;
             // What is a task to apalis is a run to us: the same job can come twice, under two leases.
-            let id = TaskId::String(job.token.to_string());
+            let id = TaskId::String(run.to_string());
             Some(Ok(TaskBuilder::new(job).task_id(id).build()))
         })
     }
@@ -160,14 +156,17 @@ impl Acknowledge<Verdict> for Settle {
     type Future = Ready<Result<(), Infallible>>;
 
     fn ack(&mut self, result: &Result<Verdict, BoxDynError>, context: &ExecutionContext) -> Self::Future {
-        let token = context.task_id().and_then(|id| id.to_string().parse().ok());
+        let run = context.task_id().and_then(|id| id.to_string().parse().ok());
         let verdict = match result {
             Ok(verdict) => verdict.clone(),
             // The handler's service turns every outcome into a verdict; an error comes from a layer around it.
             Err(error) => Verdict::Retry { after: Duration::from_secs(1), failure: Failure::new("internal", error) },
         };
-        if let Some((id, token)) = token.and_then(|token| Some((self.in_hand.judge(token)?, token))) {
-            let _ = self.verdicts.send(Settlement { id, token, verdict });
+        if matches!(verdict, Verdict::HandBack { .. }) {
+            self.in_hand.handed_back.store(true, Relaxed);
+        }
+        if let Some((run, hold)) = run.and_then(|run| Some((run, self.in_hand.judge(run)?))) {
+            let _ = self.verdicts.send(Settlement { run, hold, verdict });
         }
         ready(Ok(()))
     }

@@ -1,10 +1,12 @@
 //! A job in a worker's hand.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
+
+use crate::{BatchOutcome, Queue, QueueError, lease::Hold};
 
 /// The event that a job goes back to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,28 +29,69 @@ pub struct Origin {
 /// A job that this worker holds a lease on.
 #[derive(Debug, Clone)]
 pub struct Claimed {
-    /// Its id.
+    /// Its id: one of its own, as its event gave it, or that of the queue.
     pub id: String,
     /// Its kind.
-    pub kind: String,
+    pub kind: Arc<str>,
     /// Version of its arguments' shape.
     pub version: u32,
     /// The queue it came from.
-    pub queue: String,
+    pub queue: Arc<str>,
     /// Its arguments as JSON.
     pub payload: String,
-    /// Which run this is, from 1.
+    /// Which run this is, from 1. Runs that were cut off, as by a crash, count.
     pub attempt: u32,
     /// After this many it is dead.
     pub max_attempts: u32,
     /// How long this run may take.
     pub timeout: Duration,
-    /// When what it is about happened.
+    /// When what it is about happened; or else when it was enqueued.
     pub time: DateTime<Utc>,
     /// The event it goes back to, if any.
     pub origin: Option<Origin>,
-    /// Fires when the lease is lost: another worker has the job, and this run's result will not count.
+    /// What became of its batch, if it is the callback of one.
+    pub batch: Option<BatchOutcome>,
+    /// Fires when the lease is lost: another worker has the job, and this run's result will not count; and when the
+    /// job is cancelled while it runs.
     pub lost: CancellationToken,
-    /// Names this lease; every later lease of any job of the queue has a higher one.
-    pub(crate) token: u64,
+    pub(crate) hold: Hold,
+}
+
+/// The way of a running job to say how far it is.
+#[derive(Clone)]
+pub struct Notes {
+    queue: Queue,
+    hold: Hold,
+}
+
+impl Claimed {
+    /// The way to say how far it is.
+    pub fn notes(&self, queue: &Queue) -> Notes {
+        Notes { queue: queue.clone(), hold: self.hold.clone() }
+    }
+
+    /// Whether somebody wants it stopped, as opposed to a lease that was lost.
+    pub fn is_cancelled(&self) -> bool {
+        self.hold.is_stopped()
+    }
+}
+
+impl Notes {
+    /// Notes how much is done, 0 to 100 percent.
+    pub async fn progress(&self, percent: f64) -> Result<(), QueueError> {
+        self.write(&percent.clamp(0.0, 100.0).to_string(), "").await
+    }
+
+    /// Adds a line to the job's own log, of which the last twenty are kept; a longer one than 500 characters is cut.
+    pub async fn log(&self, line: &str) -> Result<(), QueueError> {
+        self.write("", &line.chars().take(500).collect::<String>()).await
+    }
+
+    async fn write(&self, progress: &str, line: &str) -> Result<(), QueueError> {
+        self.hold.note();
+        let mut call = self.queue.prepare(&self.queue.queues.scripts.note);
+        call.arg(self.hold.token()).arg(self.hold.id().as_str()).arg(progress).arg(line);
+        // A job whose lease is lost is told so by its token.
+        self.queue.run::<bool>(&call).await.map(drop)
+    }
 }

@@ -18,6 +18,8 @@ pub struct RedisConfig {
     /// A job's id is remembered for this long: enqueued again within it, it is dropped as a duplicate.
     #[serde(with = "humantime_serde")]
     pub dedupe_window: Duration,
+    /// Arguments of a job that are longer than this, in bytes of JSON, are refused.
+    pub max_payload: usize,
 }
 
 impl Default for RedisConfig {
@@ -27,6 +29,7 @@ impl Default for RedisConfig {
             prefix: "millgate".into(),
             response_timeout: Duration::from_secs(5),
             dedupe_window: Duration::from_hours(24),
+            max_payload: 256 << 10,
         }
     }
 }
@@ -38,6 +41,7 @@ impl fmt::Debug for RedisConfig {
             .field("prefix", &self.prefix)
             .field("response_timeout", &self.response_timeout)
             .field("dedupe_window", &self.dedupe_window)
+            .field("max_payload", &self.max_payload)
             .finish_non_exhaustive()
     }
 }

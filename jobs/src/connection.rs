@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use redis::{AsyncConnectionConfig, Client, InfoDict, aio::MultiplexedConnection};
 
-use crate::{Queue, QueueError, RedisConfig, link::Link, script::Scripts};
+use crate::{
+    Queue, QueueError, RedisConfig, clock_shift::ClockShift, link::Link, producer::Producer, script::Scripts,
+    sender::Senders,
+};
 
 /// All queues of one Redis. Cheap to clone; all clones share one connection.
 #[derive(Clone)]
@@ -13,6 +16,9 @@ pub struct Queues {
     pub(crate) link: Link,
     pub(crate) config: RedisConfig,
     pub(crate) scripts: Scripts,
+    pub(crate) producer: Producer,
+    pub(crate) senders: Senders,
+    pub(crate) clock_shift: ClockShift,
 }
 
 /// What a Redis server says of itself.
@@ -31,12 +37,26 @@ impl Queues {
     pub fn new(config: &RedisConfig) -> Result<Self, QueueError> {
         let client = Client::open(config.url.as_str()).map_err(QueueError::Url)?;
         let link = Link::new(&client, config.response_timeout)?;
-        Ok(Self { client, link, config: config.clone(), scripts: Scripts::new() })
+        Ok(Self {
+            client,
+            link,
+            config: config.clone(),
+            scripts: Scripts::new(),
+            producer: Producer::new(),
+            senders: Senders::default(),
+            clock_shift: ClockShift::default(),
+        })
     }
 
     /// The queue of that name.
     pub fn queue(&self, name: &str) -> Queue {
         Queue::new(self.clone(), name)
+    }
+
+    /// Puts the queues' clock forward, for this handle and its clones: what is due by then becomes due, and leases end.
+    /// For tests, which need not wait then. All that work on a queue must share the handle.
+    pub fn pass(&self, time: Duration) {
+        self.clock_shift.forward(time);
     }
 
     /// Asks the server who it is.

@@ -1,17 +1,21 @@
 //! Dead jobs, on their way to the dead-letter topic.
 
-use chrono::{DateTime, Utc};
-use serde::Deserialize;
+use std::time::Duration;
 
 use crate::{
-    Failure, Origin,
-    new_job::{Body, from_millis},
+    Failure, JobId, Origin, Queue, QueueError,
+    look::STEP,
+    new_job::{from_millis, millis},
+    record::{Past, Record},
 };
+use chrono::{DateTime, Utc};
 
 /// A dead job on its way to the dead-letter topic.
 #[derive(Debug, Clone)]
 pub struct DeadJob {
-    /// Its id.
+    /// What its queue calls it.
+    pub key: JobId,
+    /// Its id: one of its own, as its event gave it, or that of the queue.
     pub id: String,
     /// Its kind.
     pub kind: String,
@@ -29,28 +33,14 @@ pub struct DeadJob {
     pub origin: Option<Origin>,
 }
 
-/// A job's changing state, as `lua/prelude.lua` describes it.
-#[derive(Deserialize)]
-struct Run {
-    a: u32,
-    #[serde(default)]
-    f: Vec<RunFailure>,
-}
-
-#[derive(Deserialize)]
-struct RunFailure {
-    at: i64,
-    code: String,
-    message: String,
-}
-
 impl DeadJob {
     /// Reads what lies in Redis. An entry that is broken still has to reach the dead-letter topic, with the bytes there are.
-    pub(crate) fn read(id: &str, body: &str, run: &str) -> Self {
-        Self::of(id, body, run).unwrap_or_else(|reason| Self {
-            id: id.to_owned(),
+    pub(crate) fn read(id: JobId, record: &str, past: &str) -> Self {
+        Self::of(id, record, past).unwrap_or_else(|reason| Self {
+            key: id,
+            id: id.to_string(),
             kind: "unknown".into(),
-            payload: body.to_owned(),
+            payload: record.to_owned(),
             attempts: 0,
             failure: Failure::new("undecodable", reason),
             first_failed_at: DateTime::UNIX_EPOCH,
@@ -59,19 +49,55 @@ impl DeadJob {
         })
     }
 
-    fn of(id: &str, body: &str, run: &str) -> Result<Self, String> {
-        let body: Body = serde_json::from_str(body).map_err(|error| error.to_string())?;
-        let run: Run = serde_json::from_str(run).map_err(|error| error.to_string())?;
-        let (first, last) = run.f.first().zip(run.f.last()).ok_or("it has no failure")?;
+    fn of(id: JobId, record: &str, past: &str) -> Result<Self, String> {
+        let (record, past) = (Record::read(record)?, Past::read(past)?);
+        let (first, last) = past.failures.first().zip(past.failures.last()).ok_or("it has no failure")?;
         Ok(Self {
-            id: id.to_owned(),
-            kind: body.kind,
-            payload: body.payload.get().to_owned(),
-            attempts: run.a,
+            key: id,
+            id: record.more.id.unwrap_or_else(|| id.to_string()),
+            kind: record.kind.to_owned(),
+            payload: record.payload.to_owned(),
+            attempts: past.attempts,
             failure: Failure::new(&last.code, &last.message),
             first_failed_at: from_millis(first.at),
             failed_at: from_millis(last.at),
-            origin: body.origin,
+            origin: record.more.origin,
         })
+    }
+}
+
+impl Queue {
+    /// Gives up to `most` dead jobs to this caller alone for `lease`, to be made safe elsewhere.
+    pub async fn claim_dead(&self, most: usize, lease: Duration) -> Result<Vec<DeadJob>, QueueError> {
+        let mut call = self.prepare(&self.queues.scripts.claim_dead);
+        call.arg(most).arg(millis(lease));
+        let values: Vec<String> = self.run(&call).await?;
+        let read = |entry: &[String]| {
+            let [id, record, past] = entry else { return Err(QueueError::strange_answer("claim_dead", "")) };
+            let id = id.parse().map_err(|_| QueueError::strange_answer("claim_dead", id))?;
+            Ok(DeadJob::read(id, record, past))
+        };
+        values.chunks(3).map(read).collect()
+    }
+
+    /// Keeps dead jobs that could not be made safe elsewhere; nobody is given them before `pause` has passed.
+    pub async fn keep_dead(&self, ids: &[JobId], pause: Duration) -> Result<(), QueueError> {
+        for ids in ids.chunks(STEP) {
+            let mut call = self.prepare(&self.queues.scripts.keep_dead);
+            call.arg(millis(pause));
+            for id in ids {
+                call.arg(id.as_str());
+            }
+            self.run::<()>(&call).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes dead jobs by the queue's [policy](crate::Limits::dead_keep), if it has one: some each call. Gives how
+    /// many were removed, and how many soon will be. Without `remove` it only says so.
+    pub async fn prune_dead(&self, remove: bool) -> Result<(u64, u64), QueueError> {
+        let mut call = self.prepare(&self.queues.scripts.prune);
+        call.arg(u8::from(remove));
+        self.run(&call).await
     }
 }

@@ -1,38 +1,44 @@
 //! Fetching jobs as fast as they can be run, and no faster.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::Duration,
+};
 
+use futures::future::BoxFuture;
 use rand::RngExt;
-use redis::aio::MultiplexedConnection;
-use tokio::sync::{Semaphore, mpsc};
+use redis::{RedisError, aio::MultiplexedConnection};
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::{
-    Claimed, Queue, QueueError, Verdict,
-    in_hand::InHand,
-    queue::{Claim, Settlement},
-};
+use crate::{Claimed, Queue, QueueError, Verdict, claim::Claim, lease::InHand, settle::Settlement};
 
 /// Most jobs in one claim.
-const STEP: usize = 100;
+const STEP: usize = 250;
 /// An idle worker looks again after this long even if nobody wakes it.
-const LONGEST_NAP: Duration = Duration::from_secs(1);
+const LONGEST_NAP: Duration = Duration::from_secs(2);
+/// A wait for being woken begins anew after so long.
+const LONGEST_POP: Duration = Duration::from_secs(5);
 
-/// Workers that wait for one job to come due wake in another order each time. If always the same were first, and could
-/// not do the job, those that can would never get it.
-fn luck() -> Duration {
-    rand::rng().random_range(Duration::ZERO..Duration::from_millis(20))
-}
+/// Answers when the queue wakes this worker (true), or after [`LONGEST_POP`].
+type Woken = BoxFuture<'static, Result<bool, RedisError>>;
 
 pub(crate) struct Fetcher {
     pub(crate) queue: Queue,
     pub(crate) lease: Duration,
-    pub(crate) places: Arc<Semaphore>,
     pub(crate) in_hand: Arc<InHand>,
-    pub(crate) jobs: mpsc::UnboundedSender<Claimed>,
+    pub(crate) jobs: mpsc::UnboundedSender<(u64, Claimed)>,
     pub(crate) verdicts: mpsc::UnboundedSender<Settlement>,
     pub(crate) stop: CancellationToken,
+}
+
+/// The fetcher's ear: at most one wait at a time, which outlives a nap that is over earlier. Cut off, it could swallow
+/// the word that was to wake somebody.
+#[derive(Default)]
+struct Ear {
+    connection: Option<MultiplexedConnection>,
+    woken: Option<Woken>,
 }
 
 impl Fetcher {
@@ -40,18 +46,16 @@ impl Fetcher {
     pub(crate) async fn run(self) {
         // A claim that is given up on is carried out all the same, and its jobs are leased to nobody. So it is waited for
         // as long as those leases would last.
-        let patience = self.lease.max(self.queue.queues.config.response_timeout);
-        let link = match self.queue.queues.separate(patience) {
+        let link = match self.queue.queues.separate(self.queue.patience(self.lease)) {
             Ok(link) => link,
             Err(error) => return error!(queue = self.queue.name(), %error, "no jobs can be fetched"),
         };
-        let mut wake = None;
+        let mut ear = Ear::default();
         let mut pause = Duration::from_millis(50);
         loop {
             // A place first: a job that is claimed and cannot be run only wears its lease.
-            let Some(place) = self.stop.run_until_cancelled(self.places.clone().acquire_owned()).await else { return };
-            let Ok(place) = place else { return };
-            let most = 1 + self.places.available_permits().min(STEP - 1);
+            let Some(Some(place)) = self.stop.run_until_cancelled(self.place(&mut ear)).await else { return };
+            let most = 1 + self.in_hand.places.available_permits().min(STEP - 1);
             drop(place);
             match self.queue.claim(&link, most, self.lease).await {
                 Ok(claim) => {
@@ -62,13 +66,13 @@ impl Fetcher {
                         return;
                     }
                     if none && next != Some(Duration::ZERO) {
-                        let nap = next.unwrap_or(LONGEST_NAP).min(LONGEST_NAP) + luck();
-                        self.stop.run_until_cancelled(self.nap(&mut wake, nap)).await;
+                        let nap = next.unwrap_or(LONGEST_NAP).min(LONGEST_NAP) + self.luck();
+                        self.stop.run_until_cancelled(self.nap(&mut ear, nap)).await;
                     }
                 }
                 Err(error) => {
                     warn!(queue = self.queue.name(), %error, "no jobs can be fetched; trying on");
-                    wake = None;
+                    ear = Ear::default();
                     if self.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                         return;
                     }
@@ -78,39 +82,92 @@ impl Fetcher {
         }
     }
 
-    fn hand_on(&self, claim: Claim) {
-        for (id, token, failure) in claim.unreadable {
-            error!(queue = self.queue.name(), job = id, %failure, "a job cannot be read");
-            let _ = self.verdicts.send(Settlement { id, token, verdict: Verdict::Dead { failure } });
+    /// Workers that wait for one job to come due wake in another order each time, once they had to hand one back. If
+    /// always the same were first, and could not do the job, those that can would never get it.
+    fn luck(&self) -> Duration {
+        if self.in_hand.handed_back.swap(false, Relaxed) {
+            return rand::rng().random_range(Duration::ZERO..Duration::from_millis(20));
         }
-        for job in claim.jobs {
-            // Only this task takes places, and it claimed no more than were free.
-            if let Ok(place) = self.places.clone().try_acquire_owned() {
-                self.in_hand.take(&job, place);
+        Duration::ZERO
+    }
+
+    /// Waits for a free place. Woken meanwhile, it wakes another worker instead.
+    async fn place(&self, ear: &mut Ear) -> Option<OwnedSemaphorePermit> {
+        let places = &self.in_hand.places;
+        if let Ok(place) = places.clone().try_acquire_owned() {
+            return Some(place);
+        }
+        let free = places.clone().acquire_owned();
+        let Some(woken) = &mut ear.woken else { return free.await.ok() };
+        tokio::pin!(free);
+        tokio::select! {
+            place = &mut free => return place.ok(),
+            woken = woken => {
+                ear.woken = None;
+                if !matches!(woken, Ok(false))
+                    && let Err(error) = self.queue.wake().await
+                {
+                    // Any worker looks by itself after a while.
+                    warn!(queue = self.queue.name(), %error, "cannot pass on that there are jobs");
+                }
             }
+        }
+        free.await.ok()
+    }
+
+    fn hand_on(&self, claim: Claim) {
+        let Claim { jobs, unreadable, .. } = claim;
+        let taken = jobs.len() + unreadable.len();
+        // Only this task takes places, and it claimed no more than were free.
+        if let Ok(places) = self.in_hand.places.try_acquire_many(u32::try_from(taken).unwrap_or(u32::MAX)) {
+            places.forget();
+        }
+        let first = self.in_hand.take(unreadable.iter().map(|(hold, _)| hold));
+        for (run, (hold, failure)) in (first..).zip(unreadable) {
+            error!(queue = self.queue.name(), job = %hold.id(), %failure, "a job cannot be read");
+            self.in_hand.judge(run);
+            let _ = self.verdicts.send(Settlement { run, hold, verdict: Verdict::Dead { failure } });
+        }
+        let first = self.in_hand.take(jobs.iter().map(|job| &job.hold));
+        for (run, job) in (first..).zip(jobs) {
             // Nobody takes jobs any more: the worker is closing, and gives back what is in hand.
-            let _ = self.jobs.send(job);
+            let _ = self.jobs.send((run, job));
         }
     }
 
     /// Sleeps until there is a job or `nap` has passed.
-    async fn nap(&self, connection: &mut Option<MultiplexedConnection>, nap: Duration) {
-        // Redis rounds a pop's time up to a millisecond, and takes 0 for ever.
-        let nap = nap.max(Duration::from_millis(1));
-        let woken = async {
-            if connection.is_none() {
-                *connection = Some(self.queue.queues.blocking(2 * LONGEST_NAP).await?);
-            }
-            let Some(redis) = connection.as_mut() else { return Ok(()) };
-            let mut pop = redis::cmd("BLPOP");
-            pop.arg(self.queue.key("wake")).arg(nap.as_secs_f64());
-            pop.query_async::<Option<(String, String)>>(redis).await?;
-            Ok::<(), QueueError>(())
-        };
-        if let Err(error) = woken.await {
+    async fn nap(&self, ear: &mut Ear, nap: Duration) {
+        if let Err(error) = self.listen(ear).await {
             warn!(queue = self.queue.name(), %error, "cannot wait for jobs; trying on");
-            *connection = None;
-            tokio::time::sleep(nap).await;
+            *ear = Ear::default();
+            return tokio::time::sleep(nap).await;
         }
+        let Some(woken) = &mut ear.woken else { return };
+        let Ok(woken) = tokio::time::timeout(nap, woken).await else { return };
+        ear.woken = None;
+        if let Err(error) = woken {
+            warn!(queue = self.queue.name(), %error, "cannot wait for jobs; trying on");
+            *ear = Ear::default();
+            tokio::time::sleep(nap.min(Duration::from_millis(100))).await;
+        }
+    }
+
+    async fn listen(&self, ear: &mut Ear) -> Result<(), QueueError> {
+        if ear.woken.is_some() {
+            return Ok(());
+        }
+        if ear.connection.is_none() {
+            ear.connection = Some(self.queue.queues.blocking(LONGEST_POP).await?);
+        }
+        if let Some(connection) = &ear.connection {
+            let mut connection = connection.clone();
+            let key = self.queue.key("wake");
+            ear.woken = Some(Box::pin(async move {
+                let mut pop = redis::cmd("BLPOP");
+                pop.arg(key).arg(LONGEST_POP.as_secs());
+                Ok(pop.query_async::<Option<(String, String)>>(&mut connection).await?.is_some())
+            }));
+        }
+        Ok(())
     }
 }

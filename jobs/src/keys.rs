@@ -1,22 +1,58 @@
 //! Names of a queue's keys.
 
+/// The keys that every script gets, in this order; `lua/keys.lua` names them, `docs/protocol.md` says what each holds.
+/// After them comes one list a priority, `wait0` to `wait9`.
+const PARTS: [&str; 26] = [
+    "jobs",
+    "past",
+    "blocks",
+    "rows",
+    "delayed",
+    "claims",
+    "leases",
+    "dead",
+    "done",
+    "stops",
+    "seen",
+    "unique",
+    "cancelled",
+    "cancels",
+    "counts",
+    "settings",
+    "seq",
+    "beat",
+    "wake",
+    "lanes",
+    "held",
+    "fair",
+    "tags",
+    "index",
+    "batches",
+    "schedules",
+];
+
 /// Every key of one queue, all under one hash tag, so that they share a slot of a Redis Cluster.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     base: String,
+    all: Vec<String>,
 }
 
 impl Keys {
     pub(crate) fn new(prefix: &str, queue: &str) -> Self {
-        Self { base: format!("{{{prefix}:{queue}}}") }
+        let base = format!("{{{prefix}:{queue}}}");
+        let parts = PARTS.iter().map(|part| format!("{base}:{part}"));
+        let all = parts.chain((0..10).map(|priority| format!("{base}:wait{priority}"))).collect();
+        Self { base, all }
     }
 
-    /// One of: `jobs` (hash id → body), `run` (hash id → state), `wait`, `delayed`, `active`, `dead`
-    /// (sorted sets of ids: by priority and age, by time due, by lease end, by next burial), `seen`
-    /// (sorted set of ids by when they are forgotten), `unique` (hash key → id), `cancelled` (sorted set of
-    /// unique keys by the time up to which they are cancelled), `cancels` (the same by when that is forgotten),
-    /// `counts` (hash), `seq` (number), `wake` (list).
+    /// One key by its part.
     pub(crate) fn name(&self, part: &str) -> String {
         format!("{}:{part}", self.base)
+    }
+
+    /// All, as scripts want them.
+    pub(crate) fn all(&self) -> &[String] {
+        &self.all
     }
 }

@@ -1,11 +1,12 @@
 //! Renewing leases, where nothing in a handler can starve it: on a thread and a runtime of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, warn};
 
-use crate::{Queue, QueueError, in_hand::InHand};
+use crate::{Queue, QueueError, lease::InHand};
 
 /// Renews the leases in hand until it is dropped.
 pub(crate) struct LeaseKeeper {
@@ -34,19 +35,24 @@ async fn keep(queue: Queue, in_hand: Arc<InHand>, lease: Duration) {
         Ok(link) => link,
         Err(error) => return warn!(%error, "leases cannot be renewed"),
     };
-    let mut tick = tokio::time::interval(lease / 3);
+    // At least once a second, for the sake of jobs that are to be cancelled while they run.
+    let mut tick = tokio::time::interval((lease / 3).min(Duration::from_secs(1)));
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tick.tick().await;
-        let leases = in_hand.all();
-        if leases.is_empty() {
+        let tokens = in_hand.tokens();
+        if tokens.is_empty() {
             continue;
         }
-        match queue.renew(&link, &leases, lease).await {
-            Ok(lost) => {
+        match queue.renew(&link, &tokens, lease).await {
+            Ok((lost, stopped)) => {
                 if !lost.is_empty() {
-                    // Among them may be jobs that were settled between the list and the call; nobody runs those.
+                    // Among them may be claims that were settled between the list and the call; nobody runs those.
                     debug!(queue = queue.name(), leases = lost.len(), "leases have ended");
-                    in_hand.lose(&lost);
+                    in_hand.lose(&lost.iter().map(String::as_str).collect::<HashSet<_>>());
+                }
+                if !stopped.is_empty() {
+                    in_hand.stop(&stopped);
                 }
             }
             Err(error) => warn!(queue = queue.name(), %error, "leases not renewed this time"),

@@ -4,37 +4,58 @@ use std::sync::Arc;
 
 use redis::Script;
 
-/// Every script, with what they share put in front.
+/// Every script, with the parts that it builds on put in front.
 #[derive(Clone)]
 pub(crate) struct Scripts(Arc<All>);
 
-pub(crate) struct All {
-    pub(crate) enqueue: Script,
-    pub(crate) cancel: Script,
-    pub(crate) claim: Script,
-    pub(crate) renew: Script,
-    pub(crate) settle: Script,
-    pub(crate) claim_dead: Script,
-    pub(crate) keep_dead: Script,
-    pub(crate) drop_dead: Script,
-    pub(crate) stats: Script,
+macro_rules! scripts {
+    ($($name:ident = $parts:ident;)*) => {
+        pub(crate) struct All {
+            $(pub(crate) $name: Script,)*
+        }
+
+        impl Scripts {
+            pub(crate) fn new() -> Self {
+                Self(Arc::new(All {
+                    $($name: Script::new(&format!("{}{}", $parts, include_str!(concat!("lua/", stringify!($name), ".lua")))),)*
+                }))
+            }
+        }
+    };
 }
 
-impl Scripts {
-    pub(crate) fn new() -> Self {
-        let script = |body: &str| Script::new(&format!("{}{body}", include_str!("lua/prelude.lua")));
-        Self(Arc::new(All {
-            enqueue: script(include_str!("lua/enqueue.lua")),
-            cancel: script(include_str!("lua/cancel.lua")),
-            claim: script(include_str!("lua/claim.lua")),
-            renew: script(include_str!("lua/renew.lua")),
-            settle: script(include_str!("lua/settle.lua")),
-            claim_dead: script(include_str!("lua/claim_dead.lua")),
-            keep_dead: script(include_str!("lua/keep_dead.lua")),
-            drop_dead: script(include_str!("lua/drop_dead.lua")),
-            stats: script(include_str!("lua/stats.lua")),
-        }))
-    }
+/// Names of keys, the clock, counts.
+const KEYS: &str = include_str!("lua/keys.lua");
+
+/// All that moves jobs.
+const ALL: &str = concat!(
+    include_str!("lua/keys.lua"),
+    include_str!("lua/id.lua"),
+    include_str!("lua/record.lua"),
+    include_str!("lua/claimed.lua"),
+    include_str!("lua/line.lua"),
+    include_str!("lua/ending.lua"),
+);
+
+scripts! {
+    cancel = ALL;
+    check = ALL;
+    claim = ALL;
+    claim_dead = KEYS;
+    enqueue = ALL;
+    find = KEYS;
+    keep_dead = KEYS;
+    look = ALL;
+    note = ALL;
+    page = ALL;
+    prune = ALL;
+    remove = ALL;
+    renew = KEYS;
+    reschedule = ALL;
+    set = KEYS;
+    settle = ALL;
+    stats = ALL;
+    stop = ALL;
 }
 
 impl std::ops::Deref for Scripts {

@@ -64,10 +64,10 @@ impl DeadLetterForwarder {
             }
             let written = join_all(jobs.iter().map(|job| self.write(queue.name(), job))).await;
             let (safe, kept): (Vec<_>, Vec<_>) = jobs.into_iter().zip(written).partition(|(_, safe)| *safe);
-            let ids = |jobs: Vec<(DeadJob, bool)>| jobs.into_iter().map(|(job, _)| job.id).collect::<Vec<_>>();
+            let ids = |jobs: Vec<(DeadJob, bool)>| jobs.into_iter().map(|(job, _)| job.key).collect::<Vec<_>>();
             let (safe, kept) = (ids(safe), ids(kept));
             if !safe.is_empty() {
-                queue.drop_dead(&safe).await?;
+                queue.remove(&safe).await?;
                 info!(queue = queue.name(), jobs = safe.len(), "dead jobs are on the dead-letter topic");
             }
             if !kept.is_empty() {

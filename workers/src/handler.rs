@@ -3,7 +3,7 @@
 use std::{collections::HashMap, marker::PhantomData, sync::Arc};
 
 use futures::future::BoxFuture;
-use millgate_jobs::{Failure, Job};
+use millgate_jobs::{Backoff, Failure, Job};
 
 use crate::{Ctx, Done, JobError};
 
@@ -52,6 +52,7 @@ impl<J: Job, H: Handler<J>> Erased for Typed<J, H> {
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) version: u32,
+    pub(crate) backoff: Option<Backoff>,
     pub(crate) handler: Arc<dyn Erased>,
 }
 
@@ -68,7 +69,11 @@ impl Handlers {
     /// # Panics
     /// If that kind has one already: which of the two would be called would depend on their order.
     pub fn add<J: Job>(&mut self, handler: impl Handler<J>) {
-        let known = Known { version: J::VERSION, handler: Arc::new(Typed { handler, job: PhantomData }) };
+        let known = Known {
+            version: J::VERSION,
+            backoff: J::backoff(),
+            handler: Arc::new(Typed { handler, job: PhantomData }),
+        };
         assert!(self.known.insert(J::KIND, known).is_none(), "job kind `{}` has two handlers", J::KIND);
         if !self.queues.contains(&J::QUEUE) {
             self.queues.push(J::QUEUE);

@@ -45,7 +45,7 @@ impl Service<Task<Claimed>> for JobService {
         let span = info_span!(
             "job",
             id = job.id,
-            kind = job.kind,
+            kind = &*job.kind,
             attempt = job.attempt,
             event = origin.map(|origin| origin.event_id.as_str()),
             trace = trace.map(|trace| trace.trace_id()),
@@ -61,12 +61,17 @@ impl JobService {
             return Verdict::HandBack { after: FOREIGN_PAUSE };
         };
         let ctx = Ctx::new(&job, self.state.clone());
+        let backoff = known.backoff.unwrap_or(self.backoff);
         // A task of its own: a handler that blocks or panics holds up or ends nothing else, and is ended with us.
         let run = known.handler.run(job.payload.clone(), ctx).in_current_span();
         let task = AbortOnDropHandle::new(tokio::spawn(run));
         let outcome = tokio::select! {
             outcome = tokio::time::timeout(job.timeout, task) => outcome,
             () = job.lost.cancelled() => {
+                if job.is_cancelled() {
+                    info!("cancelled while it ran");
+                    return Verdict::Cancel { reason: "cancelled while it ran".into() };
+                }
                 warn!("the lease is lost; another worker has the job, this run ends");
                 return Verdict::HandBack { after: Duration::ZERO };
             }
@@ -76,41 +81,41 @@ impl JobService {
                 debug!("done");
                 Verdict::Done
             }
-            Ok(Ok(Err(error))) => self.judge(&job, error),
+            Ok(Ok(Err(error))) => judge(&job, backoff, error),
             Ok(Err(ended)) => {
                 let message = match ended.try_into_panic() {
                     Ok(panic) => panic_message(panic.as_ref()),
                     Err(ended) => ended.to_string(),
                 };
-                self.judge(&job, JobError::of(ErrorCode::Panic, message))
+                judge(&job, backoff, JobError::of(ErrorCode::Panic, message))
             }
             Err(_) => {
                 let message = format!("not done within {:?}", job.timeout);
-                self.judge(&job, JobError::of(ErrorCode::Timeout, message))
+                judge(&job, backoff, JobError::of(ErrorCode::Timeout, message))
             }
         }
     }
+}
 
-    fn judge(&self, job: &Claimed, error: JobError) -> Verdict {
-        match error {
-            JobError::Retry { after, failure } if job.attempt >= job.max_attempts => {
-                warn!(%failure, ?after, "failed at the last attempt; dead");
-                Verdict::Retry { after: Duration::ZERO, failure }
-            }
-            JobError::Retry { after, failure } => {
-                let after = after.unwrap_or_else(|| self.backoff.pause(job.attempt, &mut rand::rng()));
-                info!(%failure, ?after, "failed; will be tried again");
-                Verdict::Retry { after, failure }
-            }
-            JobError::Snooze { after } => Verdict::Snooze { after },
-            JobError::Cancel { reason } => {
-                info!(reason, "cancelled");
-                Verdict::Cancel { reason }
-            }
-            JobError::Dead { failure } => {
-                warn!(%failure, "dead");
-                Verdict::Dead { failure }
-            }
+fn judge(job: &Claimed, backoff: Backoff, error: JobError) -> Verdict {
+    match error {
+        JobError::Retry { after, failure } if job.attempt >= job.max_attempts => {
+            warn!(%failure, ?after, "failed at the last attempt; dead");
+            Verdict::Dead { failure }
+        }
+        JobError::Retry { after, failure } => {
+            let after = after.unwrap_or_else(|| backoff.pause(job.attempt, &mut rand::rng()));
+            info!(%failure, ?after, "failed; will be tried again");
+            Verdict::Retry { after, failure }
+        }
+        JobError::Snooze { after } => Verdict::Snooze { after },
+        JobError::Cancel { reason } => {
+            info!(reason, "cancelled");
+            Verdict::Cancel { reason }
+        }
+        JobError::Dead { failure } => {
+            warn!(%failure, "dead");
+            Verdict::Dead { failure }
         }
     }
 }

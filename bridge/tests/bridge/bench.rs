@@ -5,10 +5,9 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use millgate_bridge::{Bridge, BridgeConfig, BridgeCounts, BridgeError, BridgeStats, Routes, on};
 use millgate_events::{Event, EventMeta, KafkaConfig, OutRecord, Producer};
-use millgate_jobs::{Job, QueueStats, Queues, RedisConfig, delay};
+use millgate_jobs::{Job, JobState, JobView, QueueStats, Queues, RedisConfig, delay};
 use millgate_testkit::{KafkaSpace, RedisSpace, wait_until};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -150,11 +149,14 @@ impl Bench {
         self.stats(J::QUEUE).await.kinds.get(J::KIND).map_or(0, |kind| kind.enqueued)
     }
 
-    /// The bodies of all jobs in a queue.
-    pub(crate) async fn bodies(&self, queue: &str) -> Vec<Value> {
-        let key = format!("{{{}:{queue}}}:jobs", self.redis.config().prefix);
-        let bodies: Vec<String> = self.redis.command(&["HVALS", &key]).await;
-        bodies.iter().map(|body| serde_json::from_str(body).unwrap()).collect()
+    /// Some jobs that wait in a queue or are delayed there.
+    pub(crate) async fn jobs(&self, queue: &str) -> Vec<JobView> {
+        let queue = self.queues.queue(queue);
+        let mut ids = Vec::new();
+        for state in [JobState::Waiting, JobState::Delayed] {
+            ids.extend(queue.page(state, None, 100, None).await.unwrap().ids);
+        }
+        queue.look(&ids).await.unwrap()
     }
 
     pub(crate) async fn wait_all_committed(&self) {

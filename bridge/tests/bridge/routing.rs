@@ -5,7 +5,6 @@ use std::sync::Arc;
 use millgate_bridge::{Bridge, BridgeError, Routes};
 use millgate_events::{Event, KafkaConfig, Producer};
 use millgate_testkit::wait_until;
-use serde_json::json;
 
 use crate::bench::{Bench, Confirm, Ordered, Pack, Paid, Remind, Running, SOON, at, config, ordered, record};
 
@@ -20,15 +19,13 @@ async fn an_event_becomes_the_jobs_of_its_routes() {
     let (email, stock) = (bench.stats("email").await, bench.stats("stock").await);
     assert_eq!((email.waiting, email.delayed, stock.waiting), (1, 1, 1));
 
-    let body = bench.bodies("stock").await.remove(0);
-    assert_eq!(body["kind"], "pack");
-    assert_eq!(body["payload"], json!({ "order": "o-1" }));
-    assert_eq!(body["time"], at(0).timestamp_millis());
-    let origin = &body["origin"];
-    assert_eq!(origin["event_id"], "order.created-o-1-0");
-    assert_eq!((&origin["event_source"], &origin["event_type"]), (&json!("shop"), &json!("order.created")));
-    assert_eq!(origin["record"], format!("{}/0/0", bench.kafka.name("orders")));
-    assert!(origin["traceparent"].is_string());
+    let job = bench.jobs("stock").await.remove(0);
+    assert_eq!((&*job.kind, &*job.payload, job.time), ("pack", r#"{"order":"o-1"}"#, at(0)));
+    let origin = job.origin.unwrap();
+    assert_eq!(origin.event_id, "order.created-o-1-0");
+    assert_eq!((&*origin.event_source, &*origin.event_type), ("shop", "order.created"));
+    assert_eq!(origin.record, format!("{}/0/0", bench.kafka.name("orders")));
+    assert!(origin.traceparent.is_some());
 }
 
 #[tokio::test]
@@ -85,9 +82,9 @@ async fn what_was_cancelled_can_begin_anew() {
     let email = bench.stats("email").await;
     let remind = &email.kinds["remind"];
     assert_eq!((remind.enqueued, remind.cancelled, remind.held, email.delayed), (3, 2, 0, 1));
-    let bodies = bench.bodies("email").await;
-    let left = bodies.iter().find(|body| body["kind"] == "remind").unwrap();
-    assert_eq!(left["time"], at(4).timestamp_millis());
+    let jobs = bench.jobs("email").await;
+    let left = jobs.iter().find(|job| job.kind == "remind").unwrap();
+    assert_eq!(left.time, at(4));
 }
 
 #[tokio::test]

@@ -1,61 +1,246 @@
--- ARGV: most jobs, lease (ms)
--- Moves what is due from delayed to wait, gives jobs of dead workers back, then leases out up to that many.
--- An attempt is counted here, so that a job that kills its worker comes to its end.
--- Gives: ms until there may be work without a new job (-1: none in sight), then five values a job:
---   id, body, attempt, most attempts, token
-local most, lease = tonumber(ARGV[1]), tonumber(ARGV[2])
--- Bounds the time a call takes; what is left is done by the next one.
-local STEP = 1000
-local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', int(now), 'LIMIT', 0, STEP)
-for _, id in ipairs(due) do
-  redis.call('ZREM', DELAYED, id)
-  local run = load_run(id)
-  if run then to_wait(id, run) end
-end
-local lost = redis.call('ZRANGEBYSCORE', ACTIVE, '-inf', int(now), 'LIMIT', 0, STEP)
-for _, id in ipairs(lost) do
-  redis.call('ZREM', ACTIVE, id)
-  local run = load_run(id)
-  if run then
-    note_failure(run, 'lease_lost', 'its worker died, or was silent for longer than the lease')
-    run.t = 0
-    if run.a >= run.m then
-      bury(id, run)
-    elseif is_cancelled(run) then
-      forget(id, run)
-      count('cancelled', run.k)
+-- ARGV: shift, most jobs, lease (ms)
+-- Moves what is due into line, gives jobs of dead workers back, then leases out up to that many jobs under one token.
+-- Gives: ms until there may be work without a new job (a decimal; -1: none in sight); and if there are jobs: the token, the items
+-- (claimed.lua), and for each item two values: what happened to it so far ('' for nothing), and its record; for a run
+-- the block's first line and then a line a job.
+local most, lease = tonumber(ARGV[2]), tonumber(ARGV[3])
+-- An idle worker asks often; that is all it takes to tell it that there is nothing.
+if call('EXISTS', DELAYED, LEASES, FAIR, unpack(KEYS, WAIT, WAIT + 9)) == 0 then return { '-1' } end
+-- Bounds the time that a call takes; what is left is done by the next one.
+local STEP = 500
+
+local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(now), 'LIMIT', 0, STEP)
+if #due > 0 then
+  call('ZREM', DELAYED, unpack(due))
+  local lines = {}
+  for _, id in ipairs(due) do
+    local priority, has_options = nature(id)
+    if has_options then
+      local options = options_of(call('HGET', JOBS, id))
+      if options.l and not load_past(id).k then admit(id, options) else put_in_line(id, options) end
     else
-      save_run(id, run)
-      to_wait(id, run)
-      count('rescued', run.k)
+      local line = lines[priority] or {}
+      line[#line + 1] = id
+      lines[priority] = line
     end
   end
-end
-local answer = { -1 }
-local popped = redis.call('ZPOPMIN', WAIT, most)
-for at = 1, #popped, 2 do
-  local id = popped[at]
-  local run, body = load_run(id), redis.call('HGET', JOBS, id)
-  if run and body then
-    run.a = run.a + 1
-    run.t = redis.call('INCR', SEQ)
-    save_run(id, run)
-    redis.call('ZADD', ACTIVE, int(now + lease), id)
-    for _, value in ipairs({ id, body, run.a, run.m, run.t }) do answer[#answer + 1] = value end
+  for priority, line in pairs(lines) do
+    call('RPUSH', KEYS[WAIT + priority], unpack(line))
+    add('waiting', #line)
   end
 end
+
+local function rescue(id)
+  move_out(id)
+  local record = call('HGET', JOBS, id)
+  if not record then return end
+  local options, past = options_of(record), load_past(id)
+  if is_cancelled(options) or call('HEXISTS', STOPS, id) == 1 then
+    forget(id)
+    if options then let_go(id, options, 'cancelled', true) end
+    count('cancelled', kind_of(record))
+    return
+  end
+  past.a = (past.a or 0) + 1
+  note_failure(past, 'lease_lost', 'its worker died, or was silent for longer than the lease')
+  if past.a >= attempts_of(record) then return bury(id, record, past) end
+  save_past(id, past)
+  if options and options.r then admit(id, options) else put_in_front(id, options) end
+  count('rescued', kind_of(record))
+end
+
+-- While nobody could speak to Redis no lease could be renewed: their holders get time to do so.
+local beat = tonumber(call('GET', BEAT) or now)
+local silent = now - beat > lease / 2
+if #due == 0 then even_if_full() end
+call('SET', BEAT, int(now))
+local over = call('ZRANGEBYSCORE', LEASES, '-inf', int(now), 'LIMIT', 0, silent and STEP or 1)
+for _, token in ipairs(over) do
+  if silent then
+    call('ZADD', LEASES, int(now + lease / 2), token)
+  else
+    local items, lost = call('HGET', CLAIMS, token) or '', {}
+    save_claim(token, '')
+    for item in each_item(items) do
+      local block, from, to = run_of(item)
+      for place = from or 0, (to or 1) - 1 do lost[#lost + 1] = block and id_in_block(block, place) or item end
+    end
+    for at = #lost, 1, -1 do rescue(lost[at]) end
+    add('active', -#lost)
+  end
+end
+
+local settings = call('HMGET', SETTINGS, 'paused', 'concurrency', 'rate', 'rate_ms', 'rate_tat', 'ageing_ms')
+local paused, limit = settings[1], tonumber(settings[2])
+local wait_ms = -1
+local function look_again_in(ms) if wait_ms < 0 or ms < wait_ms then wait_ms = ms end end
+
+if paused then most = 0 end
+if limit and most > 0 then
+  for _, items in ipairs(call('HVALS', CLAIMS)) do limit = limit - jobs_in(items) end
+  most = math.max(0, math.min(most, limit))
+end
+-- A rate is kept by the generic cell rate algorithm (ITU-T I.371): `rate` jobs in `rate_ms`, which may come at once.
+local rate, rate_ms, tat = tonumber(settings[3]), tonumber(settings[4]), tonumber(settings[5] or 0)
+local too_fast = false
+if rate and most > 0 then
+  tat = math.max(tat, now)
+  local allowed = math.floor((now + rate_ms - tat) * rate / rate_ms + 1e-6)
+  if allowed < most then
+    most, too_fast = math.max(0, allowed), true
+    look_again_in(math.max(1, math.ceil(tat + (allowed + 1) * rate_ms / rate - now - rate_ms)))
+  end
+end
+
+-- Which line is next: that whose head was made first, each step of priority counting as some time. So high priorities
+-- go first, and low ones are not kept for ever.
+local ageing = tonumber(settings[6] or 60000)
+local heads, has_fair = {}, call('EXISTS', FAIR) == 1
+local function fair_head(priority)
+  return call('ZRANGEBYSCORE', FAIR, int(priority * 1e12), '(' .. int((priority + 1) * 1e12), 'WITHSCORES', 'LIMIT', 0, 1)
+end
+for priority = 0, 9 do
+  heads[priority] = call('LINDEX', KEYS[WAIT + priority], 0) or nil
+  if has_fair then heads[priority + 10] = fair_head(priority)[1] end
+end
+-- The best line, and how long its turn lasts.
+local function next_line()
+  local best, best_at, next_at
+  for line, head in pairs(heads) do
+    if head then
+      local at = born(head) + line % 10 * ageing
+      if not best or at < best_at or (at == best_at and line < best) then
+        best, best_at, next_at = line, at, best_at
+      elseif not next_at or at < next_at then
+        next_at = at
+      end
+    end
+  end
+  return best, next_at
+end
+
+local items, values = {}, {}
+local claimed = 0
+
+local function claim_item(item, id, record, many)
+  items[#items + 1] = item
+  values[#values + 1] = id and call('HGET', PAST, id) or ''
+  values[#values + 1] = record
+  claimed, most = claimed + many, most - many
+end
+
+-- Whether a job with options may run now. If not it has been dealt with.
+local function may_run(id, options, record)
+  if is_cancelled(options) then
+    forget(id)
+    let_go(id, options, 'cancelled', true)
+    count('cancelled', kind_of(record))
+    return false
+  end
+  if options.r then
+    -- One of its lane in each interval of so many ms; its lane moves on as soon as it starts.
+    local slot = tonumber(call('HGET', HELD, 't' .. options.l) or 0)
+    if slot > now then
+      local past = load_past(id)
+      past.k = 1
+      save_past(id, past)
+      call('ZADD', DELAYED, int(slot), id)
+      return false
+    end
+    call('HSET', HELD, 't' .. options.l, int(now + options.r))
+    make_room(options)
+  end
+  if options.us then free_unique(id, options) end
+  return true
+end
+
+local function take(id)
+  local record = call('HGET', JOBS, id)
+  -- Without a record it is what a job left behind that was taken out of the line.
+  if not record then return end
+  add('waiting', -1)
+  local options = options_of(record)
+  if not options or may_run(id, options, record) then claim_item(id, id, record, 1) end
+end
+
+local function take_run(line, block)
+  local text, row = call('HGET', BLOCKS, block), load_row(block)
+  local head = row and string.sub(text, 1, string.find(text, '\n', 1, true) - 1)
+  while row and most > 0 and row.next < row.many do
+    while is_hole(row, row.next) do
+      row.next, row.offset = row.next + 1, (string.find(text, '\n', row.offset, true) or #text) + 1
+    end
+    local to, ends = row.next, row.offset
+    if row.holes == '' and row.many - row.next <= most then
+      to, ends = row.many, #text + 2
+    else
+      while to < row.many and to - row.next < most and not is_hole(row, to) do
+        to, ends = to + 1, (string.find(text, '\n', ends, true) or #text + 1) + 1
+      end
+    end
+    if to > row.next then
+      local part = row.next == 0 and to == row.many and text or head .. '\n' .. string.sub(text, row.offset, ends - 2)
+      add('waiting', row.next - to)
+      claim_item(item_of_run(block, row.next, to), nil, part, to - row.next)
+    end
+    row.next, row.offset = to, ends
+  end
+  if row then save_row(block, row) end
+  if not row or row.next >= row.many then call('LPOP', line) end
+end
+
+while most > 0 do
+  local line, next_at = next_line()
+  if not line then break end
+  if line >= 10 then
+    local priority = line - 10
+    local head = fair_head(priority)
+    call('ZREM', FAIR, head[1])
+    if call('EXISTS', FAIR) == 0 then
+      call('DEL', TAGS)
+    else
+      call('HSET', TAGS, priority, int(head[2] - priority * 1e12))
+    end
+    take(head[1])
+    heads[line] = fair_head(priority)[1]
+  else
+    local key, head = KEYS[WAIT + line], heads[line]
+    if string.byte(head, 13) == 35 then
+      take_run(key, string.sub(head, 1, 12))
+    else
+      -- As many as come before another line's turn, or the next block.
+      local ids, many = call('LRANGE', key, 0, math.min(most, STEP) - 1), 1
+      while many < #ids and string.byte(ids[many + 1], 13) ~= 35
+        and (not next_at or born(ids[many + 1]) + line * ageing <= next_at) do
+        many = many + 1
+      end
+      call('LPOP', key, many)
+      for at = 1, many do take(ids[at]) end
+    end
+    heads[line] = call('LINDEX', key, 0) or nil
+  end
+end
+
+local token
+if claimed > 0 then
+  token = next_id()
+  call('HSET', CLAIMS, token, table.concat(items, ' '))
+  call('ZADD', LEASES, int(now + lease), token)
+  add('active', claimed)
+  if rate then call('HSET', SETTINGS, 'rate_tat', tat + claimed * rate_ms / rate) end
+end
+write_seq()
 write_counts()
-if redis.call('ZCARD', WAIT) > 0 then
+
+if next(heads) and not paused and not too_fast and not (limit and limit <= claimed) then
   -- Others may be idle.
   wake()
-  answer[1] = 0
+  wait_ms = 0
 else
-  for _, key in ipairs({ DELAYED, ACTIVE }) do
-    local head = redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')
-    if head[2] then
-      local left = math.max(0, tonumber(head[2]) - now)
-      if answer[1] < 0 or left < answer[1] then answer[1] = left end
-    end
+  for _, key in ipairs({ DELAYED, LEASES }) do
+    local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
+    if first[2] then look_again_in(math.max(0, first[2] - now - beyond)) end
   end
 end
-return answer
+if not token then return { string.format('%.3f', wait_ms) } end
+return { string.format('%.3f', wait_ms), token, table.concat(items, ' '), unpack(values) }

@@ -1,13 +1,12 @@
--- ARGV: most jobs, lease (ms)
+-- ARGV: shift, most jobs, lease (ms)
 -- Gives dead jobs to one caller at a time, so that a dead letter is written once unless that caller dies.
--- Three values a job: id, body, run
+-- Three values a job: id, record, what happened to it
 even_if_full()
 local answer = {}
-local ids = redis.call('ZRANGEBYSCORE', DEAD, '-inf', int(now), 'LIMIT', 0, tonumber(ARGV[1]))
-for _, id in ipairs(ids) do
-  redis.call('ZADD', DEAD, int(now + tonumber(ARGV[2])), id)
+for _, id in ipairs(call('ZRANGEBYSCORE', DEAD, '-inf', int(now), 'LIMIT', 0, ARGV[2])) do
+  call('ZADD', DEAD, int(now + ARGV[3]), id)
   answer[#answer + 1] = id
-  answer[#answer + 1] = redis.call('HGET', JOBS, id) or ''
-  answer[#answer + 1] = redis.call('HGET', RUN, id) or ''
+  answer[#answer + 1] = call('HGET', JOBS, id) or ''
+  answer[#answer + 1] = call('HGET', PAST, id) or ''
 end
 return answer

@@ -1,46 +1,115 @@
--- ARGV: dedupe window (ms), then eight values a job:
---   id, body, kind, priority, most attempts, run at (ms, 0: at once), unique key ('': none), event time (ms)
--- Gives one word a job: enqueued, duplicate, held (its unique key waits already), cancelled.
--- The first write is a ZADD or HINCRBY: a Redis out of memory refuses those before anything has changed.
-local window = tonumber(ARGV[1])
-local results = {}
-local added = false
-for at = 2, #ARGV, 8 do
-  local id, body, kind, unique = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 6]
-  local run_at, event_time = tonumber(ARGV[at + 5]), tonumber(ARGV[at + 7])
-  local result = 'enqueued'
-  if redis.call('ZSCORE', SEEN, id) or redis.call('HEXISTS', JOBS, id) == 1 then
-    result = 'duplicate'
-  else
-    redis.call('ZADD', SEEN, int(now + window), id)
-    if unique ~= '' then
-      local cancelled = redis.call('ZSCORE', CANCELLED, unique)
-      if cancelled and event_time <= tonumber(cancelled) then
-        result = 'cancelled'
-        count('enqueued', kind)
-      elseif redis.call('HEXISTS', UNIQUE, unique) == 1 then
-        result = 'held'
+-- KEYS[37], if there: where the producer's last answer is kept. A call whose answer was lost comes again with the same
+-- number, and gets that answer instead of a second helping.
+-- ARGV: shift, number of the call (''), how long the answer is kept (ms), then groups: kind, mode, how many jobs, and
+--   mode b0 to b9: a block of plain jobs of that priority that may run at once: block, where its first line begins
+--   mode 0 to 9: such jobs, one by one: records
+--   mode +: jobs with options: records
+--   mode batch: one value: a batch, with kind for its name, that jobs after it are of; mode close: all of them are in
+-- Gives one word a job, parted by spaces: its id; = of a duplicate; ~id of the job that holds its unique key; ! where
+-- it was cancelled before it came. For a block one word: its id and priority.
+local answer_key, number = KEYS[37], ARGV[2]
+if answer_key and number ~= '' then
+  local last = call('GET', answer_key)
+  local at = last and string.find(last, ' ', 1, true)
+  if at and string.sub(last, 1, at - 1) == number then return string.sub(last, at + 1) end
+end
+local settings = call('HMGET', SETTINGS, 'max_jobs', 'draining')
+if settings[2] then return redis.error_reply('DRAINING the queue takes no more jobs') end
+if settings[1] then
+  local here = call('HMGET', COUNTS, 'waiting', 'active')
+  local held = call('ZCARD', DELAYED) + call('ZCARD', LANES) + (here[1] or 0) + (here[2] or 0)
+  if held >= tonumber(settings[1]) then
+    return redis.error_reply('QUEUEFULL the queue holds ' .. held .. ' jobs, and ' .. settings[1] .. ' are its limit')
+  end
+end
+
+local words = {}
+
+local function block(priority, many, text, offset)
+  local id = next_id() .. priority
+  call('HSET', BLOCKS, id, text)
+  call('HSET', ROWS, id, '0 ' .. offset .. ' ' .. many .. ' ' .. many)
+  call('RPUSH', KEYS[WAIT + priority], id .. '#')
+  words[#words + 1] = id
+end
+
+local function with_options(kind, record, options)
+  if options.o then
+    -- The same event again, within a window or while its job is here.
+    local seen = call('ZSCORE', SEEN, 'o:' .. options.o)
+    local term = 'id=' .. options.o .. '\0'
+    if (seen and tonumber(seen) > now) or #call('ZRANGEBYLEX', INDEX, '[' .. term, '(' .. term .. '~', 'LIMIT', 0, 1) > 0 then
+      count('duplicate', kind)
+      return '='
+    end
+    call('ZADD', SEEN, int(now + options.ow), 'o:' .. options.o)
+  end
+  if options.u then
+    if is_cancelled(options) then
+      count('enqueued', kind)
+      count('cancelled', kind)
+      return '!'
+    end
+    local holder = call('HGET', UNIQUE, options.u)
+    if holder then
+      -- `id`, or `id till` where it is held for a window; till is a time in ms.
+      local id, till = string.match(holder, '^(%S+) ?(%d*)$')
+      local over = till ~= '' and tonumber(till) <= now
+      local record = call('HGET', JOBS, id)
+      local replaced = options.uc and record and cancel(id, options_of(record), kind)
+      -- One that runs already has read its arguments: the newer comes after it.
+      local too_late = options.uc and not replaced and where(id) == 'active'
+      if not over and not replaced and not too_late then
+        count('held', kind)
+        return '~' .. id
       end
     end
   end
-  if result == 'enqueued' then
-    local run = { k = kind, p = tonumber(ARGV[at + 3]), s = redis.call('INCR', SEQ), a = 0,
-                  m = tonumber(ARGV[at + 4]), t = 0, e = event_time }
-    if unique ~= '' then
-      run.u = unique
-      redis.call('HSET', UNIQUE, unique, id)
-    end
-    redis.call('HSET', JOBS, id, body)
-    save_run(id, run)
-    if run_at > now then redis.call('ZADD', DELAYED, int(run_at), id) else to_wait(id, run) end
-    added = true
-  end
-  count(result, kind)
-  results[#results + 1] = result
+  return store(kind, options, options.p, record, true)
 end
+
+local function enqueue(kind, record)
+  local options = options_of(record)
+  local word = with_options(kind, record, options)
+  -- A job of a batch that is not taken in has come to its end.
+  if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, 'done') end
+  return word
+end
+
+local at = 4
+while at <= #ARGV do
+  local kind, mode, many = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+  at = at + 3
+  if string.byte(mode) == 98 then
+    block(tonumber(string.sub(mode, 2)), many, ARGV[at], ARGV[at + 1])
+    count('enqueued', kind, many)
+    add('waiting', many)
+    at = at + 2
+  elseif mode == 'batch' then
+    call('HSET', BATCHES, kind, ARGV[at])
+    at = at + 1
+  elseif mode == 'close' then
+    close_in_batch(kind, 'done')
+  else
+    for _ = 1, many do
+      local record = ARGV[at]
+      words[#words + 1] = mode == '+' and enqueue(kind, record) or store(kind, {}, tonumber(mode), record)
+      at = at + 1
+    end
+  end
+end
+write_seq()
 write_counts()
-if added then wake() end
+wake()
+local answer = table.concat(words, ' ')
+if answer_key and number ~= '' then call('SET', answer_key, number .. ' ' .. answer, 'PX', ARGV[3]) end
 -- In bounded steps: after a rush, millions may be forgotten at once.
-local forgotten = redis.call('ZRANGEBYSCORE', SEEN, '-inf', int(now), 'LIMIT', 0, 1000)
-if #forgotten > 0 then redis.call('ZREM', SEEN, unpack(forgotten)) end
-return results
+for _, key in ipairs(call('ZRANGEBYSCORE', SEEN, '-inf', int(now), 'LIMIT', 0, 500)) do
+  call('ZREM', SEEN, key)
+  if string.sub(key, 1, 2) == 'u:' then
+    local unique = string.sub(key, 3)
+    local till = string.match(call('HGET', UNIQUE, unique) or '', ' (%d+)$')
+    if till and tonumber(till) <= now then call('HDEL', UNIQUE, unique) end
+  end
+end
+return answer

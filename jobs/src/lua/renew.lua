@@ -1,13 +1,13 @@
--- ARGV: lease (ms), then two values a job: id, token
--- Gives the tokens of leases that have ended.
+-- ARGV: shift, lease (ms), then tokens
+-- Gives the tokens whose leases have ended, parted by spaces, and the ids of running jobs that are to be cancelled.
 even_if_full()
+call('SET', BEAT, int(now))
 local lost = {}
-for at = 2, #ARGV, 2 do
-  local id, run = ARGV[at], load_run(ARGV[at])
-  if run and int(run.t) == ARGV[at + 1] and redis.call('ZSCORE', ACTIVE, id) then
-    redis.call('ZADD', ACTIVE, 'XX', int(now + tonumber(ARGV[1])), id)
+for at = 3, #ARGV do
+  if call('HEXISTS', CLAIMS, ARGV[at]) == 1 then
+    call('ZADD', LEASES, 'XX', int(now + ARGV[2]), ARGV[at])
   else
-    lost[#lost + 1] = ARGV[at + 1]
+    lost[#lost + 1] = ARGV[at]
   end
 end
-return lost
+return { table.concat(lost, ' '), call('HKEYS', STOPS) }

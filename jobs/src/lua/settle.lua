@@ -1,57 +1,157 @@
--- ARGV: six values a job: id, token, verdict (done retry snooze cancel dead back), delay (ms), code, message
--- Gives 1 for each that was settled, 0 for each whose lease is another's by now: such a result changes nothing.
+-- ARGV: shift, then seven values a group: token, verdict, kind, items (claimed.lua), delay (ms), code, message
+--   Verdicts: done, noted (done by a job that noted something), retry, snooze, back, cancel, dead. All but done and
+--   noted are for one job a group.
+-- Gives the items that were not settled, as their lease is another's by now: such a result changes nothing.
 even_if_full()
-local results = {}
-local moved = false
-local function later(id, run, delay)
-  if is_cancelled(run) then
-    forget(id, run)
-    return count('cancelled', run.k)
+local late, moved = {}, false
+local settings = call('HMGET', SETTINGS, 'keep_done', 'keep_done_ms', 'concurrency')
+local keep_done, keep_done_ms = tonumber(settings[1] or 0), tonumber(settings[2])
+
+local function keep(id)
+  move_out(id)
+  call('ZADD', DONE, int(now), id)
+end
+
+local function finish(id, ending)
+  local has_options = string.byte(id, -1) >= BYTE_A
+  local kept = ending == 'done' and keep_done > 0
+  local options = has_options and options_of(call('HGET', JOBS, id))
+  if kept then keep(id) else forget(id) end
+  if options then let_go(id, options, ending, true, kept) end
+end
+
+local function finish_run(block, from, to)
+  if keep_done > 0 then
+    for place = from, to - 1 do keep(id_in_block(block, place)) end
+    return
   end
-  run.t = 0
-  save_run(id, run)
-  if delay > 0 then redis.call('ZADD', DELAYED, int(now + delay), id) else to_wait(id, run) end
+  local row = load_row(block)
+  row.left = row.left - (to - from)
+  save_row(block, row)
+  if call('EXISTS', STOPS) == 1 then
+    for place = from, to - 1 do call('HDEL', STOPS, id_in_block(block, place)) end
+  end
+end
+
+local function later(id, delay, past)
+  move_out(id)
+  local record = call('HGET', JOBS, id)
+  local options = options_of(record)
+  if is_cancelled(options) or call('HEXISTS', STOPS, id) == 1 then
+    forget(id)
+    if options then let_go(id, options, 'cancelled', true) end
+    return count('cancelled', kind_of(record))
+  end
+  local lane = options and options.l
+  -- Where order is to be kept (h) a job keeps its place in its lane while it is put off.
+  past.k = lane and options.h and 1 or nil
+  if lane and not past.k and not options.r then make_room(options) end
+  save_past(id, past)
+  if delay > 0 then
+    call('ZADD', DELAYED, int(now + delay), id)
+  elseif lane and not past.k then
+    admit(id, options)
+  else
+    put_in_line(id, options)
+  end
   moved = true
 end
-for at = 1, #ARGV, 6 do
-  local id, verdict, delay = ARGV[at], ARGV[at + 2], tonumber(ARGV[at + 3])
-  local run = load_run(id)
-  local ours = run and int(run.t) == ARGV[at + 1] and redis.call('ZREM', ACTIVE, id) == 1
-  results[#results + 1] = ours and 1 or 0
-  if ours then
-    if verdict == 'done' then
-      forget(id, run)
-      count('done', run.k)
-    elseif verdict == 'cancel' then
-      forget(id, run)
-      count('cancelled', run.k)
-    elseif verdict == 'snooze' or verdict == 'back' then
-      run.a = run.a - 1
-      if delay > 0 then
-        -- To the end of the line: a crowd of jobs that nobody can run now would keep all others from running.
-        run.s = redis.call('INCR', SEQ)
-      end
-      if verdict == 'back' and delay > 0 then
-        -- Longer each time, up to a minute: no worker here may know such jobs for a long while.
-        run.h = (run.h or 0) + 1
-        delay = math.min(delay * 2 ^ math.min(run.h - 1, 10), math.max(delay, 60000))
-      end
-      later(id, run, delay)
-      count(verdict == 'snooze' and 'snoozed' or 'handed_back', run.k)
-    else
-      note_failure(run, ARGV[at + 4], ARGV[at + 5])
-      if verdict == 'dead' or run.a >= run.m then
-        run.t = 0
-        bury(id, run)
-      else
-        later(id, run, delay)
-        count('retried', run.k)
-      end
+
+local function put_off(id, verdict, kind, delay)
+  local past = load_past(id)
+  if verdict == 'back' and delay > 0 then
+    -- Longer each time, up to a minute: no worker here may know such jobs for a long while.
+    past.h = (past.h or 0) + 1
+    delay = math.min(delay * 2 ^ math.min(past.h - 1, 10), math.max(delay, 60000))
+  end
+  later(id, delay, past)
+  count(verdict == 'snooze' and 'snoozed' or 'handed_back', kind)
+end
+
+local function fail(id, verdict, kind, delay, code, message)
+  local past = load_past(id)
+  past.a = (past.a or 0) + 1
+  note_failure(past, code, message)
+  if verdict == 'retry' and past.a < attempts_of(record_of(id)) then
+    later(id, delay, past)
+    return count('retried', kind)
+  end
+  move_out(id)
+  bury(id, call('HGET', JOBS, id), past)
+end
+
+local function conclude(verdict, kind, item, delay, code, message)
+  local block, from, to = run_of(item)
+  if verdict == 'done' or verdict == 'noted' then
+    if block then finish_run(block, from, to) else finish(item, 'done') end
+    if verdict == 'noted' and keep_done == 0 then
+      for place = from or 0, (to or 1) - 1 do call('HDEL', PAST, block and id_in_block(block, place) or item) end
     end
-  elseif run then
-    count('late', run.k)
+    return count('done', kind, block and to - from or 1)
+  end
+  local id = block and id_in_block(block, from) or item
+  if verdict == 'cancel' then
+    move_out(id)
+    finish(id, 'cancelled')
+    count('cancelled', kind)
+  elseif verdict == 'snooze' or verdict == 'back' then
+    put_off(id, verdict, kind, delay)
+  else
+    fail(id, verdict, kind, delay, code, message)
   end
 end
+
+-- Of one token there are many groups; it is read and written once.
+local open = {}
+for at = 2, #ARGV, 7 do
+  local token, verdict, kind, items = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local claim = open[token]
+  if not claim then
+    claim = { items = call('HGET', CLAIMS, token) }
+    open[token] = claim
+  end
+  local delay, code, message = tonumber(ARGV[at + 4]), ARGV[at + 5], ARGV[at + 6]
+  if claim.items == items then
+    claim.items, claim.changed = '', true
+    for item in each_item(items) do conclude(verdict, kind, item, delay, code, message) end
+    add('active', -jobs_in(items))
+  else
+    if not claim.list then
+      claim.list = {}
+      for item in each_item(claim.items or '') do claim.list[#claim.list + 1] = item end
+    end
+    for item in each_item(items) do
+      if take_item(claim.list, item) then
+        claim.changed = true
+        conclude(verdict, kind, item, delay, code, message)
+        add('active', -jobs_in(item))
+      else
+        late[#late + 1] = item
+        count('late', kind, jobs_in(item))
+      end
+    end
+    claim.items = table.concat(claim.list, ' ')
+  end
+end
+for token, claim in pairs(open) do
+  if claim.changed then save_claim(token, claim.items) end
+end
+
+if keep_done > 0 then
+  -- In bounded steps.
+  local gone = call('ZRANGE', DONE, 0, math.min(499, call('ZCARD', DONE) - keep_done - 1))
+  if call('ZCARD', DONE) <= keep_done then gone = {} end
+  if keep_done_ms and #gone == 0 then
+    gone = call('ZRANGEBYSCORE', DONE, '-inf', int(now - keep_done_ms), 'LIMIT', 0, 500)
+  end
+  for _, id in ipairs(gone) do
+    local options = options_of(call('HGET', JOBS, id) or '')
+    if options then unindex(id, options) end
+    call('ZREM', DONE, id)
+    forget(id)
+  end
+end
+write_seq()
 write_counts()
-if moved then wake() end
-return results
+if moved or settings[3] then wake() end
+return table.concat(late, ' ')

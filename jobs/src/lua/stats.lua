@@ -1,4 +1,10 @@
--- Gives the counts (field and value in turn), then how many jobs wait, are delayed, active, dead: all of one moment.
+-- ARGV: shift. Gives the counts (field and value in turn), the settings (the same), how many jobs are delayed, dead,
+-- held, done and kept, and when the job that has waited longest was made (ms since 1970; -1: none waits): all of one moment.
 -- A script, because a Redis without memory refuses MULTI, and that is when one wants to look.
-return { redis.call('HGETALL', COUNTS), redis.call('ZCARD', WAIT), redis.call('ZCARD', DELAYED),
-         redis.call('ZCARD', ACTIVE), redis.call('ZCARD', DEAD) }
+local oldest = -1
+for priority = 0, 9 do
+  local head = call('LINDEX', KEYS[WAIT + priority], 0)
+  if head and (oldest < 0 or born(head) < oldest) then oldest = born(head) end
+end
+return { call('HGETALL', COUNTS), call('HGETALL', SETTINGS), call('ZCARD', DELAYED), call('ZCARD', DEAD),
+         call('ZCARD', LANES) , call('ZCARD', DONE), int(oldest), call('HLEN', STOPS), call('ZCARD', FAIR) }

@@ -112,6 +112,7 @@ impl Bench {
     pub(crate) async fn check(&self) -> QueueStats {
         let stats = self.stats().await;
         assert!(stats.adds_up(), "{stats:?}");
+        assert_eq!(self.queue.check().await.unwrap(), Vec::<String>::new());
         stats
     }
 }

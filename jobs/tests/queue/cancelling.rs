@@ -29,7 +29,7 @@ async fn a_cancel_takes_what_waits_and_what_is_delayed() {
     // A century after the event: it will not come due within the test.
     let century = Duration::from_hours(24 * 36_500);
     let late = NewJob::new(&Work { n: 2 }, delay(century).unique(KEY), at(20)).unwrap();
-    assert_eq!(bench.queue.enqueue(&[late]).await.unwrap(), [Enqueued::New]);
+    assert!(matches!(bench.queue.enqueue(&[late]).await.unwrap()[..], [Enqueued::New(_)]));
     assert_eq!(bench.stats().await.delayed, 1);
     assert_eq!(cancel(&bench.queue, 20).await, 1);
     let stats = bench.check().await;
@@ -45,7 +45,7 @@ async fn a_cancel_that_comes_first_holds_for_what_is_older() {
     // An older cancel that comes late does not undo the newer one.
     assert_eq!(cancel(&bench.queue, 5).await, 0);
     assert_eq!(bench.queue.enqueue(&[reminder(3, 8)]).await.unwrap(), [Enqueued::Cancelled]);
-    assert_eq!(bench.queue.enqueue(&[reminder(4, 11)]).await.unwrap(), [Enqueued::New]);
+    assert!(matches!(bench.queue.enqueue(&[reminder(4, 11)]).await.unwrap()[..], [Enqueued::New(_)]));
     let stats = bench.check().await;
     assert_eq!((stats.cancelled(), stats.waiting), (3, 1));
 }
@@ -81,7 +81,7 @@ async fn a_cancel_is_forgotten_after_the_window() {
     // Whatever cancel comes next cleans up.
     let other = Cancel { kind: Work::KIND.to_owned(), unique: "another".to_owned(), time: at(0) };
     assert_eq!(bench.queue.cancel(&[other]).await.unwrap(), 0);
-    assert_eq!(bench.queue.enqueue(&[reminder(1, 9)]).await.unwrap(), [Enqueued::New]);
+    assert!(matches!(bench.queue.enqueue(&[reminder(1, 9)]).await.unwrap()[..], [Enqueued::New(_)]));
     for part in ["cancelled", "cancels"] {
         assert_eq!(bench.redis().command::<usize>(&["ZCARD", &bench.key(part)]).await, 1, "{part}");
     }

@@ -36,7 +36,7 @@ async fn what_is_refused_is_refused_whole_and_can_be_sent_again() {
 
     server.set_maxmemory(0).await;
     let results = bench.queue.enqueue(&refused).await.unwrap();
-    assert!(results.iter().all(|result| *result == Enqueued::New), "something was there already");
+    assert!(results.iter().all(|result| matches!(result, Enqueued::New(_))), "something was there already");
     assert_eq!(bench.queue.cancel(&[cancel]).await.unwrap(), 1);
     let after = bench.check().await;
     assert_eq!((after.waiting, after.cancelled()), (200, 1));
@@ -95,6 +95,6 @@ async fn dead_jobs_can_leave() {
     fill(&server).await;
     // They may be what fills it.
     let dead = bench.queue.claim_dead(9, Duration::from_mins(1)).await.unwrap();
-    assert_eq!(bench.queue.drop_dead(&[dead[0].id.clone()]).await.unwrap(), 1);
+    assert_eq!(bench.queue.remove(&[dead[0].key]).await.unwrap(), 1);
     assert_eq!(bench.check().await.unburied, 0);
 }

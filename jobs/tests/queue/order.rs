@@ -27,8 +27,7 @@ async fn next_numbers(bench: &Bench, count: usize) -> Vec<usize> {
 async fn first_in_first_out() {
     let bench = Bench::new();
     // In several calls, whose jobs have ids in another order: it is the sequence that counts.
-    let mut all = jobs(60);
-    all.iter_mut().rev().enumerate().for_each(|(rank, job)| job.id = format!("{rank:03}"));
+    let all: Vec<_> = jobs(60).into_iter().enumerate().map(|(n, job)| job.with_id(format!("{:03}", 60 - n))).collect();
     for some in all.chunks(17) {
         bench.queue.enqueue(some).await.unwrap();
     }

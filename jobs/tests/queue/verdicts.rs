@@ -15,13 +15,13 @@ const HOUR: Duration = Duration::from_hours(1);
 /// One job in a queue, and what is to become of its runs, the first to the last.
 async fn live_through(options: JobOptions, verdicts: &[Verdict]) -> (Bench, NewJob, QueueStats) {
     let bench = Bench::new();
-    let job = job(1, options);
+    let job = job(1, options).with_id("the one");
     bench.queue.enqueue(std::slice::from_ref(&job)).await.unwrap();
     let mut worker = bench.worker(Settings::ONE);
     let mut spent = 0;
     for verdict in verdicts {
         let run = worker.next().await;
-        assert_eq!((&run.job.id, run.job.attempt), (&job.id, spent + 1));
+        assert_eq!((&run.job.id, run.job.attempt), (&job.id.clone().unwrap(), spent + 1));
         spent += u32::from(!matches!(verdict, Verdict::Snooze { .. } | Verdict::HandBack { .. }));
         run.end(verdict.clone());
     }
@@ -71,7 +71,7 @@ async fn after_its_last_attempt_a_job_is_dead_with_its_story() {
     let work = &stats.kinds["work"];
     assert_eq!((work.dead, work.retried, work.done, stats.unburied), (1, 2, 0, 1));
     let dead = dead_of(&bench).await;
-    assert_eq!((&dead.id, &*dead.kind, dead.attempts), (&job.id, "work", 3));
+    assert_eq!((&dead.id, &*dead.kind, dead.attempts), (&job.id.unwrap(), "work", 3));
     assert_eq!(dead.payload, r#"{"n":1}"#);
     assert_eq!(dead.failure, Failure::new("third", "it broke"));
     let first = dead.first_failed_at.timestamp_millis();
@@ -90,17 +90,18 @@ async fn a_hopeless_job_is_dead_at_once() {
 #[tokio::test]
 async fn a_dead_job_is_one_callers_until_the_lease_ends_or_it_is_dropped() {
     let dead = Verdict::Dead { failure: Failure::new("x", "y") };
-    let (bench, job, _) = live_through(JobOptions::default(), &[dead]).await;
+    let (bench, _, _) = live_through(JobOptions::default(), &[dead]).await;
     let short = Duration::from_millis(300);
-    assert_eq!(bench.queue.claim_dead(9, short).await.unwrap().len(), 1);
+    let first = bench.queue.claim_dead(9, short).await.unwrap();
+    let [DeadJob { key, .. }] = first[..] else { panic!("{first:?}") };
     assert!(bench.queue.claim_dead(9, HOUR).await.unwrap().is_empty(), "it is another's");
     let claimed = async || bench.queue.claim_dead(9, HOUR).await.unwrap().len() == 1;
     wait_until("that one died", SOON, claimed).await;
-    assert_eq!(bench.queue.drop_dead(std::slice::from_ref(&job.id)).await.unwrap(), 1);
-    assert_eq!(bench.queue.drop_dead(&[job.id]).await.unwrap(), 0);
+    assert_eq!(bench.queue.remove(&[key]).await.unwrap(), 1);
+    assert_eq!(bench.queue.remove(&[key]).await.unwrap(), 0);
     // What is remembered is that it was there: its count, and its id.
     assert_eq!(bench.check().await.unburied, 0);
-    for part in ["jobs", "run"] {
+    for part in ["jobs", "past"] {
         assert_eq!(bench.redis().command::<usize>(&["HLEN", &bench.key(part)]).await, 0, "{part}");
     }
 }
@@ -128,8 +129,10 @@ async fn a_job_that_is_no_longer_wanted_is_gone_without_a_dead_letter() {
 async fn what_cannot_be_read_is_dead_and_holds_nothing_up() {
     let bench = Bench::new();
     let (broken, sound) = (job(1, JobOptions::default()), job(2, JobOptions::default()));
-    bench.queue.enqueue(&[broken.clone(), sound]).await.unwrap();
-    let written: usize = bench.redis().command(&["HSET", &bench.key("jobs"), &broken.id, "{torn"]).await;
+    let entered = bench.queue.enqueue(&[broken]).await.unwrap();
+    bench.queue.enqueue(&[sound]).await.unwrap();
+    let broken = entered[0].id().unwrap();
+    let written: usize = bench.redis().command(&["HSET", &bench.key("jobs"), broken.as_str(), "{torn"]).await;
     assert_eq!(written, 0, "the job's body is replaced");
     let mut worker = bench.worker(Settings::ONE);
     let run = worker.next().await;

@@ -78,6 +78,7 @@ impl Bench {
     pub(crate) async fn check(&self) -> QueueStats {
         let stats = self.queue().stats().await.unwrap();
         assert!(stats.adds_up(), "{stats:?}");
+        assert_eq!(self.queue().check().await.unwrap(), Vec::<String>::new());
         stats
     }
 }

@@ -117,10 +117,10 @@ async fn without_its_topic_a_dead_job_stays_and_goes_when_there_is_one() {
     let impatient = KafkaConfig { delivery_timeout: Duration::from_millis(500), ..kafka.config() };
     let forwarding = Forwarding::with(&bench, &impatient);
     // Written in vain, it is nobody's again soon: not only after the lease of a forwarder that died, which is minutes.
-    let dead = format!("{{{}:main}}:dead", bench.space.config().prefix);
+    let job = bench.queue().find("id", "job-0", None, 1).await.unwrap();
     wait_until("it is kept for later", SOON, async || {
-        let again: i64 = bench.space.command(&["ZSCORE", &dead, "job-0"]).await;
-        let pause = again - bench.space.now().await;
+        let again = bench.queue().look(&job).await.unwrap()[0].at.unwrap();
+        let pause = again.timestamp_millis() - bench.space.now().await;
         (1..60_000).contains(&pause)
     })
     .await;

@@ -1,0 +1,135 @@
+//! Taking jobs out under a lease.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{Value, from_redis_value};
+
+use crate::{
+    Claimed, Failure, JobId, Queue, QueueError,
+    job::{DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT},
+    lease::{Hold, Place},
+    link::Link,
+    new_job::{from_millis, millis},
+    record::{More, Past, Record, kind_and_version, read_more},
+};
+
+/// What a claim brought.
+#[derive(Default)]
+pub(crate) struct Claim {
+    pub(crate) jobs: Vec<Claimed>,
+    /// There may be work after this long even if nothing new comes; `None`: none in sight.
+    pub(crate) next: Option<Duration>,
+    /// Jobs that cannot be read; they have to be settled as dead.
+    pub(crate) unreadable: Vec<(Hold, Failure)>,
+}
+
+impl Queue {
+    /// Leases out up to `most` jobs.
+    pub(crate) async fn claim(&self, link: &Link, most: usize, lease: Duration) -> Result<Claim, QueueError> {
+        let mut call = self.prepare(&self.queues.scripts.claim);
+        call.arg(most).arg(millis(lease));
+        let answer: Vec<Value> = self.run_on(link, &call).await?;
+        let mut values = answer.into_iter();
+        let mut text = || text(values.next().unwrap_or(Value::Nil));
+        let mut claim = Claim::default();
+        let wait = text()?;
+        // Below zero: nothing in sight.
+        claim.next = wait.parse().ok().and_then(|ms: f64| Duration::try_from_secs_f64(ms / 1_000.0).ok());
+        let (token, items) = (text()?, text()?);
+        let lease = Lease { token: token.into(), queue: self.shared_name() };
+        for item in items.split_ascii_whitespace() {
+            let (past, record) = (text()?, text()?);
+            match item.split_once(':') {
+                Some((block, run)) => {
+                    let first = run.split_once('-').and_then(|(first, _)| first.parse().ok());
+                    let first = first.ok_or_else(|| QueueError::strange_answer("claim", item))?;
+                    lease.read_run(block, first, &record, &mut claim);
+                }
+                None => {
+                    let id = item.parse().map_err(|_| QueueError::strange_answer("claim", item))?;
+                    lease.read_one(id, &past, &record, &mut claim);
+                }
+            }
+        }
+        Ok(claim)
+    }
+}
+
+fn text(value: Value) -> Result<String, QueueError> {
+    match value {
+        Value::BulkString(bytes) => Ok(String::from_utf8(bytes).unwrap_or_else(|error| {
+            // Not ours; whatever reads it will say so.
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        })),
+        Value::Nil => Ok(String::new()),
+        value => Ok(from_redis_value(value).map_err(redis::RedisError::from)?),
+    }
+}
+
+/// What all jobs of a claim share.
+struct Lease {
+    token: Arc<str>,
+    queue: Arc<str>,
+}
+
+impl Lease {
+    /// A job with a record of its own.
+    fn read_one(&self, id: JobId, past: &str, record: &str, claim: &mut Claim) {
+        let read = Record::read(record).and_then(|record| Ok((record, Past::read(past)?)));
+        match read {
+            Ok((record, past)) => {
+                let hold = Hold::new(self.token.clone(), id, record.kind.into(), None);
+                let hold_kind = record.kind.into();
+                let claimed = self.job(hold, hold_kind, record.version, record.more, record.payload, past.attempts + 1);
+                claim.jobs.push(claimed);
+            }
+            Err(reason) => {
+                let hold = Hold::new(self.token.clone(), id, "unknown".into(), None);
+                claim.unreadable.push((hold, Failure::new("undecodable", reason)));
+            }
+        }
+    }
+
+    /// A run of jobs in a block: a line for their kind, and then one each.
+    fn read_run(&self, block: &str, first: usize, text: &str, claim: &mut Claim) {
+        let mut lines = text.split('\n');
+        let head = lines.next().unwrap_or_default();
+        let (kind, version) = match kind_and_version(head) {
+            Ok((kind, version)) => (Arc::<str>::from(kind), Ok(version)),
+            Err(reason) => (Arc::from("unknown"), Err(reason)),
+        };
+        let block: Arc<str> = block.into();
+        for (number, line) in (first..).zip(lines) {
+            let Some(id) = JobId::in_block(&block, number) else { continue };
+            let place = Place { block: block.clone(), number };
+            let hold = Hold::new(self.token.clone(), id, kind.clone(), Some(place));
+            let (payload, more) = match line.split_once('\t') {
+                Some((payload, more)) => (payload, read_more(more)),
+                None => (line, Ok(More::default())),
+            };
+            match version.clone().and_then(|version| Ok((version, more?))) {
+                Ok((version, more)) => claim.jobs.push(self.job(hold, kind.clone(), version, more, payload, 1)),
+                Err(reason) => claim.unreadable.push((hold, Failure::new("undecodable", reason))),
+            }
+        }
+    }
+
+    fn job(&self, hold: Hold, kind: Arc<str>, version: u32, more: More, payload: &str, attempt: u32) -> Claimed {
+        let id = hold.id();
+        Claimed {
+            id: more.id.unwrap_or_else(|| id.to_string()),
+            kind,
+            version,
+            queue: self.queue.clone(),
+            payload: payload.to_owned(),
+            attempt,
+            max_attempts: more.max_attempts.unwrap_or(DEFAULT_ATTEMPTS),
+            timeout: more.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis),
+            time: from_millis(more.time.unwrap_or_else(|| id.born())),
+            origin: more.origin,
+            batch: more.batch,
+            lost: hold.lost().clone(),
+            hold,
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Putting jobs in: many in one call, plain ones packed into blocks.
+
+use std::time::Duration;
+
+use redis::ScriptInvocation;
+
+use crate::{JobId, NewJob, Queue, QueueError, new_job::millis, producer::Turn};
+
+/// Most jobs in a block: its ids count them in two digits of base 36. Fewer, so that a block goes to few workers.
+const BLOCK_JOBS: usize = 250;
+/// No block is larger, in bytes: a script copies it whole.
+const BLOCK_BYTES: usize = 64 << 10;
+/// Jobs in one call of a script: enough to amortise the round trip, few enough not to hold Redis up.
+pub(crate) const STEP: usize = 1_000;
+/// So many bytes in one call, about.
+const STEP_BYTES: usize = 1 << 20;
+/// How often a call is made whose answer does not come.
+const TRIES: u32 = 3;
+/// For how long Redis keeps the answer to a producer's last call.
+const ANSWER_KEPT: Duration = Duration::from_mins(10);
+
+/// What became of a job that was to be enqueued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Enqueued {
+    /// It is in the queue, under this id.
+    New(JobId),
+    /// It was enqueued before, within the dedupe window.
+    Duplicate,
+    /// This job holds its unique key.
+    Held(JobId),
+    /// Its unique key was cancelled after its event happened.
+    Cancelled,
+}
+
+impl Enqueued {
+    /// The id under which it is in the queue: its own, or that of the job that holds its key.
+    pub fn id(&self) -> Option<JobId> {
+        match self {
+            Self::New(id) | Self::Held(id) => Some(*id),
+            Self::Duplicate | Self::Cancelled => None,
+        }
+    }
+}
+
+/// Some jobs as the script wants them.
+#[derive(Default)]
+pub(crate) struct Call {
+    groups: Vec<Group>,
+    bytes: usize,
+    jobs: usize,
+}
+
+struct Group {
+    kind: String,
+    mode: String,
+    jobs: usize,
+    values: Vec<String>,
+    is_block: bool,
+}
+
+impl Call {
+    /// Adds as many jobs as fit in one call; gives how many.
+    pub(crate) fn fill(&mut self, jobs: &[NewJob], window: Duration) -> usize {
+        let mut at = 0;
+        while at < jobs.len() && self.jobs < STEP && self.bytes < STEP_BYTES {
+            let run = plain_run(&jobs[at..], STEP - self.jobs);
+            if run > 1 {
+                self.add_block(&jobs[at..at + run]);
+                at += run;
+            } else {
+                self.add(&jobs[at], window);
+                at += 1;
+            }
+        }
+        at
+    }
+
+    fn add(&mut self, job: &NewJob, window: Duration) {
+        let record = job.record(window);
+        let mode = if job.is_plain() { job.priority.to_string() } else { "+".to_owned() };
+        self.bytes += record.len();
+        self.jobs += 1;
+        match self.groups.last_mut() {
+            Some(group) if group.kind == job.kind && group.mode == mode => {
+                group.values.push(record);
+                group.jobs += 1;
+            }
+            _ => {
+                self.groups.push(Group { kind: job.kind.clone(), mode, jobs: 1, values: vec![record], is_block: false })
+            }
+        }
+    }
+
+    fn add_block(&mut self, jobs: &[NewJob]) {
+        let first = &jobs[0];
+        let mut text = first.head();
+        let offset = text.len() + 2;
+        for job in jobs {
+            text.push('\n');
+            text.push_str(&job.payload);
+            if let Some(more) = job.more() {
+                text.push('\t');
+                text.push_str(&more);
+            }
+        }
+        self.bytes += text.len();
+        self.jobs += jobs.len();
+        self.groups.push(Group {
+            kind: first.kind.clone(),
+            mode: format!("b{}", first.priority),
+            jobs: jobs.len(),
+            values: vec![text, offset.to_string()],
+            is_block: true,
+        });
+    }
+
+    /// Adds all, however many.
+    pub(crate) fn add_all(&mut self, jobs: &[NewJob], window: Duration) {
+        for job in jobs {
+            self.add(job, window);
+        }
+    }
+
+    /// A batch that jobs of this call are of.
+    pub(crate) fn add_batch(&mut self, id: &str, text: String) {
+        let (kind, mode) = (id.to_owned(), "batch".to_owned());
+        self.groups.push(Group { kind, mode, jobs: 0, values: vec![text], is_block: false });
+    }
+
+    /// All of the batch's jobs are in.
+    pub(crate) fn close_batch(&mut self, id: &str) {
+        let (kind, mode) = (id.to_owned(), "close".to_owned());
+        self.groups.push(Group { kind, mode, jobs: 0, values: Vec::new(), is_block: false });
+    }
+
+    pub(crate) fn write(&self, call: &mut ScriptInvocation<'_>) {
+        for group in &self.groups {
+            call.arg(group.kind.as_str()).arg(group.mode.as_str()).arg(group.jobs);
+            for value in &group.values {
+                call.arg(value.as_str());
+            }
+        }
+    }
+
+    /// Reads the script's answer: one result a job.
+    pub(crate) fn read(&self, answer: &str, results: &mut Vec<Enqueued>) -> Result<(), QueueError> {
+        let mut words = answer.split(' ');
+        for group in &self.groups {
+            let words_of_group = if group.is_block { 1 } else { group.jobs };
+            for _ in 0..words_of_group {
+                let word = words.next().unwrap_or_default();
+                let strange = || QueueError::strange_answer("enqueue", word);
+                let id = |text: &str| text.parse::<JobId>().map_err(|_| strange());
+                match word.as_bytes().first() {
+                    Some(b'=') => results.push(Enqueued::Duplicate),
+                    Some(b'!') => results.push(Enqueued::Cancelled),
+                    Some(b'~') => results.push(Enqueued::Held(id(&word[1..])?)),
+                    _ if group.is_block => {
+                        for place in 0..group.jobs {
+                            results.push(Enqueued::New(JobId::in_block(word, place).ok_or_else(strange)?));
+                        }
+                    }
+                    _ => results.push(Enqueued::New(id(word)?)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many jobs from the first on can share a block.
+fn plain_run(jobs: &[NewJob], most: usize) -> usize {
+    let Some(first) = jobs.first() else { return 0 };
+    let like_first = |job: &&NewJob| {
+        job.is_plain() && job.kind == first.kind && job.version == first.version && job.priority == first.priority
+    };
+    let mut bytes = 0;
+    let fits = |job: &&NewJob| {
+        bytes += job.payload.len() + 1;
+        bytes <= BLOCK_BYTES && !job.payload.contains(['\n', '\t'])
+    };
+    jobs.iter().take(most.min(BLOCK_JOBS)).take_while(like_first).take_while(fits).count()
+}
+
+impl Queue {
+    /// Puts jobs in, in order. On an error some may be in; the same call again adds just the rest of those that have
+    /// an id of their own, and all others a second time.
+    pub async fn enqueue(&self, jobs: &[NewJob]) -> Result<Vec<Enqueued>, QueueError> {
+        self.accept(jobs)?;
+        let mut results = Vec::with_capacity(jobs.len());
+        let mut rest = jobs;
+        while !rest.is_empty() {
+            let mut call = Call::default();
+            let taken = call.fill(rest, self.queues.config.dedupe_window);
+            self.send(&call, &mut results).await?;
+            rest = &rest[taken..];
+        }
+        Ok(results)
+    }
+
+    /// Refuses what is too large before anything is sent.
+    pub(crate) fn accept(&self, jobs: &[NewJob]) -> Result<(), QueueError> {
+        let limit = self.queues.config.max_payload;
+        match jobs.iter().find(|job| job.payload.len() > limit) {
+            None => Ok(()),
+            Some(job) => Err(QueueError::TooLarge { kind: job.kind.clone(), bytes: job.payload.len(), limit }),
+        }
+    }
+
+    /// One call, made again under its number while it is not known whether it took effect.
+    pub(crate) async fn send(&self, call: &Call, results: &mut Vec<Enqueued>) -> Result<(), QueueError> {
+        let turn: Turn = self.queues.producer.turn();
+        let mut invocation = self.prepare(&self.queues.scripts.enqueue);
+        invocation.key(self.key(&turn.key()));
+        invocation.arg(turn.number()).arg(millis(ANSWER_KEPT));
+        call.write(&mut invocation);
+        let mut tries = 0;
+        let answer: String = loop {
+            tries += 1;
+            match self.run(&invocation).await {
+                Err(QueueError::Unavailable(_)) if tries < TRIES => {
+                    tokio::time::sleep(Duration::from_millis(50) * tries).await;
+                }
+                answer => break answer?,
+            }
+        };
+        call.read(&answer, results)
+    }
+}

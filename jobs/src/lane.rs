@@ -1,0 +1,35 @@
+//! Jobs of which only some may be under way.
+
+use std::{fmt::Display, time::Duration};
+
+/// A lane within a queue: what its jobs have to wait for beside a free worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    pub(crate) key: String,
+    pub(crate) most: u32,
+    pub(crate) ordered: bool,
+    pub(crate) interval: Option<Duration>,
+}
+
+impl Lane {
+    /// One at a time, in the order they came. A job that failed is retried before the next one starts; a dead one
+    /// lets the next go on.
+    pub fn ordered(key: impl Display) -> Self {
+        Self { key: name(key), most: 1, ordered: true, interval: None }
+    }
+
+    /// At most so many at a time. A job that waits for its retry does not count.
+    pub fn limited(most: u32, key: impl Display) -> Self {
+        Self { key: name(key), most: most.max(1), ordered: false, interval: None }
+    }
+
+    /// Each starts no sooner than `interval` after the one before.
+    pub fn spaced(interval: Duration, key: impl Display) -> Self {
+        Self { key: name(key), most: 1, ordered: false, interval: Some(interval.max(Duration::from_millis(1))) }
+    }
+}
+
+/// In Redis a zero byte ends a lane's name.
+fn name(key: impl Display) -> String {
+    key.to_string().replace('\0', " ")
+}

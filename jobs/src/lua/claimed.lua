@@ -1,0 +1,69 @@
+-- What is claimed under a token: items parted by spaces, each a job's id, or a run of jobs in a block:
+-- `block:from-to`, with `to` the first that is not in it.
+local function run_of(item)
+  if string.byte(item, 13) ~= 58 then return nil end
+  local from, to = string.match(item, '^(%d+)%-(%d+)$', 14)
+  return string.sub(item, 1, 12), tonumber(from), tonumber(to)
+end
+local function item_of_run(block, from, to) return block .. ':' .. from .. '-' .. to end
+
+local function each_item(items) return string.gmatch(items, '%S+') end
+
+local function jobs_in(items)
+  local many = 0
+  for item in each_item(items) do
+    local block, from, to = run_of(item)
+    many = many + (block and to - from or 1)
+  end
+  return many
+end
+
+-- Takes an item, or a part of a run, out of what is claimed. Gives whether it was there.
+local function take_item(owned, item)
+  local block, from, to = run_of(item)
+  if not block and #item == 14 then
+    -- Until it is moved out of its block a job is claimed as part of a run.
+    local its, place = in_block(item)
+    for at, other in ipairs(owned) do
+      if other == item then return table.remove(owned, at) end
+    end
+    block, from, to = its, place, place + 1
+  end
+  for at, other in ipairs(owned) do
+    if other == item then return table.remove(owned, at) end
+    if block and string.sub(other, 1, 12) == block then
+      local _, first, last = run_of(other)
+      if first and first <= from and to <= last then
+        table.remove(owned, at)
+        if to < last then table.insert(owned, at, item_of_run(block, to, last)) end
+        if first < from then table.insert(owned, at, item_of_run(block, first, from)) end
+        return true
+      end
+    end
+  end
+  return nil
+end
+
+local function save_claim(token, items)
+  if items == '' then
+    call('HDEL', CLAIMS, token)
+    call('ZREM', LEASES, token)
+  else
+    call('HSET', CLAIMS, token, items)
+  end
+end
+
+-- Under which token a job is claimed.
+local function token_of(id)
+  local claims = call('HGETALL', CLAIMS)
+  local block, place = in_block(id)
+  for at = 2, #claims, 2 do
+    if string.find(claims[at], id, 1, true) then return claims[at - 1] end
+    if block and string.find(claims[at], block, 1, true) then
+      for item in each_item(claims[at]) do
+        local its, from, to = run_of(item)
+        if its == block and from <= place and place < to then return claims[at - 1] end
+      end
+    end
+  end
+end

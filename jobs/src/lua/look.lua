@@ -1,0 +1,16 @@
+-- ARGV: shift, then ids. Gives five values a job: where it is ('' if it is gone), its token or the time (ms) that
+-- goes with its state, its record, what happened to it, whether it is told to stop.
+local answer = {}
+for at = 2, #ARGV do
+  local id = ARGV[at]
+  local record = record_of(id)
+  local place, token = nil, nil
+  if record then place, token = where(id, options_of(record)) end
+  local key = place == 'delayed' and DELAYED or place == 'dead' and DEAD or place == 'done' and DONE
+  answer[#answer + 1] = place or ''
+  answer[#answer + 1] = token or (key and call('ZSCORE', key, id)) or ''
+  answer[#answer + 1] = place and record or ''
+  answer[#answer + 1] = place and call('HGET', PAST, id) or ''
+  answer[#answer + 1] = call('HEXISTS', STOPS, id)
+end
+return answer

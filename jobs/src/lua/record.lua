@@ -1,0 +1,100 @@
+-- A record is `kind@version {more}\npayload`, after a line `+{options}` where it has options.
+-- A block is a line `kind@version` and then one line a job: `payload` or `payload<tab>{more}`. Its jobs are plain, of
+-- one kind and priority. Its row says: the place of the next job to be claimed, the byte where that one starts, how
+-- many jobs there are, how many have not come to their end in it, and which were taken out of the middle of the rest.
+-- What somebody else has written into them must not stop a queue: it is read as far as it goes.
+local function decode(text)
+  local well, value = pcall(cjson.decode, text)
+  return well and type(value) == 'table' and value or {}
+end
+local function after_options(record)
+  return string.byte(record, 1) == 43 and (string.find(record, '\n', 2, true) or #record) + 1 or 1
+end
+local function options_of(record)
+  local start = after_options(record)
+  return start > 1 and decode(string.sub(record, 2, start - 2)) or nil
+end
+local function kind_of(record)
+  local start = after_options(record)
+  return string.match(record, '^[^@ \n]+', start) or 'unknown'
+end
+
+-- How often a job may run before it is dead.
+local function attempts_of(record)
+  local more = string.match(record, '^[^ \n]+ ({[^\n]*})\n', after_options(record))
+  return more and tonumber(decode(more).m) or 4
+end
+
+local function load_row(block)
+  local text = call('HGET', ROWS, block)
+  if not text then return nil end
+  local next_, offset, many, left, holes = string.match(text, '^(%d+) (%d+) (%d+) (%d+) ?(.*)$')
+  if not next_ then return nil end
+  return { next = tonumber(next_), offset = tonumber(offset), many = tonumber(many), left = tonumber(left), holes = holes }
+end
+-- A block whose jobs have all come to their end, or out of it, is gone.
+local function save_row(block, row)
+  if row.left == 0 then
+    call('HDEL', ROWS, block)
+    call('HDEL', BLOCKS, block)
+  else
+    local text = row.next .. ' ' .. row.offset .. ' ' .. row.many .. ' ' .. row.left
+    if row.holes ~= '' then text = text .. ' ' .. row.holes end
+    call('HSET', ROWS, block, text)
+  end
+end
+local function is_hole(row, place) return row.holes ~= '' and string.find(row.holes, ',' .. place .. ',', 1, true) end
+
+-- A job's block and place in it, if it was enqueued in one; and back.
+local function in_block(id)
+  if #id ~= 14 then return nil end
+  return string.sub(id, 1, 11) .. string.sub(id, 14), tonumber(string.sub(id, 12, 13), 36)
+end
+local function id_in_block(block, place) return string.sub(block, 1, 11) .. base36(place, 2) .. string.sub(block, 12) end
+
+-- A job's record: a block's line for it made into one.
+local function record_in(text, place)
+  local head_end = string.find(text, '\n', 1, true) or #text
+  local from = head_end + 1
+  for _ = 1, place do from = (string.find(text, '\n', from, true) or #text) + 1 end
+  local line = string.sub(text, from, (string.find(text, '\n', from, true) or 0) - 1)
+  local payload, more = string.match(line, '^([^\t]*)\t(.*)$')
+  local head = string.sub(text, 1, head_end - 1)
+  if more then return head .. ' ' .. more .. '\n' .. payload end
+  return head .. '\n' .. line
+end
+local function record_of(id)
+  local record = call('HGET', JOBS, id)
+  if record then return record end
+  local block, place = in_block(id)
+  local text = block and call('HGET', BLOCKS, block)
+  local row = text and load_row(block)
+  if row and place < row.many then return record_in(text, place), row end
+end
+
+-- Takes a job out of its block: from now on it has a record of its own.
+local function move_out(id)
+  if call('HEXISTS', JOBS, id) == 1 then return end
+  local record, row = record_of(id)
+  if not row then return end
+  local block, place = in_block(id)
+  call('HSET', JOBS, id, record)
+  if place >= row.next then row.holes = (row.holes == '' and ',' or row.holes) .. place .. ',' end
+  row.left = row.left - 1
+  save_row(block, row)
+end
+
+-- What happened to a job so far: a attempts, f failures (oldest first), h times handed back unknown, k whether it
+-- keeps its place in its lane, p progress, l log. Most jobs have none.
+local function load_past(id)
+  local text = call('HGET', PAST, id)
+  return text and decode(text) or {}
+end
+local function save_past(id, past)
+  if next(past) == nil then call('HDEL', PAST, id) else call('HSET', PAST, id, cjson.encode(past)) end
+end
+local function note_failure(past, code, message)
+  past.f = past.f or {}
+  if #past.f >= 20 then table.remove(past.f, 1) end
+  table.insert(past.f, { at = now, attempt = past.a, code = code, message = message })
+end

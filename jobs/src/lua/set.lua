@@ -1,0 +1,6 @@
+-- ARGV: shift, then pairs of a setting and its value ('': unset)
+for at = 2, #ARGV, 2 do
+  if ARGV[at + 1] == '' then call('HDEL', SETTINGS, ARGV[at]) else call('HSET', SETTINGS, ARGV[at], ARGV[at + 1]) end
+end
+wake()
+return redis.status_reply('OK')

@@ -1,0 +1,95 @@
+//! Many callers that enqueue one job each share a call.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::{
+    Enqueued, NewJob, Queue, QueueError,
+    enqueue::{Call, STEP},
+};
+
+/// Calls on their way at a time: while one is answered the next is filled.
+const CALLS: usize = 2;
+
+/// One job, and who waits to hear of it.
+type Push = (NewJob, oneshot::Sender<Result<Enqueued, QueueError>>);
+
+/// Each queue's line of jobs that wait for the next call. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct Senders(Arc<Mutex<HashMap<String, mpsc::UnboundedSender<Push>>>>);
+
+impl Queue {
+    /// Puts one job in. Calls at the same time share one round trip, so that many callers are as fast as a batch.
+    pub async fn push(&self, job: NewJob) -> Result<Enqueued, QueueError> {
+        self.accept(std::slice::from_ref(&job))?;
+        let (answer, answered) = oneshot::channel();
+        self.hand_to_sender((job, answer));
+        answered.await.unwrap_or(Err(QueueError::Stopped))
+    }
+
+    fn hand_to_sender(&self, push: Push) {
+        let mut senders = self.queues.senders.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let push = match senders.get(self.name()) {
+            None => push,
+            Some(sender) => match sender.send(push) {
+                Ok(()) => return,
+                // The runtime that it ran on is gone.
+                Err(push) => push.0,
+            },
+        };
+        let (sender, pushes) = mpsc::unbounded_channel();
+        // Its other end is right here.
+        let _ = sender.send(push);
+        senders.insert(self.name().to_owned(), sender);
+        tokio::spawn(send_all(self.clone(), pushes));
+    }
+}
+
+async fn send_all(queue: Queue, mut pushes: mpsc::UnboundedReceiver<Push>) {
+    let calls = Arc::new(Semaphore::new(CALLS));
+    let mut step = Vec::with_capacity(STEP);
+    while pushes.recv_many(&mut step, STEP).await > 0 {
+        let Ok(seat) = calls.clone().acquire_owned().await else { return };
+        // More may have come while we waited.
+        while step.len() < STEP
+            && let Ok(push) = pushes.try_recv()
+        {
+            step.push(push);
+        }
+        let (jobs, waiting): (Vec<_>, Vec<_>) = step.drain(..).unzip();
+        let queue = queue.clone();
+        tokio::spawn(async move {
+            send(&queue, &jobs, waiting).await;
+            drop(seat);
+        });
+    }
+}
+
+async fn send(queue: &Queue, jobs: &[NewJob], waiting: Vec<oneshot::Sender<Result<Enqueued, QueueError>>>) {
+    let mut waiting = waiting.into_iter();
+    let mut rest = jobs;
+    while !rest.is_empty() {
+        let mut call = Call::default();
+        let taken = call.fill(rest, queue.queues.config.dedupe_window);
+        let mut results = Vec::with_capacity(taken);
+        // Who has stopped waiting does not listen.
+        match queue.send(&call, &mut results).await {
+            Ok(()) => {
+                for (result, answer) in results.into_iter().zip(waiting.by_ref().take(taken)) {
+                    let _ = answer.send(Ok(result));
+                }
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for answer in waiting.by_ref().take(taken) {
+                    let _ = answer.send(Err(QueueError::Shared(error.clone())));
+                }
+            }
+        }
+        rest = &rest[taken..];
+    }
+}
