@@ -19,6 +19,7 @@ mod lease_keeper;
 mod link;
 mod new_job;
 mod queue;
+pub mod raw;
 mod script;
 mod settler;
 mod stats;
