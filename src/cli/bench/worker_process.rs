@@ -1,0 +1,90 @@
+//! A worker process, as the bench that starts it has it.
+
+use std::process::Stdio;
+
+use anyhow::Context;
+use serde::de::DeserializeOwned;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{ChildStdin, ChildStdout, Command},
+};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use super::order::{Order, Ready, Report};
+
+/// A worker in a process of its own. Dropped, it is killed.
+pub(super) struct WorkerProcess {
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    kill: DropGuard,
+}
+
+impl WorkerProcess {
+    /// Starts one, and returns when it has reached Redis. `processes` ends when all of them are dead.
+    pub(super) async fn start(order: &Order, log: &str, processes: &TaskTracker) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("this program does not know where it is")?;
+        let mut child = Command::new(program)
+            .args(["bench", "queue-worker"])
+            // Its order says everything; a configuration that is found here by chance must not be in the way.
+            .current_dir("/")
+            .env_remove(crate::config::FILE_VARIABLE)
+            .env("MILLGATE_LOG_LEVEL", log)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Ctrl-C is for the bench, which ends its workers and cleans up after them.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .context("no worker process can be started")?;
+        let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+            anyhow::bail!("a worker process has no pipes");
+        };
+        let kill = CancellationToken::new();
+        let killed = kill.clone();
+        processes.spawn(async move {
+            if killed.run_until_cancelled(child.wait()).await.is_none() {
+                // Fails if it has just ended by itself.
+                let _ = child.kill().await;
+            }
+        });
+        let output = BufReader::new(output).lines();
+        let mut process = Self { input, output, kill: kill.drop_guard() };
+        process.tell(&serde_json::to_string(order)?).await?;
+        let Ready { ready } = process.hear().await?;
+        anyhow::ensure!(ready, "a worker process is not ready");
+        Ok(process)
+    }
+
+    /// Lets it begin.
+    pub(super) async fn go(&mut self) -> anyhow::Result<()> {
+        self.tell("go").await
+    }
+
+    /// Ends it, and gives what it measured.
+    pub(super) async fn report(mut self) -> anyhow::Result<Report> {
+        drop(self.input);
+        let line = self.output.next_line().await?;
+        let report = serde_json::from_str(&line.context("a worker process ended without a report")?)?;
+        // It has said everything, and whether it ends by itself now makes no difference.
+        drop(self.kill);
+        Ok(report)
+    }
+
+    /// SIGKILL.
+    pub(super) fn kill(self) {
+        drop(self.kill);
+    }
+
+    async fn tell(&mut self, line: &str) -> anyhow::Result<()> {
+        let told = self.input.write_all(format!("{line}\n").as_bytes()).await;
+        told.context("a worker process ended early")
+    }
+
+    async fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
+        let line = self.output.next_line().await?.context("a worker process ended early")?;
+        Ok(serde_json::from_str(&line)?)
+    }
+}
