@@ -14,7 +14,7 @@ const STEP: usize = 500;
 /// Calls on their way at a time: one being answered while the other is being looked at.
 const AHEAD: usize = 2;
 /// A whole pipeline may be waiting behind a write to the append-only file.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Forgets what was in hand and takes the next texts there, in one step.
 const FETCH: &str = "

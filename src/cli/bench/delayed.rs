@@ -40,6 +40,7 @@ pub(super) async fn rush(rig: &Rig) -> anyhow::Result<f64> {
         if clock::now() > due {
             // Some were late before they were in. How fast they go in is not known beforehand.
             lead *= 2;
+            worker.kill().await?;
             continue;
         }
         rig.until_settled().await?;

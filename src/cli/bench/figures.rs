@@ -69,13 +69,7 @@ impl fmt::Display for Figures {
                 }
                 Some(value) => {
                     let value = value.as_f64().unwrap_or_default();
-                    let digits = if value < 1.0 {
-                        3
-                    } else if value < 100.0 {
-                        1
-                    } else {
-                        0
-                    };
+                    let digits = if value < 1.0 { 3 } else { usize::from(value < 100.0) };
                     writeln!(f, "{label:<44}{value:>10.digits$} {unit}")?;
                 }
                 None => {}

@@ -35,8 +35,8 @@ impl Load {
 
     /// The same as a job that is enqueued at that moment, with this as its delay.
     pub(super) fn enqueued(at: Micros, delay: Duration, bytes: u32) -> Result<NewJob, QueueError> {
-        // The queue counts in milliseconds; what it cannot know must not be held against it.
-        let at = at / 1000 * 1000;
+        // When a job is due the queue knows in milliseconds; what it cannot know must not be held against it.
+        let at = if delay.is_zero() { at } else { at / 1000 * 1000 };
         let options = JobOptions { delay: (!delay.is_zero()).then_some(delay), ..JobOptions::default() };
         let time = DateTime::from_timestamp_micros(at).unwrap_or_default();
         NewJob::new(&Self::new(at + micros(delay), bytes), options, time)

@@ -25,8 +25,10 @@ use super::{
 pub(super) const CONCURRENCY: usize = 1000;
 /// Between two looks at a queue: short beside what is measured, and a load that Redis does not feel.
 const LOOK: Duration = Duration::from_millis(5);
+/// Ample for a million jobs.
+const FREED: Duration = Duration::from_secs(5);
 /// A queue that stands still for this long will not move again.
-const STANDSTILL: Duration = Duration::from_secs(60);
+const STANDSTILL: Duration = Duration::from_mins(1);
 /// Jobs handed to the queue in one call, which splits them as it likes. More would only take memory here.
 const SLICE: u32 = 10_000;
 /// From so many jobs on measurements take their full time, and below it less in proportion.
@@ -112,7 +114,7 @@ impl Rig {
         self.raw.remove().await?;
         let started = Instant::now();
         // Others may be freeing something all the time.
-        while self.server.spent().await?.unfreed > 0 && started.elapsed() < STANDSTILL {
+        while self.server.spent().await?.unfreed > 0 && started.elapsed() < FREED {
             sleep(LOOK).await;
         }
         Ok(())

@@ -85,7 +85,7 @@ fn say(line: &impl Serialize) -> anyhow::Result<()> {
     Ok(output.flush()?)
 }
 
-/// Processor time of this process so far, all threads, user and system (proc_pid_stat(5)).
+/// Processor time of this process so far, all threads, user and system (`man 5 proc_pid_stat`).
 fn cpu_seconds() -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string("/proc/self/stat").context("processor time is read from Linux's /proc")?;
     // The second field, in brackets, is the program's name and may hold anything.

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{ChildStdin, ChildStdout, Command},
+    task::JoinHandle,
 };
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -20,6 +21,7 @@ pub(super) struct WorkerProcess {
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     kill: DropGuard,
+    dead: JoinHandle<()>,
 }
 
 impl WorkerProcess {
@@ -44,16 +46,16 @@ impl WorkerProcess {
         };
         let kill = CancellationToken::new();
         let killed = kill.clone();
-        processes.spawn(async move {
+        let dead = processes.spawn(async move {
             if killed.run_until_cancelled(child.wait()).await.is_none() {
                 // Fails if it has just ended by itself.
                 let _ = child.kill().await;
             }
         });
         let output = BufReader::new(output).lines();
-        let mut process = Self { input, output, kill: kill.drop_guard() };
+        let mut process = Self { input, output, kill: kill.drop_guard(), dead };
         process.tell(&serde_json::to_string(order)?).await?;
-        let Ready { ready } = process.hear().await?;
+        let Ready { ready } = hear(&mut process.output).await?;
         anyhow::ensure!(ready, "a worker process is not ready");
         Ok(process)
     }
@@ -63,28 +65,29 @@ impl WorkerProcess {
         self.tell("go").await
     }
 
-    /// Ends it, and gives what it measured.
-    pub(super) async fn report(mut self) -> anyhow::Result<Report> {
-        drop(self.input);
-        let line = self.output.next_line().await?;
-        let report = serde_json::from_str(&line.context("a worker process ended without a report")?)?;
-        // It has said everything, and whether it ends by itself now makes no difference.
-        drop(self.kill);
+    /// Ends it, and gives what it measured. Returns when it is dead: until then it may take jobs of the next measurement.
+    pub(super) async fn report(self) -> anyhow::Result<Report> {
+        let Self { input, mut output, kill, dead } = self;
+        drop(input);
+        let report = hear(&mut output).await?;
+        drop(kill);
+        dead.await?;
         Ok(report)
     }
 
-    /// SIGKILL.
-    pub(super) fn kill(self) {
+    /// SIGKILL. Returns when it is dead.
+    pub(super) async fn kill(self) -> anyhow::Result<()> {
         drop(self.kill);
+        Ok(self.dead.await?)
     }
 
     async fn tell(&mut self, line: &str) -> anyhow::Result<()> {
         let told = self.input.write_all(format!("{line}\n").as_bytes()).await;
         told.context("a worker process ended early")
     }
+}
 
-    async fn hear<T: DeserializeOwned>(&mut self) -> anyhow::Result<T> {
-        let line = self.output.next_line().await?.context("a worker process ended early")?;
-        Ok(serde_json::from_str(&line)?)
-    }
+async fn hear<T: DeserializeOwned>(output: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<T> {
+    let line = output.next_line().await?.context("a worker process ended early")?;
+    Ok(serde_json::from_str(&line)?)
 }
