@@ -28,6 +28,7 @@ mod look;
 mod new_job;
 mod producer;
 mod queue;
+pub mod raw;
 mod record;
 mod script;
 mod sender;

@@ -1,5 +1,6 @@
 //! The command line, the same for every application.
 
+mod bench;
 mod config;
 mod dev;
 mod doctor;
@@ -50,6 +51,9 @@ enum Command {
     Doctor,
     /// Print the settings in force, and where each came from
     Config,
+    /// Measure how fast it is
+    #[command(subcommand)]
+    Bench(bench::Command),
 }
 
 impl Command {
@@ -142,5 +146,6 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,
         Command::Config => config::run(&call),
+        Command::Bench(command) => bench::run(call, command).await,
     }
 }

@@ -1,0 +1,81 @@
+//! `millgate bench`, so small that it takes seconds: its figures say nothing, but they are there.
+
+use millgate_testkit::{Binary, Child, RedisSpace};
+use serde_json::Value;
+
+use crate::shop::PATIENCE;
+
+const RATES: [&str; 12] = [
+    "bytes_per_waiting_job",
+    "cpu_s_per_100k_jobs",
+    "delayed_rush_s",
+    "drain_1p_per_s",
+    "drain_2p_per_s",
+    "enqueue_bulk_per_s",
+    "enqueue_each_per_s",
+    "idle_commands_per_s",
+    "ratio_to_raw",
+    "raw_drain_per_s",
+    "raw_enqueue_bulk_per_s",
+    "recovery_s",
+];
+
+fn bench(space: &RedisSpace, arguments: &[&str]) -> Child {
+    let config = space.config();
+    Binary::new(env!("CARGO_BIN_EXE_millgate"))
+        .env("MILLGATE_REDIS_URL", config.url)
+        .env("MILLGATE_REDIS_PREFIX", config.prefix)
+        .args(["bench", "queue"])
+        .args(arguments.iter().copied())
+        .spawn()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_figure_is_measured_and_nothing_is_left_behind() {
+    let space = RedisSpace::fresh("bench");
+    let child = bench(&space, &["--jobs", "2000", "--json"]);
+    let status = child.wait_exit(PATIENCE).await;
+    let said = child.output();
+    assert!(status.success(), "{said}");
+    // Progress is told on standard error, which the test has in the same lines.
+    let answer = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no JSON: {said}"));
+    let figures: Value = serde_json::from_str(answer).unwrap();
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("a number is missing: {answer}"));
+    for name in RATES {
+        // Half a second of an idle worker may be without a command.
+        let least = if name == "idle_commands_per_s" { 0.0 } else { f64::MIN_POSITIVE };
+        assert!(number(&figures[name]) >= least, "{name}: {answer}");
+    }
+    let spreads = [
+        ("pickup_ms", &["p50", "p95", "p99"][..]),
+        ("pickup_half_load_ms", &["p50", "p95", "p99"]),
+        ("delayed_lateness_ms", &["p50", "p99"]),
+    ];
+    for (name, parts) in spreads {
+        assert!(parts.iter().all(|part| number(&figures[name][part]) > 0.0), "{name}: {answer}");
+    }
+    assert_eq!((number(&figures["jobs"]), number(&figures["payload_bytes"])), (2000.0, 200.0));
+    assert!(figures["redis_version"].is_string() && figures["appendonly"].is_boolean(), "{answer}");
+    assert_eq!(figures.as_object().unwrap().len(), RATES.len() + spreads.len() + 4, "{answer}");
+    assert_eq!(space.keys().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_behind_when_it_is_interrupted() {
+    let space = RedisSpace::fresh("bench");
+    let child = bench(&space, &["--only", "recovery"]);
+    child.wait_for_line("killed a worker with 8 jobs", PATIENCE).await;
+    assert!(!space.keys().await.is_empty());
+    child.sigterm();
+    assert_eq!(child.wait_exit(PATIENCE).await.code(), Some(1));
+    assert!(child.output().contains("interrupted"), "{}", child.output());
+    assert_eq!(space.keys().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_measurement_that_does_not_exist_is_answered_with_those_that_do() {
+    let child = bench(&RedisSpace::fresh("bench"), &["--only", "pikcup"]);
+    assert_eq!(child.wait_exit(PATIENCE).await.code(), Some(2));
+    let said = child.output();
+    assert!(said.contains("pikcup") && said.contains("enqueue-each, enqueue-bulk, drain, pickup"), "{said}");
+}
