@@ -41,10 +41,7 @@ impl Fetcher {
         // A claim that is given up on is carried out all the same, and its jobs are leased to nobody. So it is waited for
         // as long as those leases would last.
         let patience = self.lease.max(self.queue.queues.config.response_timeout);
-        let link = match self.queue.queues.separate(patience) {
-            Ok(link) => link,
-            Err(error) => return error!(queue = self.queue.name(), %error, "no jobs can be fetched"),
-        };
+        let link = self.queue.queues.separate(patience);
         let mut wake = None;
         let mut pause = Duration::from_millis(50);
         loop {
@@ -99,7 +96,7 @@ impl Fetcher {
         let nap = nap.max(Duration::from_millis(1));
         let woken = async {
             if connection.is_none() {
-                *connection = Some(self.queue.queues.blocking(2 * LONGEST_NAP).await?);
+                *connection = Some(self.queue.queues.blocking(&self.queue.key("wake"), 2 * LONGEST_NAP).await?);
             }
             let Some(redis) = connection.as_mut() else { return Ok(()) };
             let mut pop = redis::cmd("BLPOP");

@@ -30,10 +30,7 @@ impl LeaseKeeper {
 async fn keep(queue: Queue, in_hand: Arc<InHand>, lease: Duration) {
     // A connection belongs to the runtime that made it; sharing the workers' would tie us to their fate.
     // An answer that comes late must leave time for another try.
-    let link = match queue.queues.separate(lease / 4) {
-        Ok(link) => link,
-        Err(error) => return warn!(%error, "leases cannot be renewed"),
-    };
+    let link = queue.queues.separate(lease / 4);
     let mut tick = tokio::time::interval(lease / 3);
     loop {
         tick.tick().await;

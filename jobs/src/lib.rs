@@ -6,9 +6,11 @@
 mod backend;
 mod backoff;
 mod claimed;
+mod cluster;
 mod config;
 mod connection;
 mod dead_job;
+mod deployment;
 mod error;
 mod failure;
 mod fetcher;
@@ -20,8 +22,12 @@ mod link;
 mod new_job;
 mod queue;
 mod script;
+mod sentinel;
 mod settler;
+mod slot;
 mod stats;
+mod topology;
+mod url;
 mod verdict;
 
 pub use backend::{BackendConfig, QueueBackend, Settle, Settling};

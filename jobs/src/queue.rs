@@ -110,7 +110,7 @@ impl Queue {
     }
 
     async fn run_on<T: FromRedisValue>(&self, link: &Link, call: &ScriptInvocation<'_>) -> Result<T, QueueError> {
-        let mut lent = link.lend();
+        let mut lent = link.lend(&self.key("wake")).await?;
         let answer = call.invoke_async(&mut lent.redis).await;
         link.heard(&lent, answer)
     }
@@ -289,7 +289,7 @@ impl Queue {
             unlink.arg(self.key(part));
         }
         let link = &self.queues.link;
-        let mut lent = link.lend();
+        let mut lent = link.lend(&self.key("wake")).await?;
         let answer = unlink.query_async(&mut lent.redis).await;
         link.heard(&lent, answer)
     }
