@@ -67,7 +67,10 @@ impl Bench {
     }
 
     pub(crate) fn on(server: &RedisServer) -> Self {
-        let config = server.config("queue");
+        Self::at(server.config("queue"))
+    }
+
+    pub(crate) fn at(config: RedisConfig) -> Self {
         Self { queue: queue(&config), config, space: None }
     }
 
