@@ -8,7 +8,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RedisConfig {
-    /// `redis://[user:password@]host:port[/db]`, or `rediss://` for TLS.
+    /// Where Redis is; each form with `rediss` in place of `redis` for TLS:
+    ///
+    /// - one server: `redis://[user:password@]host[:port][/db]`
+    /// - a cluster, by some of its nodes: `redis+cluster://[user:password@]host[:port],…`
+    /// - a master, by the sentinels that watch over it and the name they have for it:
+    ///   `redis+sentinel://[user:password@]host[:port],…/master-name[/db]`. User and password are Redis'. Those of the
+    ///   sentinels, if they have any, are parameters: `?sentinel_username=…&sentinel_password=…`
+    ///
+    /// The port is 6379 where none is given, a sentinel's 26379.
     pub url: String,
     /// First part of every key, so that several applications can share a server.
     pub prefix: String,

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use redis::{AsyncConnectionConfig, Client, InfoDict, aio::MultiplexedConnection};
+use redis::{ErrorKind, InfoDict, aio::MultiplexedConnection};
 
 use crate::{
-    Queue, QueueError, RedisConfig, clock_shift::ClockShift, link::Link, producer::Producer, script::Scripts,
-    sender::Senders,
+    Queue, QueueError, RedisConfig, clock_shift::ClockShift, deployment::Deployment, link::Link, producer::Producer,
+    script::Scripts, sender::Senders, url,
 };
 
-/// All queues of one Redis. Cheap to clone; all clones share one connection.
+/// All queues of one Redis. Cheap to clone; all clones share one connection to each master.
 #[derive(Clone)]
 pub struct Queues {
-    pub(crate) client: Client,
+    deployment: Deployment,
     pub(crate) link: Link,
     pub(crate) config: RedisConfig,
     pub(crate) scripts: Scripts,
@@ -21,9 +21,11 @@ pub struct Queues {
     pub(crate) clock_shift: ClockShift,
 }
 
-/// What a Redis server says of itself.
+/// What Redis says of itself; of the masters of a cluster, what is worst.
 #[derive(Debug, Clone)]
 pub struct RedisInfo {
+    /// Masters that share the queues: 1, or those of a cluster.
+    pub masters: usize,
     /// Its version: `7.0.15`.
     pub version: String,
     /// What it does when memory is full. Only `noeviction` keeps jobs safe.
@@ -33,12 +35,12 @@ pub struct RedisInfo {
 }
 
 impl Queues {
-    /// Connects when first used, and again whenever the connection breaks.
+    /// Connects when first used, and again whenever the connection breaks or another server becomes the master.
     pub fn new(config: &RedisConfig) -> Result<Self, QueueError> {
-        let client = Client::open(config.url.as_str()).map_err(QueueError::Url)?;
-        let link = Link::new(&client, config.response_timeout)?;
+        let deployment = url::read(&config.url).map_err(QueueError::Url)?;
+        let link = Link::new(&deployment, config.response_timeout);
         Ok(Self {
-            client,
+            deployment,
             link,
             config: config.clone(),
             scripts: Scripts::new(),
@@ -59,30 +61,38 @@ impl Queues {
         self.clock_shift.forward(time);
     }
 
-    /// Asks the server who it is.
+    /// Asks every master who it is.
     pub async fn info(&self) -> Result<RedisInfo, QueueError> {
-        let mut lent = self.link.lend();
-        let answer = redis::cmd("INFO").query_async::<InfoDict>(&mut lent.redis).await;
-        let info = self.link.heard(&lent, answer)?;
-        let text = |name: &str| info.get::<String>(name).unwrap_or_default();
+        let mut infos = Vec::new();
+        for mut lent in self.link.lend_all().await? {
+            let answer = redis::cmd("INFO").query_async::<InfoDict>(&mut lent.redis).await;
+            infos.push(self.link.heard(&lent, answer)?);
+        }
+        let texts =
+            |name: &str| infos.iter().map(|info| info.get::<String>(name).unwrap_or_default()).collect::<Vec<_>>();
+        let mode = texts("redis_mode").concat();
+        if let (Deployment::Server(_), "cluster" | "sentinel") = (&self.deployment, mode.as_str()) {
+            let error = (ErrorKind::InvalidClientConfig, "it names one server, whose mode is another", mode);
+            return Err(QueueError::Url(error.into()));
+        }
+        let policies = texts("maxmemory_policy");
+        let worst = policies.iter().find(|policy| *policy != "noeviction").or(policies.first());
         Ok(RedisInfo {
-            version: text("redis_version"),
-            maxmemory_policy: text("maxmemory_policy"),
-            append_only: text("aof_enabled") == "1",
+            masters: infos.len(),
+            version: texts("redis_version").into_iter().next().unwrap_or_default(),
+            maxmemory_policy: worst.cloned().unwrap_or_default(),
+            append_only: texts("aof_enabled").iter().all(|enabled| enabled == "1"),
         })
     }
 
-    /// A connection of its own for a command that blocks, whose answer may take `longest`.
-    pub(crate) async fn blocking(&self, longest: Duration) -> Result<MultiplexedConnection, QueueError> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.config.response_timeout))
-            // Shorter than the pop, it would kill the pop.
-            .set_response_timeout(Some(longest + self.config.response_timeout));
-        Ok(self.client.get_multiplexed_async_connection_with_config(&config).await?)
+    /// A connection of its own for a command that blocks on `key`, whose answer may take `longest`.
+    pub(crate) async fn blocking(&self, key: &str, longest: Duration) -> Result<MultiplexedConnection, QueueError> {
+        // A patience shorter than the pop would kill the pop.
+        self.link.dedicated(key, longest + self.config.response_timeout).await
     }
 
     /// A connection of its own, for another runtime or another patience.
-    pub(crate) fn separate(&self, patience: Duration) -> Result<Link, QueueError> {
-        Link::new(&self.client, patience)
+    pub(crate) fn separate(&self, patience: Duration) -> Link {
+        Link::new(&self.deployment, patience)
     }
 }

@@ -46,10 +46,7 @@ impl Fetcher {
     pub(crate) async fn run(self) {
         // A claim that is given up on is carried out all the same, and its jobs are leased to nobody. So it is waited for
         // as long as those leases would last.
-        let link = match self.queue.queues.separate(self.queue.patience(self.lease)) {
-            Ok(link) => link,
-            Err(error) => return error!(queue = self.queue.name(), %error, "no jobs can be fetched"),
-        };
+        let link = self.queue.queues.separate(self.queue.patience(self.lease));
         let mut ear = Ear::default();
         let mut pause = Duration::from_millis(50);
         loop {
@@ -157,7 +154,7 @@ impl Fetcher {
             return Ok(());
         }
         if ear.connection.is_none() {
-            ear.connection = Some(self.queue.queues.blocking(LONGEST_POP).await?);
+            ear.connection = Some(self.queue.queues.blocking(&self.queue.key("wake"), LONGEST_POP).await?);
         }
         if let Some(connection) = &ear.connection {
             let mut connection = connection.clone();

@@ -31,10 +31,7 @@ impl LeaseKeeper {
 async fn keep(queue: Queue, in_hand: Arc<InHand>, lease: Duration) {
     // A connection belongs to the runtime that made it; sharing the workers' would tie us to their fate.
     // An answer that comes late must leave time for another try.
-    let link = match queue.queues.separate(lease / 4) {
-        Ok(link) => link,
-        Err(error) => return warn!(%error, "leases cannot be renewed"),
-    };
+    let link = queue.queues.separate(lease / 4);
     // At least once a second, for the sake of jobs that are to be cancelled while they run.
     let mut tick = tokio::time::interval((lease / 3).min(Duration::from_secs(1)));
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

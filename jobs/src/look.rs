@@ -200,7 +200,7 @@ impl Queue {
         let mut get = redis::cmd("HGET");
         get.arg(self.key("unique")).arg(unique_key(kind, key));
         let link = &self.queues.link;
-        let mut lent = link.lend();
+        let mut lent = link.lend(&self.key("wake")).await?;
         let answer = get.query_async::<Option<String>>(&mut lent.redis).await;
         let holder = link.heard(&lent, answer)?;
         Ok(holder.and_then(|holder| holder.split(' ').next()?.parse().ok()))

@@ -70,7 +70,7 @@ impl Queue {
         link: &Link,
         call: &ScriptInvocation<'_>,
     ) -> Result<T, QueueError> {
-        let mut lent = link.lend();
+        let mut lent = link.lend(&self.key("wake")).await?;
         let answer = call.invoke_async(&mut lent.redis).await;
         link.heard(&lent, answer)
     }
@@ -96,7 +96,7 @@ impl Queue {
         let mut unlink = redis::cmd("UNLINK");
         unlink.arg(self.keys.all());
         let link = &self.queues.link;
-        let mut lent = link.lend();
+        let mut lent = link.lend(&self.key("wake")).await?;
         let answer = unlink.query_async(&mut lent.redis).await;
         link.heard(&lent, answer)
     }
@@ -119,7 +119,7 @@ impl Queue {
     /// A moment of this queue's own clock, which is that of Redis.
     pub async fn now(&self) -> Result<DateTime<Utc>, QueueError> {
         let link = &self.queues.link;
-        let mut lent = link.lend();
+        let mut lent = link.lend(&self.key("wake")).await?;
         let answer = redis::cmd("TIME").query_async::<(i64, i64)>(&mut lent.redis).await;
         let (seconds, micros) = link.heard(&lent, answer)?;
         Ok(crate::new_job::from_millis(seconds * 1_000 + micros / 1_000 + self.queues.clock_shift.millis()))

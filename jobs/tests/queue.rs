@@ -6,6 +6,8 @@
 mod bench;
 #[path = "queue/cancelling.rs"]
 mod cancelling;
+#[path = "queue/cluster.rs"]
+mod cluster;
 #[path = "queue/entering.rs"]
 mod entering;
 #[path = "queue/faults.rs"]
@@ -16,6 +18,8 @@ mod full;
 mod leases;
 #[path = "queue/order.rs"]
 mod order;
+#[path = "queue/sentinel.rs"]
+mod sentinel;
 #[path = "queue/stopping.rs"]
 mod stopping;
 #[path = "queue/verdicts.rs"]

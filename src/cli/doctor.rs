@@ -73,14 +73,15 @@ async fn kafka(servers: &Servers) -> Finding {
 
 async fn redis(servers: &Servers) -> Finding {
     let result = match tokio::time::timeout(PATIENCE, servers.queues.info()).await {
-        Ok(Ok(info)) if info.maxmemory_policy != "noeviction" => Err((
-            format!("version {}, maxmemory-policy {}", info.version, info.maxmemory_policy),
-            "it may throw jobs away: CONFIG SET maxmemory-policy noeviction".to_owned(),
-        )),
         Ok(Ok(info)) => {
-            let advice = (!info.append_only)
-                .then(|| "without an append-only file a crash loses jobs: CONFIG SET appendonly yes".to_owned());
-            Ok((format!("version {}, noeviction", info.version), advice))
+            let masters = if info.masters > 1 { format!(", {} masters", info.masters) } else { String::new() };
+            let said = format!("version {}{masters}, maxmemory-policy {}", info.version, info.maxmemory_policy);
+            if info.maxmemory_policy == "noeviction" {
+                let advice = "without an append-only file a crash loses jobs: CONFIG SET appendonly yes";
+                Ok((said, (!info.append_only).then(|| advice.to_owned())))
+            } else {
+                Err((said, "it may throw jobs away: CONFIG SET maxmemory-policy noeviction".to_owned()))
+            }
         }
         Ok(Err(error)) => Err((error.to_string(), "is it up, and redis.url (MILLGATE_REDIS_URL) right?".to_owned())),
         Err(_) => Err((format!("no answer within {PATIENCE:?}"), "is it paused or overloaded?".to_owned())),

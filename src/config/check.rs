@@ -18,6 +18,8 @@ const MECHANISMS: &[&str] = &["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"];
 const COMPRESSIONS: &[&str] = &["none", "gzip", "snappy", "lz4", "zstd"];
 const OFFSET_RESETS: &[&str] = &["earliest", "latest", "error"];
 const ASSIGNMENTS: &[&str] = &["cooperative-sticky", "range", "roundrobin"];
+const REDIS: &[&str] =
+    &["redis://", "rediss://", "redis+cluster://", "rediss+cluster://", "redis+sentinel://", "rediss+sentinel://"];
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -59,7 +61,7 @@ fn values(config: &Config) -> Vec<Row> {
         ("kafka.delivery_timeout", at_least(kafka.delivery_timeout, MILLISECOND)),
         ("kafka.session_timeout", at_least(kafka.session_timeout, MILLISECOND)),
         ("kafka.rebalance_timeout", at_least(kafka.rebalance_timeout, MILLISECOND)),
-        ("redis.url", url(&redis.url, &["redis://", "rediss://"])),
+        ("redis.url", url(&redis.url, REDIS)),
         ("redis.response_timeout", at_least(redis.response_timeout, MILLISECOND)),
         ("postgres.url", url(&postgres.url, &["postgres://", "postgresql://"])),
         ("postgres.schema", schema(&postgres.schema)),

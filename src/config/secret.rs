@@ -69,6 +69,11 @@ mod tests {
         for (url, shown) in [
             ("redis://127.0.0.1:6379/0", "redis://127.0.0.1:6379/0"),
             ("redis://:pw@cache:6379", "redis://:***@cache:6379"),
+            ("redis+cluster://:pw@one:7000,two:7000", "redis+cluster://:***@one:7000,two:7000"),
+            (
+                "redis+sentinel://u:pw@one,two/m?sentinel_password=p",
+                "redis+sentinel://u:***@one,two/m?sentinel_password=***",
+            ),
             ("smtp://shop:p%40w@mail:25", "smtp://shop:***@mail:25"),
             // Unescaped `@` and `/`: no URL, but still a password.
             ("postgres://u:p@/w@db/shop", "postgres://u:***@db/shop"),

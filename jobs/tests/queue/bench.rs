@@ -40,6 +40,11 @@ pub(crate) fn jobs(count: usize) -> Vec<NewJob> {
     (0..count).map(|n| job(n, JobOptions::default())).collect()
 }
 
+/// Jobs with ids of their own.
+pub(crate) fn named(count: usize) -> Vec<NewJob> {
+    jobs(count).into_iter().enumerate().map(|(n, job)| job.with_id(n.to_string())).collect()
+}
+
 /// So many seconds after a moment in 2023.
 pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(1_700_000_000 + seconds, 0).unwrap()
@@ -67,7 +72,10 @@ impl Bench {
     }
 
     pub(crate) fn on(server: &RedisServer) -> Self {
-        let config = server.config("queue");
+        Self::at(server.config("queue"))
+    }
+
+    pub(crate) fn at(config: RedisConfig) -> Self {
         Self { queue: queue(&config), config, space: None }
     }
 

@@ -6,7 +6,7 @@ use millgate_jobs::{Enqueued, JobOptions, NewJob, unique};
 use millgate_testkit::wait_until;
 
 use crate::{
-    bench::{Bench, Play, SOON, at, job, jobs},
+    bench::{Bench, Play, SOON, at, job, named},
     worker::Settings,
 };
 
@@ -101,7 +101,7 @@ async fn a_dead_job_frees_its_unique_key() {
 #[tokio::test]
 async fn many_enter_in_order_and_in_parallel() {
     let bench = Bench::new();
-    let all: Vec<_> = jobs(1_000).into_iter().enumerate().map(|(n, job)| job.with_id(n.to_string())).collect();
+    let all = named(1_000);
     // The same from two sides at once: two bridges during a rebalance.
     let (one, two) = tokio::join!(bench.queue.enqueue(&all), bench.queue.enqueue(&all));
     let (one, two) = (one.unwrap(), two.unwrap());

@@ -14,24 +14,24 @@ use crate::{
     worker::{Settings, Worker},
 };
 
-const JOBS: u64 = 500;
+pub(crate) const JOBS: u64 = 500;
 
 /// How often each job ran.
 #[derive(Clone, Default)]
-struct Runs(Arc<Mutex<HashMap<String, u32>>>);
+pub(crate) struct Runs(Arc<Mutex<HashMap<String, u32>>>);
 
 impl Runs {
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.lock().unwrap().len()
     }
 
-    fn repeated(&self) -> usize {
+    pub(crate) fn repeated(&self) -> usize {
         self.0.lock().unwrap().values().filter(|runs| **runs > 1).count()
     }
 }
 
 /// Two workers that take a while for each job.
-fn workers(bench: &Bench, lease: Duration) -> ([Worker; 2], Runs) {
+pub(crate) fn workers(bench: &Bench, lease: Duration) -> ([Worker; 2], Runs) {
     let runs = Runs::default();
     let worker = || {
         let runs = runs.clone();
@@ -44,7 +44,7 @@ fn workers(bench: &Bench, lease: Duration) -> ([Worker; 2], Runs) {
     ([worker(), worker()], runs)
 }
 
-async fn all_done(bench: &Bench, workers: [Worker; 2], runs: &Runs) -> QueueStats {
+pub(crate) async fn all_done(bench: &Bench, workers: [Worker; 2], runs: &Runs) -> QueueStats {
     bench.until("all are done", |stats| stats.done() == JOBS).await;
     for worker in workers {
         worker.stop().await;

@@ -18,7 +18,13 @@ fn a_value_must_make_sense_by_itself() {
             "\"plain\"",
             "expected one of SCRAM-SHA-256, SCRAM-SHA-512, PLAIN, found \"plain\"; did you mean PLAIN?",
         ),
-        ("redis", "url", "\"cache:6379\"", "must be a URL that begins with redis:// or rediss://"),
+        (
+            "redis",
+            "url",
+            "\"cache:6379\"",
+            "must be a URL that begins with redis:// or rediss:// or redis+cluster:// or rediss+cluster:// or \
+             redis+sentinel:// or rediss+sentinel://",
+        ),
         ("postgres", "schema", "\"a;drop\"", "use lower-case letters, digits and `_`, and no digit at the start"),
         ("bridge", "dead_letter_topic", "\"dead letters\"", TOPIC),
     ] {

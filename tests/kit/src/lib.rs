@@ -3,8 +3,8 @@
 //! - What every test shares, each in a corner of its own: [`KafkaSpace`] (topics under a prefix),
 //!   [`RedisSpace`] (keys under a prefix), [`Database`] (a schema), all on the servers that
 //!   `make services-up` starts.
-//! - What a test has to itself, to kill and to freeze: [`RedisServer`], [`KafkaServer`],
-//!   [`SmtpServer`], and [`Binary`] for programs of our own.
+//! - What a test has to itself, to kill and to freeze: [`RedisServer`], several of them as [`RedisCluster`] or
+//!   behind [`RedisSentinel`], [`KafkaServer`], [`SmtpServer`], and [`Binary`] for programs of our own.
 //! - What stands between a client and its server, to cut or to stall: [`Proxy`].
 //! - Waiting for what should come true, and saying what did not: [`wait_until`], [`wait_for`].
 //!
@@ -30,6 +30,8 @@ mod mail;
 mod names;
 mod port;
 mod proxy;
+mod redis_cluster;
+mod redis_sentinel;
 mod redis_server;
 mod redis_space;
 mod smtp_server;
@@ -47,6 +49,8 @@ pub use mail::Mail;
 pub use names::unique;
 pub use port::free_port;
 pub use proxy::Proxy;
+pub use redis_cluster::RedisCluster;
+pub use redis_sentinel::RedisSentinel;
 pub use redis_server::RedisServer;
 pub use redis_space::RedisSpace;
 pub use smtp_server::SmtpServer;

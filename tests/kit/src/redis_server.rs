@@ -14,6 +14,7 @@ const START: Duration = Duration::from_secs(20);
 pub struct RedisServer {
     port: u16,
     folder: Folder,
+    options: Vec<String>,
     process: Mutex<Option<Child>>,
 }
 
@@ -27,8 +28,19 @@ impl RedisServer {
 
     /// Chooses the port, and leaves the server down until [`restart`](Self::restart).
     pub fn start_later() -> Self {
+        Self::with_options([])
+    }
+
+    /// The same, with options of `redis-server` besides the usual ones.
+    pub(crate) fn with_options(options: impl IntoIterator<Item = String>) -> Self {
         logs();
-        Self { port: free_port(), folder: Folder::new("redis"), process: Mutex::default() }
+        let options = options.into_iter().collect();
+        Self { port: free_port(), folder: Folder::new("redis"), options, process: Mutex::default() }
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// `127.0.0.1:port`.
@@ -63,6 +75,7 @@ impl RedisServer {
             command.args(["--bind", "127.0.0.1", "--port", &port, "--save", ""]);
             command.args(["--appendonly", "yes", "--appendfsync", "everysec"]);
             command.args(["--maxmemory-policy", "noeviction"]).arg("--dir").arg(self.folder.path());
+            command.args(&self.options);
         });
         wait_until("Redis starts", START, async || {
             assert!(process.is_running(), "Redis ended: {}", process.output());
@@ -70,6 +83,11 @@ impl RedisServer {
         })
         .await;
         *self.process.lock().unwrap() = Some(process);
+    }
+
+    /// Whether it was started and not killed.
+    pub fn is_up(&self) -> bool {
+        self.process.lock().unwrap().is_some()
     }
 
     /// SIGSTOP: connections stay open, and nothing is answered.
@@ -90,6 +108,20 @@ impl RedisServer {
             of("aof_buffer_length") == 0 && of("aof_pending_bio_fsync") == 0
         })
         .await;
+    }
+
+    /// Waits until a replica has all that it has acknowledged. Writes `mark`, since Redis waits for what its asker wrote.
+    pub async fn replicated(&self, mark: &str) {
+        let mut pipeline = redis::pipe();
+        pipeline.cmd("SET").arg(mark).arg("").ignore().cmd("WAIT").arg(1).arg(START.as_millis().to_string());
+        let mut connection = redis_space::connect(&self.config("")).await;
+        let (replicas,): (u32,) = pipeline.query_async(&mut connection).await.unwrap();
+        assert!(replicas > 0, "no replica has it");
+    }
+
+    /// What it says of itself in a section of `INFO`.
+    pub async fn info(&self, section: &str) -> InfoDict {
+        self.command(&["INFO", section]).await
     }
 
     /// Lets it have that much memory, in bytes; 0 is no limit.

@@ -3,7 +3,7 @@
 use std::{thread, time::Duration};
 
 use millgate_jobs::{Queues, RedisConfig};
-use redis::{AsyncConnectionConfig, Client, FromRedisValue};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConnection};
 
 use crate::{address, logs, unique};
 
@@ -66,13 +66,17 @@ impl RedisSpace {
     }
 }
 
-pub(crate) async fn command<T: FromRedisValue>(config: &RedisConfig, words: &[&str]) -> T {
+pub(crate) async fn connect(config: &RedisConfig) -> MultiplexedConnection {
     let client = Client::open(config.url.as_str()).unwrap();
     // What the client has for a default is shorter than the pauses of a machine that is busy with tests.
     let settings =
         AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
     let connection = client.get_multiplexed_async_connection_with_config(&settings).await;
-    let mut connection = connection.unwrap_or_else(|error| panic!("{}: {error}", config.url));
+    connection.unwrap_or_else(|error| panic!("{}: {error}", config.url))
+}
+
+pub(crate) async fn command<T: FromRedisValue>(config: &RedisConfig, words: &[&str]) -> T {
+    let mut connection = connect(config).await;
     let mut command = redis::cmd(words[0]);
     let answer = command.arg(&words[1..]).query_async(&mut connection).await;
     answer.unwrap_or_else(|error| panic!("{words:?}: {error}"))
