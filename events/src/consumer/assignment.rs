@@ -237,7 +237,6 @@ mod tests {
             match order {
                 Order::Settled(place, next) => assignment.settled(&place, next),
                 Order::Abandoned(place, first) => assignment.abandoned(&place, first),
-                Order::Close => {}
             }
         }
     }

@@ -261,6 +261,19 @@ async fn what_is_dropped_of_the_other_paused_partition_comes_again_first() {
     drop_during_a_rebalance(1, 1_000).await;
 }
 
+/// Else it would go on polling, and hold its partitions for as long as its process lives.
+#[tokio::test]
+async fn a_member_that_is_dropped_leaves_the_group() {
+    let space = space(1).await;
+    put_numbers(&space, 0, 0..10).await;
+    let mut first = Consumer::start(ConsumerConfig { batch_size: 5, ..consuming(space.config()) }).unwrap();
+    next(&mut first).await.token.settle();
+    drop(first);
+    let mut second = consumer(&space);
+    assert_eq!(numbers(&mut second, 5).await, (5..10).collect::<Vec<_>>());
+    second.close().await.unwrap();
+}
+
 /// The client remembers a pause even while the partition is another's.
 #[tokio::test]
 async fn a_paused_partition_that_was_taken_away_and_comes_back_is_read_again() {
