@@ -15,7 +15,7 @@ impl Keys {
     /// (sorted sets of ids: by priority and age, by time due, by lease end, by next burial), `seen`
     /// (sorted set of ids by when they are forgotten), `unique` (hash key → id), `cancelled` (sorted set of
     /// unique keys by the time up to which they are cancelled), `cancels` (the same by when that is forgotten),
-    /// `counts` (hash), `seq` (number), `wake` (list).
+    /// `counts` (hash), `seq` (number), `wake` (list), `schedules` (hash name → schedule).
     pub(crate) fn name(&self, part: &str) -> String {
         format!("{}:{part}", self.base)
     }

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The keys that every script gets, in this order; `lua/prelude.lua` names them.
-const QUEUE_KEYS: [&str; 13] = [
+const QUEUE_KEYS: [&str; 14] = [
     "jobs",
     "run",
     "wait",
@@ -28,6 +28,7 @@ const QUEUE_KEYS: [&str; 13] = [
     "counts",
     "seq",
     "wake",
+    "schedules",
 ];
 
 /// Jobs in one call of a script: enough to amortise the round trip, few enough not to hold Redis up.
@@ -97,7 +98,7 @@ impl Queue {
         self.keys.name(part)
     }
 
-    fn prepare<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
+    pub(crate) fn prepare<'a>(&self, script: &'a Script) -> ScriptInvocation<'a> {
         let mut call = script.prepare_invoke();
         for part in QUEUE_KEYS {
             call.key(self.keys.name(part));
@@ -105,7 +106,7 @@ impl Queue {
         call
     }
 
-    async fn run<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, QueueError> {
+    pub(crate) async fn run<T: FromRedisValue>(&self, call: &ScriptInvocation<'_>) -> Result<T, QueueError> {
         self.run_on(&self.queues.link, call).await
     }
 
