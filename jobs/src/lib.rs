@@ -1,7 +1,7 @@
 //! What to do: a job queue on Redis.
 //!
 //! [`Job`] is a kind of work, [`Queue`] the place where jobs wait, and [`QueueBackend`] hands them to an
-//! apalis worker under a lease. All state of a queue changes in Lua scripts, one atomic step each.
+//! apalis worker under a lease. A [`Schedule`] puts jobs in by the clock. All state of a queue changes in Lua scripts, one atomic step each.
 
 mod backend;
 mod backoff;
@@ -19,6 +19,7 @@ mod lease_keeper;
 mod link;
 mod new_job;
 mod queue;
+mod schedule;
 mod script;
 mod settler;
 mod stats;
@@ -35,5 +36,6 @@ pub use failure::{ErrorCode, Failure};
 pub use job::Job;
 pub use new_job::{JobOptions, NewJob, delay, priority, unique};
 pub use queue::{Cancel, Enqueued, Queue};
+pub use schedule::{CatchUp, Due, Schedule, ScheduleError, ScheduleState, Scheduler, Schedules, Turn};
 pub use stats::{KindCounts, QueueStats};
 pub use verdict::Verdict;

@@ -18,6 +18,8 @@ pub(crate) struct All {
     pub(crate) keep_dead: Script,
     pub(crate) drop_dead: Script,
     pub(crate) stats: Script,
+    pub(crate) schedule: Script,
+    pub(crate) tick: Script,
 }
 
 impl Scripts {
@@ -33,6 +35,8 @@ impl Scripts {
             keep_dead: script(include_str!("lua/keep_dead.lua")),
             drop_dead: script(include_str!("lua/drop_dead.lua")),
             stats: script(include_str!("lua/stats.lua")),
+            schedule: script(concat!(include_str!("lua/stand_in.lua"), include_str!("lua/schedule.lua"))),
+            tick: script(concat!(include_str!("lua/stand_in.lua"), include_str!("lua/tick.lua"))),
         }))
     }
 }
