@@ -64,7 +64,9 @@ impl Scheduler {
         let mut failures = 0;
         info!(queues = self.schedules.queues.len(), "scheduler starts");
         loop {
-            let nap = match self.turn().await {
+            // To be dropped in the middle does no harm: Redis does a step wholly or not at all.
+            let Some(turn) = stop.run_until_cancelled(self.turn()).await else { return };
+            let nap = match turn {
                 Ok(turn) => {
                     failures = 0;
                     let left = turn.next.map(|next| (next - turn.now).to_std().unwrap_or_default());

@@ -31,8 +31,9 @@ impl Timing {
         // When the clock shows a time for the first of two times, it will also show again what it has shown already.
         match self.zone.from_local_datetime(&local) {
             LocalResult::Ambiguous(first, second) if self.expression.is_every_hour() && first == time => {
-                let shown = self.expression.times_after(local - (second - first)).take_while(|shown| *shown <= local);
-                next.into_iter().chain(shown.filter_map(first_after).next()).min()
+                let mut shown =
+                    self.expression.times_after(local - (second - first)).take_while(|shown| *shown <= local);
+                next.into_iter().chain(shown.find_map(first_after)).min()
             }
             _ => next,
         }
