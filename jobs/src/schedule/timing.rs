@@ -25,18 +25,27 @@ pub(crate) struct Timing {
 impl Timing {
     /// The first tick after `time`; `None` if there is none before the year 2101.
     pub(crate) fn next_after(&self, time: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let local = self.zone.from_utc_datetime(&time.naive_utc()).naive_local();
+        let local = self.shown_at(time);
         let first_after = |local| self.instants(local).into_iter().flatten().find(|instant| *instant > time);
         let next = self.expression.times_after(local).find_map(first_after);
-        // When the clock shows a time for the first of two times, it will also show again what it has shown already.
         match self.zone.from_local_datetime(&local) {
-            LocalResult::Ambiguous(first, second) if self.expression.is_every_hour() && first == time => {
+            // The clock will be put back, and show again what it has shown already: unless `next` comes before that.
+            LocalResult::Ambiguous(first, second)
+                if self.expression.is_every_hour()
+                    && first == time
+                    && !next.is_some_and(|next| next < second && self.shown_at(next) - local == next - time) =>
+            {
                 let mut shown =
                     self.expression.times_after(local - (second - first)).take_while(|shown| *shown <= local);
                 next.into_iter().chain(shown.find_map(first_after)).min()
             }
             _ => next,
         }
+    }
+
+    /// What the wall clock shows.
+    fn shown_at(&self, time: DateTime<Utc>) -> NaiveDateTime {
+        time.with_timezone(&self.zone).naive_local()
     }
 
     /// The instants that a time of the wall clock stands for, in order.
