@@ -200,3 +200,34 @@ where
         Ok((add(app, loaded.app), configuration))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::servers::Servers;
+
+    #[derive(Serialize, Deserialize, millgate_derive::Job)]
+    #[job(queue = "reports")]
+    struct NightlyReport {}
+
+    fn refused(app: App) -> String {
+        Servers::new(app, Config::default()).err().unwrap().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_wrong_schedule_keeps_the_program_from_starting() {
+        let app = || App::new("reports").schedule("nightly", "0 3 * * *", "Europe/Berlin", NightlyReport {});
+        let twice = refused(app().schedule("nightly", "@daily", "UTC", NightlyReport {}));
+        assert!(twice.contains("there is a schedule `nightly` in queue reports already"), "{twice}");
+        let never = refused(app().schedule("leap", "0 0 30 2 *", "UTC", NightlyReport {}));
+        assert!(never.contains("schedule leap: `0 0 30 2 *` never fires"), "{never}");
+        let servers = Servers::new(app(), Config::default()).unwrap();
+        let unhandled = servers.scheduler().err().unwrap().to_string();
+        assert!(
+            unhandled.contains("schedule nightly makes jobs of kind nightly-report, which no handler does"),
+            "{unhandled}"
+        );
+    }
+}

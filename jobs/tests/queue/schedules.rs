@@ -326,7 +326,8 @@ async fn the_code_has_the_last_word_on_its_own_schedules_but_a_pause_stays() {
         assert!(matches!(refused, Err(ScheduleError::InCode { .. })), "{refused:?}");
     }
     // Back in the code, and still paused.
-    keeper.declare("shop", &[one.clone(), two]).await.unwrap();
+    let mut scheduler = Scheduler::new(keeper.clone()).declaring("shop", vec![one.clone(), two]);
+    assert_eq!(scheduler.turn().await.unwrap().fired, 0);
     assert_eq!(turn(&bench, ahead + MINUTE).await.0, 1);
     keeper.resume("two").await.unwrap();
     assert_eq!(turn(&bench, ahead + 2 * MINUTE).await.0, 2);
