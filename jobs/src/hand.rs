@@ -51,8 +51,7 @@ impl Hand {
     /// Makes all leases last their time anew. Jobs whose leases are lost or that are to stop learn it by
     /// [`Claimed::lost`].
     pub async fn renew(&self) -> Result<(), QueueError> {
-        let (lost, stopped) =
-            self.queue.renew(&self.queue.queues.link, &self.in_hand.tokens(), self.lease).await?;
+        let (lost, stopped) = self.queue.renew(&self.queue.queues.link, &self.in_hand.tokens(), self.lease).await?;
         self.in_hand.lose(&lost.iter().map(String::as_str).collect::<HashSet<_>>());
         self.in_hand.stop(&stopped);
         Ok(())
