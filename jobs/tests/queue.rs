@@ -16,6 +16,8 @@ mod full;
 mod leases;
 #[path = "queue/order.rs"]
 mod order;
+#[path = "queue/soak.rs"]
+mod soak;
 #[path = "queue/stopping.rs"]
 mod stopping;
 #[path = "queue/verdicts.rs"]
