@@ -13,19 +13,19 @@ use crate::{
 pub struct Hand {
     queue: Queue,
     lease: Duration,
-    in_hand: InHand,
+    runs: InHand,
 }
 
 impl Hand {
     /// A worker on a queue, whose leases last `lease`.
     pub fn new(queue: &Queue, lease: Duration) -> Self {
-        Self { queue: queue.clone(), lease, in_hand: InHand::new(0) }
+        Self { queue: queue.clone(), lease, runs: InHand::new(0) }
     }
 
     /// Leases out up to `most` jobs. Those that cannot be read are dead by that, and not among them.
     pub async fn claim(&self, most: usize) -> Result<Vec<Claimed>, QueueError> {
         let claim = self.queue.claim(&self.queue.queues.link, most, self.lease).await?;
-        self.in_hand.take(claim.jobs.iter().map(|job| &job.hold));
+        self.runs.take(claim.jobs.iter().map(|job| &job.hold));
         if !claim.unreadable.is_empty() {
             let dead = |(hold, failure)| Settlement { run: 0, hold, verdict: Verdict::Dead { failure } };
             let mut dead: Vec<_> = claim.unreadable.into_iter().map(dead).collect();
@@ -38,22 +38,22 @@ impl Hand {
     /// before. After an error it is not known whether they did: the same call again does no harm.
     pub async fn settle(&self, results: &[(Claimed, Verdict)]) -> Result<usize, QueueError> {
         let settled = |(job, verdict): &(Claimed, Verdict)| Settlement {
-            run: self.in_hand.number(&job.hold),
+            run: self.runs.number(&job.hold),
             hold: job.hold.clone(),
             verdict: verdict.clone(),
         };
         let mut settlements: Vec<_> = results.iter().map(settled).collect();
         let late = self.queue.settle(&mut settlements).await?;
-        self.in_hand.release(settlements.into_iter().map(|settlement| settlement.run));
+        self.runs.release(settlements.into_iter().map(|settlement| settlement.run));
         Ok(late)
     }
 
     /// Makes all leases last their time anew. Jobs whose leases are lost or that are to stop learn it by
     /// [`Claimed::lost`].
     pub async fn renew(&self) -> Result<(), QueueError> {
-        let (lost, stopped) = self.queue.renew(&self.queue.queues.link, &self.in_hand.tokens(), self.lease).await?;
-        self.in_hand.lose(&lost.iter().map(String::as_str).collect::<HashSet<_>>());
-        self.in_hand.stop(&stopped);
+        let (lost, stopped) = self.queue.renew(&self.queue.queues.link, &self.runs.tokens(), self.lease).await?;
+        self.runs.lose(&lost.iter().map(String::as_str).collect::<HashSet<_>>());
+        self.runs.stop(&stopped);
         Ok(())
     }
 }

@@ -25,7 +25,7 @@ impl Walk {
         };
         let taken = self.queue.cancel(&[cancel]).await.unwrap();
         let now = self.moment().await;
-        self.say(format!("cancel {key:?} before {time}: {taken}"));
+        self.say(&format!("cancel {key:?} before {time}: {taken}"));
         let expected = self.books.cancel(&key, time, now);
         assert_eq!(taken, usize::from(expected), "of key {key:?}");
     }
@@ -50,7 +50,7 @@ impl Walk {
         let (numbers, keys) = self.some();
         let acted = self.queue.stop(&keys).await.unwrap();
         let now = self.moment().await;
-        self.say(format!("stop {numbers:?}: {acted:?}"));
+        self.say(&format!("stop {numbers:?}: {acted:?}"));
         for (n, acted) in numbers.into_iter().zip(acted) {
             match (self.books.entries[n].state, acted) {
                 (State::Pending, Acted::Well) => self.books.end(n, State::Cancelled, now),
@@ -70,7 +70,7 @@ impl Walk {
         let when = at.map(|at| DateTime::from_timestamp_millis(at).unwrap());
         let acted = self.queue.reschedule(&keys, when).await.unwrap();
         let now = self.moment().await;
-        self.say(format!("reschedule {numbers:?} to {at:?}: {acted:?}"));
+        self.say(&format!("reschedule {numbers:?} to {at:?}: {acted:?}"));
         for (n, acted) in numbers.into_iter().zip(acted) {
             let entry = &mut self.books.entries[n];
             match (entry.state, acted) {
@@ -98,7 +98,7 @@ impl Walk {
         let kept = self.kept(&keys).await;
         let removed = self.queue.remove(&keys).await.unwrap();
         let now = self.moment().await;
-        self.say(format!("remove {numbers:?}: {removed}"));
+        self.say(&format!("remove {numbers:?}: {removed}"));
         let mut expected = kept;
         for n in numbers {
             match self.books.entries[n].state {
@@ -133,7 +133,7 @@ impl Walk {
         notes.progress(50.0).await.unwrap();
         notes.log("half way").await.unwrap();
         self.moment().await;
-        self.say(format!("job {n} notes something"));
+        self.say(&format!("job {n} notes something"));
         if self.books.entries[n].state == State::Active(lease) {
             let view = self.queue.look(&[job.key()]).await.unwrap().remove(0);
             assert_eq!((view.state, view.progress), (JobState::Active, Some(50.0)));
@@ -144,7 +144,7 @@ impl Walk {
     pub(crate) async fn bury(&mut self) {
         if self.random.random_bool(0.3) {
             let (removed, _) = self.queue.prune_dead(true).await.unwrap();
-            self.say(format!("prune: {removed}"));
+            self.say(&format!("prune: {removed}"));
             let keys: Vec<_> = self.dead().into_iter().filter_map(|n| self.books.entries[n].key).collect();
             let left = self.queue.look(&keys).await.unwrap();
             assert_eq!(keys.len() - left.len(), usize::try_from(removed).unwrap());
@@ -159,7 +159,7 @@ impl Walk {
         let dead = self.queue.claim_dead(most, LEASE).await.unwrap();
         let now = self.moment().await;
         let numbers: Vec<_> = dead.iter().map(|dead| serde_json::from_str::<Work>(&dead.payload).unwrap().n).collect();
-        self.say(format!("bury {numbers:?}"));
+        self.say(&format!("bury {numbers:?}"));
         let ready = self.books.count(|entry| entry.state == State::Dead && entry.buried_till < now.0);
         assert!(dead.len() >= most.min(ready), "{} of {ready} dead are given out", dead.len());
         for (n, dead) in numbers.iter().zip(&dead) {
@@ -191,11 +191,11 @@ impl Walk {
         if self.random.random_bool(0.3) {
             self.paused = !self.paused;
             if self.paused {
-                self.queue.pause().await.unwrap()
+                self.queue.pause().await.unwrap();
             } else {
-                self.queue.resume().await.unwrap()
+                self.queue.resume().await.unwrap();
             }
-            return self.say(format!("paused: {}", self.paused));
+            return self.say(&format!("paused: {}", self.paused));
         }
         let mut limits = Limits::default();
         match self.random.random_range(0..12) {
@@ -213,7 +213,7 @@ impl Walk {
         }
         self.queue.limit(&limits).await.unwrap();
         self.starts.clear();
-        self.say(format!("{limits:?}"));
+        self.say(&format!("{limits:?}"));
         self.limits = limits;
     }
 }

@@ -186,10 +186,11 @@ impl Books {
     pub(crate) fn entered(&mut self, n: usize, result: Enqueued, now: Moment) {
         let doors = self.doors(n, now);
         let fits = |door: &&Door| match (door, result) {
-            (Door::Duplicate, Enqueued::Duplicate) | (Door::Cancelled, Enqueued::Cancelled) => true,
+            (Door::Duplicate, Enqueued::Duplicate)
+            | (Door::Cancelled, Enqueued::Cancelled)
+            | (Door::In(_), Enqueued::New(_)) => true,
             // One that another set off has a number in the queue that we may not know.
             (Door::Held(holder), Enqueued::Held(id)) => self.by_key.get(&id).is_none_or(|n| n == holder),
-            (Door::In(_), Enqueued::New(_)) => true,
             _ => false,
         };
         let door = *doors.iter().find(fits).unwrap_or_else(|| {

@@ -24,6 +24,7 @@ pub(crate) enum State {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other, as jobs would have it")]
 pub(crate) struct Entry {
     pub(crate) spec: Spec,
     pub(crate) state: State,

@@ -102,7 +102,7 @@ impl Walk {
 
     /// Everything comes to its end.
     pub(crate) async fn drain(&mut self) {
-        self.say("drain".into());
+        self.say("drain");
         self.queue.resume().await.unwrap();
         self.queue.limit(&Limits::default()).await.unwrap();
         (self.paused, self.limits) = (false, Limits::default());

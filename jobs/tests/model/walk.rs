@@ -77,7 +77,7 @@ impl Walk {
         }
     }
 
-    pub(crate) fn say(&mut self, step: String) {
+    pub(crate) fn say(&mut self, step: &str) {
         if self.steps.len() == SHOWN {
             self.steps.pop_front();
         }
@@ -91,7 +91,7 @@ impl Walk {
     }
 
     pub(crate) async fn pass(&mut self, time: i64) {
-        self.say(format!("{time} ms pass"));
+        self.say(&format!("{time} ms pass"));
         self.queues.pass(Duration::from_millis(time.unsigned_abs()));
         self.moment().await;
     }
@@ -162,7 +162,7 @@ impl Walk {
         let full = self.is_full();
         let results = self.queue.enqueue(&jobs).await;
         let now = self.moment().await;
-        self.say(format!("enqueue {numbers:?}: {results:?}"));
+        self.say(&format!("enqueue {numbers:?}: {results:?}"));
         if full {
             assert!(matches!(results, Err(QueueError::QueueFull(_))), "{results:?}");
             return;
@@ -199,7 +199,7 @@ impl Walk {
         let jobs = members.iter().map(|n| self.books.entries[*n].spec.job(*n)).collect();
         let id = self.queue.enqueue_batch(jobs, &self.books.entries[callback].spec.job(callback)).await.unwrap();
         let now = self.moment().await;
-        self.say(format!("batch {id}: {members:?}, then {callback}"));
+        self.say(&format!("batch {id}: {members:?}, then {callback}"));
         let number = self.books.batches.len();
         let (left, total) = (members.len(), members.len());
         self.books.batches.push(Batch { id, left: left + 1, total, dead: 0, callback, called: false });
@@ -230,7 +230,7 @@ impl Walk {
         self.books.entries[links[0]].following = links[1..].to_vec();
         let results = self.queue.enqueue(&[chain]).await.unwrap();
         let now = self.moment().await;
-        self.say(format!("chain {links:?}: {results:?}"));
+        self.say(&format!("chain {links:?}: {results:?}"));
         self.books.entered(links[0], results[0], now);
     }
 
@@ -245,7 +245,7 @@ impl Walk {
         let jobs = self.hands[hand].claim(most).await.unwrap();
         let now = self.moment().await;
         let numbers: Vec<_> = jobs.iter().map(number).collect();
-        self.say(format!("hand {hand} claims {most}: {numbers:?}"));
+        self.say(&format!("hand {hand} claims {most}: {numbers:?}"));
         for lease in self.books.open_leases() {
             if self.books.leases[lease].till.0 > now.1 {
                 continue;
@@ -253,7 +253,7 @@ impl Walk {
             let keys: Vec<_> = self.books.under(lease).into_iter().filter_map(|n| self.books.entries[n].key).collect();
             let views = self.queue.look(&keys).await.unwrap();
             if self.books.is_lost(lease, &jobs, &views) {
-                self.say(format!("lease {lease} is lost"));
+                self.say(&format!("lease {lease} is lost"));
                 self.books.lose(lease, now);
             }
         }
@@ -356,7 +356,7 @@ impl Walk {
         let late = self.hands[hand].settle(&told).await.unwrap();
         let now = self.moment().await;
         let words: Vec<_> = results.iter().map(|(job, verdict, lease)| (number(job), verdict, *lease)).collect();
-        self.say(format!("settle {words:?}: {late} late"));
+        self.say(&format!("settle {words:?}: {late} late"));
         let mut expected = 0;
         for (job, verdict, lease) in &results {
             expected += usize::from(!self.books.settled(job, *lease, verdict, now));
@@ -382,7 +382,7 @@ impl Walk {
         let hand = self.random.random_range(0..HANDS);
         self.hands[hand].renew().await.unwrap();
         let now = self.moment().await;
-        self.say(format!("hand {hand} renews"));
+        self.say(&format!("hand {hand} renews"));
         for lease in self.books.open_leases() {
             if self.books.leases[lease].hand != Some(hand) {
                 continue;
@@ -403,7 +403,7 @@ impl Walk {
     /// A worker dies: nobody renews its leases, though what it had in hand may still come to be told.
     pub(crate) fn crash(&mut self) {
         let hand = self.random.random_range(0..HANDS);
-        self.say(format!("hand {hand} dies"));
+        self.say(&format!("hand {hand} dies"));
         self.hands[hand] = Hand::new(&self.queue, LEASE);
         for lease in &mut self.books.leases {
             if lease.hand == Some(hand) {
