@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::{BatchOutcome, Queue, QueueError, lease::Hold};
+use crate::{BatchOutcome, JobId, Queue, QueueError, lease::Hold};
 
 /// The event that a job goes back to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +67,11 @@ pub struct Notes {
 }
 
 impl Claimed {
+    /// What its queue calls it.
+    pub fn key(&self) -> JobId {
+        self.hold.id()
+    }
+
     /// The way to say how far it is.
     pub fn notes(&self, queue: &Queue) -> Notes {
         Notes { queue: queue.clone(), hold: self.hold.clone() }

@@ -234,15 +234,20 @@ impl Queue {
 
     async fn act(&self, script: &Script, argument: Option<i64>, ids: &[JobId]) -> Result<Vec<Acted>, QueueError> {
         let mut acted = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(STEP) {
+        while acted.len() < ids.len() {
             let mut call = self.prepare(script);
             if let Some(argument) = argument {
                 call.arg(argument);
             }
-            for id in ids {
+            for id in ids[acted.len()..].iter().take(STEP) {
                 call.arg(id.as_str());
             }
-            for word in self.run::<Vec<String>>(&call).await? {
+            // One a job, from the first on; there may be fewer.
+            let words: Vec<String> = self.run(&call).await?;
+            if words.is_empty() {
+                return Err(QueueError::strange_answer("stop or reschedule", "nothing"));
+            }
+            for word in words {
                 acted.push(match word.as_str() {
                     "cancelled" | "moved" => Acted::Well,
                     "stopping" => Acted::Stopping,

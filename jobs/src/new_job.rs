@@ -170,6 +170,10 @@ pub(crate) struct LuaOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     ow: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    yw: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     u: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uw: Option<u64>,
@@ -271,6 +275,9 @@ impl NewJob {
     }
 
     /// When this job is done, `next` is enqueued, in the same atomic step. Both must be of one queue.
+    ///
+    /// It comes in like any other job: not if its id is known or its unique key is held by then, and what was to follow
+    /// it does not come either.
     #[must_use]
     pub fn then(mut self, next: Self) -> Self {
         let mut next = next;
@@ -346,7 +353,6 @@ impl NewJob {
     fn lua_options(&self, window: Duration) -> LuaOptions {
         let options = &self.options;
         let run_at = self.run_at().map(|at| at.timestamp_millis().max(0));
-        let once = options.once.clone().or_else(|| Some((self.id.clone()?, window)));
         let mut lua = LuaOptions {
             p: self.priority,
             at: run_at,
@@ -356,8 +362,11 @@ impl NewJob {
             c: self.following.iter().map(|next| next.as_following(window)).collect(),
             ..LuaOptions::default()
         };
-        if let Some((key, window)) = once {
-            (lua.o, lua.ow) = (Some(key), Some(millis(window)));
+        if let Some(id) = &self.id {
+            (lua.o, lua.ow) = (Some(id.clone()), Some(millis(window)));
+        }
+        if let Some((key, window)) = &options.once {
+            (lua.y, lua.yw) = (Some(key.clone()), Some(millis(*window)));
         }
         if let Some(unique) = &options.unique {
             lua.u = Some(unique_key(&self.kind, &unique.key));

@@ -1,7 +1,8 @@
 -- ARGV: shift, lease (ms), then tokens
 -- Gives the tokens whose leases have ended, parted by spaces, and the ids of running jobs that are to be cancelled.
 even_if_full()
-call('SET', BEAT, int(now))
+-- After a silence it is a claim that says that Redis is heard again: first it gives those time that did not renew yet.
+if now - (call('GET', BEAT) or now) <= ARGV[2] / 2 then call('SET', BEAT, int(now)) end
 local lost = {}
 for at = 3, #ARGV do
   if call('HEXISTS', CLAIMS, ARGV[at]) == 1 then
