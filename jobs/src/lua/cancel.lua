@@ -17,6 +17,7 @@ for at = 3, #ARGV, 2 do
 end
 write_seq()
 write_counts()
+if stirred then wake() end
 for _, unique in ipairs(call('ZRANGEBYSCORE', CANCELS, '-inf', int(now), 'LIMIT', 0, 500)) do
   call('ZREM', CANCELS, unique)
   call('ZREM', CANCELLED, unique)

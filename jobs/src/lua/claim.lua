@@ -37,7 +37,7 @@ local function rescue(id)
   local options, past = options_of(record), load_past(id)
   if is_cancelled(options) or call('HEXISTS', STOPS, id) == 1 then
     forget(id)
-    if options then let_go(id, options, 'cancelled', true) end
+    if options then let_go(id, options, 'cancelled', not options.r) end
     count('cancelled', kind_of(record))
     return
   end
@@ -49,30 +49,24 @@ local function rescue(id)
   count('rescued', kind_of(record))
 end
 
--- While nobody could speak to Redis no lease could be renewed: their holders get time to do so.
-local beat = tonumber(call('GET', BEAT) or now)
-local silent = now - beat > lease / 2
 if #due == 0 then even_if_full() end
-call('SET', BEAT, int(now))
-local over = call('ZRANGEBYSCORE', LEASES, '-inf', int(now), 'LIMIT', 0, silent and STEP or 1)
-for _, token in ipairs(over) do
-  if silent then
-    call('ZADD', LEASES, int(now + lease / 2), token)
-  else
-    local items, lost = call('HGET', CLAIMS, token) or '', {}
-    save_claim(token, '')
-    for item in each_item(items) do
-      local block, from, to = run_of(item)
-      for place = from or 0, (to or 1) - 1 do lost[#lost + 1] = block and id_in_block(block, place) or item end
-    end
-    for at = #lost, 1, -1 do rescue(lost[at]) end
-    add('active', -#lost)
+local grace = hear(lease)
+-- One lease a call: it may be of many jobs.
+local over = grace <= now and call('ZRANGEBYSCORE', LEASES, '-inf', int(now), 'LIMIT', 0, 1)[1]
+if over then
+  local items, lost = call('HGET', CLAIMS, over) or '', {}
+  save_claim(over, '')
+  for item in each_item(items) do
+    local block, from, to = run_of(item)
+    for place = from or 0, (to or 1) - 1 do lost[#lost + 1] = block and id_in_block(block, place) or item end
   end
+  for at = #lost, 1, -1 do rescue(lost[at]) end
+  add('active', -#lost)
 end
 
-local settings = call('HMGET', SETTINGS, 'paused', 'concurrency', 'rate', 'rate_ms', 'rate_tat', 'ageing_ms')
+local settings = call('HMGET', SETTINGS, 'paused', 'concurrency', 'rate', 'rate_ms', 'starts', 'ageing_ms')
 local paused, limit = settings[1], tonumber(settings[2])
-local wait_ms = -1
+local claimed, wait_ms = 0, -1
 local function look_again_in(ms) if wait_ms < 0 or ms < wait_ms then wait_ms = ms end end
 
 if paused then most = 0 end
@@ -80,16 +74,33 @@ if limit and most > 0 then
   for _, items in ipairs(call('HVALS', CLAIMS)) do limit = limit - jobs_in(items) end
   most = math.max(0, math.min(most, limit))
 end
--- A rate is kept by the generic cell rate algorithm (ITU-T I.371): `rate` jobs in `rate_ms`, which may come at once.
-local rate, rate_ms, tat = tonumber(settings[3]), tonumber(settings[4]), tonumber(settings[5] or 0)
-local too_fast = false
-if rate and most > 0 then
-  tat = math.max(tat, now)
-  local allowed = math.floor((now + rate_ms - tat) * rate / rate_ms + 1e-6)
+-- No stretch of `rate_ms`, wherever it begins, has more than `rate` starts. Starts are remembered in at most some
+-- seventeen groups, each of a sixteenth of that time and forgotten with its last one: `first last many;…`.
+local rate, rate_ms = tonumber(settings[3]), tonumber(settings[4])
+local starts, too_fast = {}, false
+if rate then
+  local allowed = rate
+  for first, last, many in string.gmatch(settings[5] or '', '(%d+) (%d+) (%d+);') do
+    if last + rate_ms > now then
+      starts[#starts + 1] = { first = tonumber(first), last = tonumber(last), many = tonumber(many) }
+      allowed = allowed - many
+    end
+  end
   if allowed < most then
     most, too_fast = math.max(0, allowed), true
-    look_again_in(math.max(1, math.ceil(tat + (allowed + 1) * rate_ms / rate - now - rate_ms)))
+    if starts[1] then look_again_in(math.max(0, starts[1].last + rate_ms - now - beyond)) end
   end
+end
+local function write_starts()
+  local group = starts[#starts]
+  if group and now < group.first + rate_ms / 16 then
+    group.last, group.many = now, group.many + claimed
+  else
+    starts[#starts + 1] = { first = now, last = now, many = claimed }
+  end
+  local text = {}
+  for at, its in ipairs(starts) do text[at] = int(its.first) .. ' ' .. int(its.last) .. ' ' .. int(its.many) .. ';' end
+  call('HSET', SETTINGS, 'starts', table.concat(text))
 end
 
 -- Which line is next: that whose head was made first, each step of priority counting as some time. So high priorities
@@ -97,7 +108,8 @@ end
 local ageing = tonumber(settings[6] or 60000)
 local heads, has_fair = {}, call('EXISTS', FAIR) == 1
 local function fair_head(priority)
-  return call('ZRANGEBYSCORE', FAIR, int(priority * 1e12), '(' .. int((priority + 1) * 1e12), 'WITHSCORES', 'LIMIT', 0, 1)
+  local from, to = int(priority * TURNS), '(' .. int((priority + 1) * TURNS)
+  return call('ZRANGEBYSCORE', FAIR, from, to, 'WITHSCORES', 'LIMIT', 0, 1)
 end
 for priority = 0, 9 do
   heads[priority] = call('LINDEX', KEYS[WAIT + priority], 0) or nil
@@ -120,7 +132,6 @@ local function next_line()
 end
 
 local items, values = {}, {}
-local claimed = 0
 
 local function claim_item(item, id, record, many)
   items[#items + 1] = item
@@ -139,7 +150,7 @@ local function may_run(id, options, record)
   end
   if options.r then
     -- One of its lane in each interval of so many ms; its lane moves on as soon as it starts.
-    local slot = tonumber(call('HGET', HELD, 't' .. options.l) or 0)
+    local slot = tonumber(call('ZSCORE', SEEN, 'l:' .. options.l) or 0)
     if slot > now then
       local past = load_past(id)
       past.k = 1
@@ -147,7 +158,7 @@ local function may_run(id, options, record)
       call('ZADD', DELAYED, int(slot), id)
       return false
     end
-    call('HSET', HELD, 't' .. options.l, int(now + options.r))
+    call('ZADD', SEEN, int(now + options.r), 'l:' .. options.l)
     make_room(options)
   end
   if options.us then free_unique(id, options) end
@@ -189,7 +200,10 @@ local function take_run(line, block)
   if not row or row.next >= row.many then call('LPOP', line) end
 end
 
-while most > 0 do
+-- What was cancelled left its id in line: also of those only so many are passed in one call.
+local passed = 0
+stirred = false
+while most > 0 and passed < 10 * STEP do
   local line, next_at = next_line()
   if not line then break end
   if line >= 10 then
@@ -199,7 +213,7 @@ while most > 0 do
     if call('EXISTS', FAIR) == 0 then
       call('DEL', TAGS)
     else
-      call('HSET', TAGS, priority, int(head[2] - priority * 1e12))
+      call('HSET', TAGS, priority, int(head[2] - priority * TURNS))
     end
     take(head[1])
     heads[line] = fair_head(priority)[1]
@@ -215,6 +229,7 @@ while most > 0 do
         many = many + 1
       end
       call('LPOP', key, many)
+      passed = passed + many
       for at = 1, many do take(ids[at]) end
     end
     heads[line] = call('LINDEX', key, 0) or nil
@@ -227,20 +242,20 @@ if claimed > 0 then
   call('HSET', CLAIMS, token, table.concat(items, ' '))
   call('ZADD', LEASES, int(now + lease), token)
   add('active', claimed)
-  if rate then call('HSET', SETTINGS, 'rate_tat', tat + claimed * rate_ms / rate) end
+  if rate then write_starts() end
 end
 write_seq()
 write_counts()
 
-if next(heads) and not paused and not too_fast and not (limit and limit <= claimed) then
+if (next(heads) or stirred) and not paused and not too_fast and not (limit and limit <= claimed) then
   -- Others may be idle.
   wake()
   wait_ms = 0
 else
-  for _, key in ipairs({ DELAYED, LEASES }) do
-    local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-    if first[2] then look_again_in(math.max(0, first[2] - now - beyond)) end
-  end
+  local due_at = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
+  if due_at then look_again_in(math.max(0, due_at - now - beyond)) end
+  local over_at = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')[2]
+  if over_at then look_again_in(math.max(0, math.max(over_at, grace) - now - beyond)) end
 end
 if not token then return { string.format('%.3f', wait_ms) } end
 return { string.format('%.3f', wait_ms), token, table.concat(items, ' '), unpack(values) }

@@ -32,7 +32,7 @@ local function store(kind, options, priority, record, as_it_came)
   for _, term in ipairs(terms_of(options)) do call('ZADD', INDEX, 0, term .. '\0' .. id) end
   local at = options.at or (options.d and now + options.d)
   if at and at > now then
-    call('ZADD', DELAYED, int(at), id)
+    set_delayed(id, at)
   else
     admit(id, options)
   end
@@ -51,7 +51,9 @@ local function close_in_batch(name, ending)
   if callback and (batch.left <= 0 or ending == 'dead') then
     batch.callback = nil
     local outcome = { id = name, total = batch.total, dead = batch.dead or 0, cancelled = batch.cancelled or 0 }
-    local record = callback.head .. ' ' .. cjson.encode({ b = outcome }) .. '\n' .. callback.payload
+    local more = callback.more or {}
+    more.b = outcome
+    local record = callback.head .. ' ' .. cjson.encode(more) .. '\n' .. callback.payload
     store(callback.kind, callback.options or {}, callback.priority, record)
   end
   if batch.left <= 0 then call('HDEL', BATCHES, name) else call('HSET', BATCHES, name, cjson.encode(batch)) end
@@ -70,11 +72,11 @@ local function unindex(id, options)
   for _, term in ipairs(terms_of(options)) do call('ZREM', INDEX, term .. '\0' .. id) end
 end
 
--- Undoes what hangs on a job that has come to its end: done, cancelled or dead. `admitted`: it counts in its lane.
+-- Undoes what hangs on a job that has come to its end: done, cancelled or dead. `in_lane`: it counts in its lane.
 -- `kept`: its record stays, to be found.
-local function let_go(id, options, ending, admitted, kept)
+local function let_go(id, options, ending, in_lane, kept)
   free_unique(id, options)
-  if admitted and options.l and not options.r then make_room(options) end
+  if in_lane and options.l then make_room(options) end
   if not kept then unindex(id, options) end
   if options.b then close_in_batch(options.b, ending) end
   if ending == 'done' and options.c then
@@ -99,7 +101,7 @@ local function bury(id, record, past)
   call('ZADD', DEAD, int(now), id)
   count('dead', kind_of(record))
   local options = options_of(record)
-  if options then let_go(id, options, 'dead', true, true) end
+  if options then let_go(id, options, 'dead', not options.r, true) end
 end
 
 -- Where a job is: delayed, dead, done, held (its lane is full), active (then also under which token), waiting; or nil.

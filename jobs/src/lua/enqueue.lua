@@ -72,7 +72,7 @@ local function enqueue(kind, record)
   local options = options_of(record)
   local word = with_options(kind, record, options)
   -- A job of a batch that is not taken in has come to its end.
-  if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, 'done') end
+  if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, word == '!' and 'cancelled' or 'done') end
   return word
 end
 
@@ -80,16 +80,16 @@ local at = 4
 while at <= #ARGV do
   local kind, mode, many = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
   at = at + 3
-  if string.byte(mode) == 98 then
-    block(tonumber(string.sub(mode, 2)), many, ARGV[at], ARGV[at + 1])
-    count('enqueued', kind, many)
-    add('waiting', many)
-    at = at + 2
-  elseif mode == 'batch' then
+  if mode == 'batch' then
     call('HSET', BATCHES, kind, ARGV[at])
     at = at + 1
   elseif mode == 'close' then
     close_in_batch(kind, 'done')
+  elseif string.byte(mode) == 98 then
+    block(tonumber(string.sub(mode, 2)), many, ARGV[at], ARGV[at + 1])
+    count('enqueued', kind, many)
+    add('waiting', many)
+    at = at + 2
   else
     for _ = 1, many do
       local record = ARGV[at]

@@ -1,16 +1,27 @@
 -- The lines that jobs wait in: one a priority, one more for tenants, and lanes, of which only some jobs may be under way.
+-- Whether a job may run, now or at another time, that could not before: then an idle worker has to look.
+local stirred = false
+local function set_delayed(id, at)
+  call('ZADD', DELAYED, int(at), id)
+  stirred = true
+end
+
+-- In the tenants' line a job of weight 1 takes 10,000 units, and a priority has so many: a hundred billion jobs of a
+-- tenant, without the line ever being empty.
+local TURNS = 1e15
 local function put_in_line(id, options)
   local priority = nature(id)
   if options and options.t then
     -- Start-time fair queueing (Goyal, Vin, Cheng 1996): a tenant's next job comes 1/weight after its last.
     local field = priority .. ' ' .. options.t
     local tag = math.max(tonumber(call('HGET', TAGS, priority) or 0), tonumber(call('HGET', TAGS, field) or 0))
-    call('ZADD', FAIR, int(priority * 1e12 + tag), id)
-    call('HSET', TAGS, field, int(tag + 1000000 / (options.w or 1)))
+    call('ZADD', FAIR, int(priority * TURNS + tag), id)
+    call('HSET', TAGS, field, int(tag + math.max(1, 10000 / (options.w or 1))))
   else
     call('RPUSH', KEYS[WAIT + priority], id)
   end
   add('waiting', 1)
+  stirred = true
 end
 
 -- In front of all others of its priority: it has waited before.
@@ -18,6 +29,7 @@ local function put_in_front(id, options)
   if options and options.t then return put_in_line(id, options) end
   call('LPUSH', KEYS[WAIT + nature(id)], id)
   add('waiting', 1)
+  stirred = true
 end
 
 -- Lets a job wait for a worker, or first for its turn in its lane: l its name, n how many may be under way.

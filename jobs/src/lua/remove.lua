@@ -22,4 +22,5 @@ for at = 2, #ARGV do
 end
 write_seq()
 write_counts()
+if stirred then wake() end
 return removed

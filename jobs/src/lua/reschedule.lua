@@ -1,7 +1,7 @@
 -- ARGV: shift, when (ms since 1970; 0: now), then ids
 -- Makes jobs run at another time: waiting, delayed and held ones, and dead ones, which get all their attempts anew.
 -- Gives a word for each: moved, or where it is instead (active, done), or gone.
-local words, moved = {}, false
+local words = {}
 local at_ms = tonumber(ARGV[2])
 for at = 3, #ARGV do
   local id = ARGV[at]
@@ -17,19 +17,23 @@ for at = 3, #ARGV do
       count('redriven', kind_of(record))
       if options and options.u and not options.uw then call('HSETNX', UNIQUE, options.u, id) end
     end
-    past.k = admitted and options and options.l and 1 or nil
+    -- One that runs later lets others of its lane go first, unless they are to keep their order.
+    local later = at_ms > now
+    local stays = admitted and options and options.l and (options.h or not later)
+    if admitted and options and options.l and not stays then make_room(options) end
+    past.k = stays and later and 1 or nil
     save_past(id, past)
-    if at_ms > now then
-      call('ZADD', DELAYED, int(at_ms), id)
-    elseif past.k then
+    if later then
+      set_delayed(id, at_ms)
+    elseif stays then
       put_in_line(id, options)
     else
       admit(id, options)
     end
-    place, moved = 'moved', true
+    place = 'moved'
   end
   words[#words + 1] = place
 end
 write_counts()
-if moved then wake() end
+if stirred then wake() end
 return words

@@ -3,9 +3,10 @@
 --   noted are for one job a group.
 -- Gives the items that were not settled, as their lease is another's by now: such a result changes nothing.
 even_if_full()
-local late, moved = {}, false
+local late = {}
 local settings = call('HMGET', SETTINGS, 'keep_done', 'keep_done_ms', 'concurrency')
-local keep_done, keep_done_ms = tonumber(settings[1] or 0), tonumber(settings[2])
+local keep_done_ms = tonumber(settings[2])
+local keep_done = tonumber(settings[1]) or (keep_done_ms and math.huge) or 0
 
 local function keep(id)
   move_out(id)
@@ -17,7 +18,7 @@ local function finish(id, ending)
   local kept = ending == 'done' and keep_done > 0
   local options = has_options and options_of(call('HGET', JOBS, id))
   if kept then keep(id) else forget(id) end
-  if options then let_go(id, options, ending, true, kept) end
+  if options then let_go(id, options, ending, not options.r, kept) end
 end
 
 local function finish_run(block, from, to)
@@ -39,7 +40,7 @@ local function later(id, delay, past)
   local options = options_of(record)
   if is_cancelled(options) or call('HEXISTS', STOPS, id) == 1 then
     forget(id)
-    if options then let_go(id, options, 'cancelled', true) end
+    if options then let_go(id, options, 'cancelled', not options.r) end
     return count('cancelled', kind_of(record))
   end
   local lane = options and options.l
@@ -48,13 +49,12 @@ local function later(id, delay, past)
   if lane and not past.k and not options.r then make_room(options) end
   save_past(id, past)
   if delay > 0 then
-    call('ZADD', DELAYED, int(now + delay), id)
+    set_delayed(id, now + delay)
   elseif lane and not past.k then
     admit(id, options)
   else
     put_in_line(id, options)
   end
-  moved = true
 end
 
 local function put_off(id, verdict, kind, delay)
@@ -137,10 +137,10 @@ for token, claim in pairs(open) do
   if claim.changed then save_claim(token, claim.items) end
 end
 
-if keep_done > 0 then
+local kept = call('ZCARD', DONE)
+if kept > 0 then
   -- In bounded steps.
-  local gone = call('ZRANGE', DONE, 0, math.min(499, call('ZCARD', DONE) - keep_done - 1))
-  if call('ZCARD', DONE) <= keep_done then gone = {} end
+  local gone = kept > keep_done and call('ZRANGE', DONE, 0, math.min(500, kept - keep_done) - 1) or {}
   if keep_done_ms and #gone == 0 then
     gone = call('ZRANGEBYSCORE', DONE, '-inf', int(now - keep_done_ms), 'LIMIT', 0, 500)
   end
@@ -153,5 +153,5 @@ if keep_done > 0 then
 end
 write_seq()
 write_counts()
-if moved or settings[3] then wake() end
+if stirred or settings[3] then wake() end
 return table.concat(late, ' ')
