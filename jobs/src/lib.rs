@@ -42,6 +42,7 @@ mod settler;
 mod slot;
 mod stats;
 mod topology;
+mod transfer;
 mod unique;
 mod url;
 mod verdict;

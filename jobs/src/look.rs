@@ -85,7 +85,8 @@ pub struct JobView {
     pub enqueued_at: DateTime<Utc>,
     /// When what it is about happened; or else when it was enqueued.
     pub time: DateTime<Utc>,
-    /// When it is to run, if it is delayed; when it was done or is next to be buried, if it is that.
+    /// When it is to run, if it is delayed; when it was started, if a worker has it; when it was done or is next to be
+    /// buried, if it is that.
     pub at: Option<DateTime<Utc>>,
     /// Its arguments as JSON.
     pub payload: String,
@@ -142,6 +143,11 @@ pub enum Acted {
 impl Queue {
     /// Looks at jobs; those that are gone are left out.
     pub async fn look(&self, ids: &[JobId]) -> Result<Vec<JobView>, QueueError> {
+        Ok(self.look_up(ids).await?.into_iter().map(|(view, _)| view).collect())
+    }
+
+    /// The same, with their records as they lie in Redis.
+    pub(crate) async fn look_up(&self, ids: &[JobId]) -> Result<Vec<(JobView, String)>, QueueError> {
         let mut views = Vec::with_capacity(ids.len());
         for ids in ids.chunks(STEP) {
             let mut call = self.prepare(&self.queues.scripts.look);
@@ -154,7 +160,7 @@ impl Queue {
                     return Err(QueueError::strange_answer("look", &values.join(" ")));
                 };
                 let Ok(state) = state.parse() else { continue };
-                views.push(view(*id, state, when, record, past, stopping == "1"));
+                views.push((view(*id, state, when, record, past, stopping == "1"), record.clone()));
             }
         }
         Ok(views)
@@ -179,6 +185,23 @@ impl Queue {
         }
         let next = answer.remove(0);
         Ok(Page { ids: ids(&answer, "page")?, next: (!next.is_empty()).then_some(next) })
+    }
+
+    /// Ids of all jobs in a state, `kind` only if it is given: page by page, so that Redis is never held up.
+    ///
+    /// What to do with many jobs, [`stop`](Self::stop), [`reschedule`](Self::reschedule), [`remove`](Self::remove) and
+    /// [`transfer`](Self::transfer) do in steps as well: `queue.reschedule(&queue.all(JobState::Dead, None).await?, None)`
+    /// runs all dead jobs again.
+    pub async fn all(&self, state: JobState, kind: Option<&str>) -> Result<Vec<JobId>, QueueError> {
+        let (mut ids, mut from) = (Vec::new(), None);
+        loop {
+            let page = self.page(state, from.as_deref(), STEP, kind).await?;
+            ids.extend(page.ids);
+            from = page.next;
+            if from.is_none() {
+                return Ok(ids);
+            }
+        }
     }
 
     /// Ids of jobs that are indexed under `field=value`, at most `most`, after `after`.
@@ -284,7 +307,12 @@ fn view(key: JobId, state: JobState, when: &str, record: &str, past: &str, stopp
         priority: key.priority(),
         enqueued_at: from_millis(key.born()),
         time: from_millis(more.time.unwrap_or_else(|| key.born())),
-        at: when.parse().ok().filter(|_| state != JobState::Active).map(from_millis),
+        at: match state {
+            // Its token, which is made like an id.
+            JobState::Active => when.get(..8).and_then(|ms| i64::from_str_radix(ms, 36).ok()),
+            _ => when.parse().ok(),
+        }
+        .map(from_millis),
         payload: payload.to_owned(),
         attempts: past.attempts,
         failures: past.failures.into_iter().map(failure).collect(),

@@ -221,7 +221,8 @@ fn is_false(value: &bool) -> bool {
 impl NewJob {
     /// A job of kind `J`, about now.
     pub fn of<J: Job>(job: &J, options: JobOptions) -> Result<Self, QueueError> {
-        let payload = serde_json::to_string(job).map_err(|source| QueueError::Encode { kind: J::KIND, source })?;
+        let payload =
+            serde_json::to_string(job).map_err(|error| QueueError::Encode { kind: J::KIND, source: error.into() })?;
         let mut options = options;
         options.index.extend(job.index().into_iter().map(|(field, value)| format!("{field}={value}")));
         if J::INDEX_KIND {
@@ -329,6 +330,11 @@ impl NewJob {
         }
     }
 
+    /// Its arguments, and those of all that follow it.
+    pub(crate) fn payloads(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self).chain(&self.following).map(|job| job.payload.as_str())
+    }
+
     pub(crate) fn more(&self) -> Option<String> {
         // Its parts are numbers and texts; those can always be written.
         (self.more != More::default()).then(|| serde_json::to_string(&self.more).unwrap_or_default())
@@ -350,7 +356,7 @@ impl NewJob {
         format!("+{options}\n{}", self.plain_record())
     }
 
-    fn lua_options(&self, window: Duration) -> LuaOptions {
+    pub(crate) fn lua_options(&self, window: Duration) -> LuaOptions {
         let options = &self.options;
         let run_at = self.run_at().map(|at| at.timestamp_millis().max(0));
         let mut lua = LuaOptions {
@@ -382,6 +388,9 @@ impl NewJob {
             lua.n = (lane.most > 1).then_some(lane.most);
             lua.h = lane.ordered;
             lua.r = lane.interval.map(millis);
+        } else if let Some(key) = options.unique.as_ref().filter(|unique| unique.keeps_order()).and(lua.u.as_ref()) {
+            // A newer job must not overtake, nor run beside, the one that it could not replace any more.
+            (lua.l, lua.h) = (Some(Lane::ordered(format!("unique {key}")).key), true);
         }
         if let Some((tenant, weight)) = &options.tenant {
             (lua.t, lua.w) = (Some(tenant.clone()), (*weight > 1).then_some(*weight));

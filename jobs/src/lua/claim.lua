@@ -44,31 +44,24 @@ local function rescue(id)
   count('rescued', kind_of(record))
 end
 
--- While nobody could speak to Redis no lease could be renewed: their holders get time to do so.
-local beat = tonumber(call('GET', BEAT) or now)
-local silent = now - beat > lease / 2
 if #due == 0 then even_if_full() end
-local over = call('ZRANGEBYSCORE', LEASES, '-inf', int(now), 'LIMIT', 0, silent and STEP or 1)
--- It was silent until all of them have their time.
-if not silent or #over < STEP then call('SET', BEAT, int(now)) end
-for _, token in ipairs(over) do
-  if silent then
-    call('ZADD', LEASES, int(now + lease / 2), token)
-  else
-    local items, lost = call('HGET', CLAIMS, token) or '', {}
-    save_claim(token, '')
-    for item in each_item(items) do
-      local block, from, to = run_of(item)
-      for place = from or 0, (to or 1) - 1 do lost[#lost + 1] = block and id_in_block(block, place) or item end
-    end
-    for at = #lost, 1, -1 do rescue(lost[at]) end
-    add('active', -#lost)
+local grace = hear(lease)
+-- One lease a call: it may be of many jobs.
+local over = grace <= now and call('ZRANGEBYSCORE', LEASES, '-inf', int(now), 'LIMIT', 0, 1)[1]
+if over then
+  local items, lost = call('HGET', CLAIMS, over) or '', {}
+  save_claim(over, '')
+  for item in each_item(items) do
+    local block, from, to = run_of(item)
+    for place = from or 0, (to or 1) - 1 do lost[#lost + 1] = block and id_in_block(block, place) or item end
   end
+  for at = #lost, 1, -1 do rescue(lost[at]) end
+  add('active', -#lost)
 end
 
-local settings = call('HMGET', SETTINGS, 'paused', 'concurrency', 'rate', 'rate_ms', 'rate_tat', 'ageing_ms')
+local settings = call('HMGET', SETTINGS, 'paused', 'concurrency', 'rate', 'rate_ms', 'starts', 'ageing_ms')
 local paused, limit = settings[1], tonumber(settings[2])
-local wait_ms = -1
+local claimed, wait_ms = 0, -1
 local function look_again_in(ms) if wait_ms < 0 or ms < wait_ms then wait_ms = ms end end
 
 if paused then most = 0 end
@@ -76,21 +69,33 @@ if limit and most > 0 then
   limit = limit - (call('HGET', COUNTS, 'active') or 0) - (counted.active or 0)
   most = math.max(0, math.min(most, limit))
 end
--- A rate is kept by the generic cell rate algorithm (ITU-T I.371): `rate` jobs in `rate_ms`, which may come at once.
-local rate, rate_ms, tat = tonumber(settings[3]), tonumber(settings[4]), tonumber(settings[5] or 0)
-local too_fast = false
-if rate and most > 0 then
-  tat = math.max(tat, now)
-  if tat > now + rate_ms then
-    -- A lower rate held before; it is forgotten from now on.
-    tat = now + rate_ms
-    call('HSET', SETTINGS, 'rate_tat', tat)
+-- No stretch of `rate_ms`, wherever it begins, has more than `rate` starts. Starts are remembered in at most some
+-- seventeen groups, each of a sixteenth of that time and forgotten with its last one: `first last many;…`.
+local rate, rate_ms = tonumber(settings[3]), tonumber(settings[4])
+local starts, too_fast = {}, false
+if rate then
+  local allowed = rate
+  for first, last, many in string.gmatch(settings[5] or '', '(%d+) (%d+) (%d+);') do
+    if last + rate_ms > now then
+      starts[#starts + 1] = { first = tonumber(first), last = tonumber(last), many = tonumber(many) }
+      allowed = allowed - many
+    end
   end
-  local allowed = math.floor((now + rate_ms - tat) * rate / rate_ms + 1e-6)
   if allowed < most then
     most, too_fast = math.max(0, allowed), true
-    look_again_in(math.max(1, math.ceil(tat + (allowed + 1) * rate_ms / rate - now - rate_ms)))
+    if starts[1] then look_again_in(math.max(0, starts[1].last + rate_ms - now - beyond)) end
   end
+end
+local function write_starts()
+  local group = starts[#starts]
+  if group and now < group.first + rate_ms / 16 then
+    group.last, group.many = now, group.many + claimed
+  else
+    starts[#starts + 1] = { first = now, last = now, many = claimed }
+  end
+  local text = {}
+  for at, its in ipairs(starts) do text[at] = int(its.first) .. ' ' .. int(its.last) .. ' ' .. int(its.many) .. ';' end
+  call('HSET', SETTINGS, 'starts', table.concat(text))
 end
 
 -- Which line is next: that whose head was made first, each step of priority counting as some time. So high priorities
@@ -123,7 +128,6 @@ end
 
 -- The answer begins with the time to wait, the token and the items.
 local items, values = {}, { '', '', '' }
-local claimed = 0
 -- What was taken out of line leaves its id there: of those a call passes no more than so many.
 local ghosts = 2 * STEP
 
@@ -144,7 +148,7 @@ local function may_run(id, options, record)
   end
   if options.l and options.r then
     -- One of its lane in each interval of so many ms; its lane moves on as soon as it starts.
-    local slot = tonumber(call('HGET', HELD, 't' .. options.l) or 0)
+    local slot = tonumber(call('ZSCORE', SEEN, 'l:' .. options.l) or 0)
     if slot > now then
       local past = load_past(id)
       past.k = 1
@@ -152,7 +156,7 @@ local function may_run(id, options, record)
       put_off(id, slot)
       return false
     end
-    call('HSET', HELD, 't' .. options.l, int(now + options.r))
+    call('ZADD', SEEN, int(now + options.r), 'l:' .. options.l)
     make_room(options)
   end
   if options.us then free_unique(id, options) end
@@ -238,7 +242,7 @@ if claimed > 0 then
   call('HSET', CLAIMS, token, table.concat(items, ' '))
   call('ZADD', LEASES, int(now + lease), token)
   add('active', claimed)
-  if rate then call('HSET', SETTINGS, 'rate_tat', tat + claimed * rate_ms / rate) end
+  if rate then write_starts() end
 end
 write_seq()
 write_counts()
@@ -249,10 +253,10 @@ if more and not paused and not too_fast and not (limit and limit <= claimed) the
   wake()
   wait_ms = 0
 else
-  for _, key in ipairs({ DELAYED, LEASES }) do
-    local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-    if first[2] then look_again_in(math.max(0, first[2] - now - beyond)) end
-  end
+  local due_at = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
+  if due_at then look_again_in(math.max(0, due_at - now - beyond)) end
+  local over_at = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')[2]
+  if over_at then look_again_in(math.max(0, math.max(over_at, grace) - now - beyond)) end
 end
 values[1] = string.format('%.3f', wait_ms)
 if not token then return { values[1] } end

@@ -74,3 +74,13 @@ local function token_of(id)
     if is_among(all_claims[at], id) then return all_claims[at - 1] end
   end
 end
+
+-- A worker with leases of so many ms has spoken. While none could, as Redis was away, no lease could be renewed: after a
+-- silence their holders get time to do so. Gives until when no lease ends.
+local function hear(lease)
+  local last, grace = string.match(call('GET', BEAT) or '', '^(%d+) (%d+)$')
+  grace = tonumber(grace or 0)
+  if last and now - last > lease / 2 then grace = now + lease / 2 end
+  call('SET', BEAT, int(now) .. ' ' .. int(grace))
+  return grace
+end

@@ -56,7 +56,9 @@ local function close_in_batch(name, ending)
   if callback and (batch.left <= 0 or ending == 'dead') then
     batch.callback = nil
     local outcome = { id = name, total = batch.total, dead = batch.dead or 0, cancelled = batch.cancelled or 0 }
-    local record = callback.head .. ' ' .. cjson.encode({ b = outcome }) .. '\n' .. callback.payload
+    local more = callback.more or {}
+    more.b = outcome
+    local record = callback.head .. ' ' .. cjson.encode(more) .. '\n' .. callback.payload
     store(callback.kind, callback.options or {}, callback.priority, record)
   end
   if batch.left <= 0 then call('HDEL', BATCHES, name) else call('HSET', BATCHES, name, cjson.encode(batch)) end

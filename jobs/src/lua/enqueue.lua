@@ -37,7 +37,7 @@ local function enqueue(kind, record)
   local options = options_of(record) or {}
   local word = enter(kind, options, options.p or 5, record, true)
   -- A job of a batch that is not taken in has come to its end.
-  if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, 'done') end
+  if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, word == '!' and 'cancelled' or 'done') end
   return word
 end
 

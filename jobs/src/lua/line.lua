@@ -13,7 +13,6 @@ end
 local FAIR_ROOM = 5e14
 local function put_in_line(id, options)
   local priority = nature(id)
-  stirred = true
   if options and options.t then
     -- Start-time fair queueing (Goyal, Vin, Cheng 1996): a tenant's next job comes 1/weight after its last, in units of
     -- which there are enough for 5e11 jobs until no tenant's job waits and the count begins anew.
@@ -25,6 +24,7 @@ local function put_in_line(id, options)
     call('RPUSH', KEYS[WAIT + priority], id)
   end
   add('waiting', 1)
+  stirred = true
 end
 
 -- In front of all others of its priority: it has waited before.

@@ -1,8 +1,7 @@
 -- ARGV: shift, lease (ms), then tokens
 -- Gives the tokens whose leases have ended, parted by spaces, and the ids of running jobs that are to be cancelled.
 even_if_full()
--- After a silence it is a claim that says that Redis is heard again: first it gives those time that did not renew yet.
-if now - (call('GET', BEAT) or now) <= ARGV[2] / 2 then call('SET', BEAT, int(now)) end
+hear(ARGV[2])
 local lost = {}
 for at = 3, #ARGV do
   if call('HEXISTS', CLAIMS, ARGV[at]) == 1 then

@@ -5,7 +5,8 @@
 even_if_full()
 local late = {}
 local settings = call('HMGET', SETTINGS, 'keep_done', 'keep_done_ms', 'concurrency')
-local keep_done, keep_done_ms = tonumber(settings[1] or 0), tonumber(settings[2])
+local keep_done_ms = tonumber(settings[2])
+local keep_done = tonumber(settings[1]) or (keep_done_ms and math.huge) or 0
 
 local function keep(id)
   move_out(id)
@@ -141,10 +142,8 @@ end
 local kept = call('ZCARD', DONE)
 if kept > 0 then
   -- In bounded steps.
-  local gone = {}
-  if kept > keep_done then
-    gone = call('ZRANGE', DONE, 0, math.min(500, kept - keep_done) - 1)
-  elseif keep_done_ms then
+  local gone = kept > keep_done and call('ZRANGE', DONE, 0, math.min(500, kept - keep_done) - 1) or {}
+  if keep_done_ms and #gone == 0 then
     gone = call('ZRANGEBYSCORE', DONE, '-inf', int(now - keep_done_ms), 'LIMIT', 0, 500)
   end
   for _, id in ipairs(gone) do
