@@ -1,0 +1,25 @@
+//! `millgate jobs script`.
+
+use millgate_jobs::{SCRIPT_NAMES, script_text};
+
+use super::super::{Call, Outcome};
+
+#[derive(clap::Args)]
+pub(in crate::cli) struct Args {
+    /// Its name: `enqueue`
+    name: String,
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as all commands do")]
+pub(super) fn run(call: &Call, args: &Args) -> anyhow::Result<Outcome> {
+    let Some(text) = script_text(&args.name) else {
+        let message = format!("there is no script `{}`; there are: {}", args.name, SCRIPT_NAMES.join(", "));
+        return Ok(Outcome::Misunderstood(message));
+    };
+    if call.json {
+        println!("{}", serde_json::json!({ "name": args.name, "text": text }));
+    } else {
+        print!("{text}");
+    }
+    Ok(Outcome::Well)
+}
