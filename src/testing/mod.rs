@@ -1,44 +1,4 @@
-//! Testing an application: its routes, its handlers, and what they come to.
-//!
-//! A [`TestApp`] is an [`App`] in a test's hand. [Inline](TestApp::inline) it needs no server; [on Redis](TestApp::on_redis)
-//! it goes through the queue's own scripts. Either way time stands still for jobs until the test lets it
-//! [pass](TestApp::pass), and jobs run when the test [says so](TestApp::drain), one at a time. `docs/testing.md` is a
-//! tour.
-//!
-//! ```
-//! use std::time::Duration;
-//! use millgate::{App, Ctx, Done, Event, Job, JobError, delay, on, testing::{TestApp, Verdict}};
-//! use serde::{Deserialize, Serialize};
-//!
-//! #[derive(Serialize, Deserialize, Event)]
-//! #[event(type = "cart.left", key = "cart")]
-//! struct CartLeft { cart: u64 }
-//!
-//! #[derive(Serialize, Deserialize, Job)]
-//! #[job(queue = "email")]
-//! struct RemindOfCart { cart: u64 }
-//!
-//! async fn remind(_: RemindOfCart, _: Ctx) -> Result<Done, JobError> {
-//!     Ok(Done)
-//! }
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() {
-//! let hour = Duration::from_secs(3600);
-//! let app = App::new("carts")
-//!     .route(on::<CartLeft>().enqueue_with(move |e| (RemindOfCart { cart: e.cart }, delay(hour).unique(e.cart))))
-//!     .worker(remind);
-//!
-//! let app = TestApp::inline(app);
-//! app.publish(&CartLeft { cart: 7 }).await;
-//! app.assert_enqueued::<RemindOfCart>(|job| job.cart == 7 && job.run_at.is_some()).await;
-//! assert!(app.drain().await.is_empty(), "it is not due");
-//! app.pass(hour);
-//! assert_eq!(app.drain().await[0].verdict, Verdict::Done);
-//! app.refute_enqueued::<RemindOfCart>(|_| true).await;
-//! # }
-//! ```
-
+#![doc = include_str!("../../docs/testing.md")]
 #![allow(clippy::missing_panics_doc, reason = "what goes wrong here is a test that cannot be run; a panic says so")]
 
 mod in_memory;
@@ -75,7 +35,7 @@ pub struct TestApp {
 /// Where jobs lie.
 enum Jobs {
     InMemory(InMemory),
-    OnRedis(OnRedis),
+    OnRedis(Box<OnRedis>),
 }
 
 impl TestApp {
@@ -87,7 +47,7 @@ impl TestApp {
 
     /// An application whose jobs lie in the Redis at `url`, under a prefix of this value's own that is removed with it.
     pub fn on_redis(app: App, url: &str) -> Self {
-        Self::new(app, |names| Jobs::OnRedis(OnRedis::new(url, names)))
+        Self::new(app, |names| Jobs::OnRedis(Box::new(OnRedis::new(url, names))))
     }
 
     fn new(app: App, jobs: impl FnOnce(Vec<&'static str>) -> Jobs) -> Self {

@@ -6,7 +6,7 @@
 --   mode +: jobs with options: records
 --   mode batch: one value: a batch, with kind for its name, that jobs after it are of; mode close: all of them are in
 -- Gives one word a job, parted by spaces: its id; = of a duplicate; ~id of the job that holds its unique key; ! where
--- it was cancelled before it came. For a block one word: its id and priority.
+-- it was cancelled before it came; ? where it is ill-formed. For a block one word: its id and priority.
 local answer_key, number = KEYS[37], ARGV[2]
 if answer_key and number ~= '' then
   local last = call('GET', answer_key)
@@ -68,8 +68,22 @@ local function with_options(kind, record, options)
   return store(kind, options, options.p, record, true)
 end
 
+-- Other programs enqueue, too. An error in the middle would leave jobs without their counts, and give their ids again.
+local TYPES = {
+  p = 'number', at = 'number', d = 'number', o = 'string', ow = 'number', u = 'string', uw = 'number', e = 'number',
+  l = 'string', n = 'number', r = 'number', t = 'string', w = 'number', x = 'table', b = 'string', c = 'table',
+}
+local function is_well_formed(options)
+  if not options or not options.p or (options.o and not options.ow) then return false end
+  for option, value in pairs(options) do
+    if TYPES[option] and type(value) ~= TYPES[option] then return false end
+  end
+  return options.p >= 0 and options.p <= 9 and options.p % 1 == 0
+end
+
 local function enqueue(kind, record)
   local options = options_of(record)
+  if not is_well_formed(options) then return '?' end
   local word = with_options(kind, record, options)
   -- A job of a batch that is not taken in has come to its end.
   if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, 'done') end

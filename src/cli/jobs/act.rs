@@ -154,14 +154,14 @@ pub(super) async fn run(call: Call, action: Action, args: Args) -> anyhow::Resul
             tally.add(&action.act(&queue, ids).await?);
         }
     }
-    let mut text = format!("{} jobs {}", tally.done, action.done());
+    let mut parts = vec![format!("{} jobs {}", tally.done, action.done())];
     if tally.stopping > 0 {
-        text += &format!(", {} run and are told to stop", tally.stopping);
+        parts.push(format!("{} run and are told to stop", tally.stopping));
     }
     if tally.missed > 0 {
-        text += &format!(", {} had moved on meanwhile", tally.missed);
+        parts.push(format!("{} had moved on meanwhile", tally.missed));
     }
-    say(json, &refused, &tally, &text);
+    say(json, &refused, &tally, &parts.join(", "));
     let named_and_missed = !args.ids.is_empty() && tally.missed > 0;
     Ok(if refused.is_empty() && !named_and_missed { Outcome::Well } else { Outcome::NotWell })
 }

@@ -35,30 +35,28 @@ impl View {
     fn text(&self, name: &str) -> String {
         let QueueStats { waiting, delayed, held, active, unburied, kept, .. } = self.stats;
         let age = self.oldest_age().map(|age| format!(" (the oldest for {})", span(age))).unwrap_or_default();
-        let mut text = format!(
+        let kept = if kept > 0 { format!(", {kept} done and kept") } else { String::new() };
+        let mut lines = vec![format!(
             "{name}: {waiting} waiting{age}, {delayed} delayed, {held} held, {active} active, \
-             {unburied} dead and not yet on the dead-letter topic"
-        );
-        if kept > 0 {
-            text += &format!(", {kept} done and kept");
-        }
+             {unburied} dead and not yet on the dead-letter topic{kept}"
+        )];
         if self.stats.paused {
-            text += "\n  paused: no worker takes jobs from it";
+            lines.push("  paused: no worker takes jobs from it".to_owned());
         }
         if self.stats.draining {
-            text += "\n  draining: it takes no more jobs";
+            lines.push("  draining: it takes no more jobs".to_owned());
         }
         let limits = limits(&self.stats.limits);
         if !limits.is_empty() {
-            text += &format!("\n  limits: {limits}");
+            lines.push(format!("  limits: {limits}"));
         }
-        for (kind, counts) in &self.stats.kinds {
-            text += &format!(
-                "\n  {kind:<26} enqueued {:>6}  done {:>6}  retried {:>4}  cancelled {:>4}  dead {:>4}",
+        lines.extend(self.stats.kinds.iter().map(|(kind, counts)| {
+            format!(
+                "  {kind:<26} enqueued {:>6}  done {:>6}  retried {:>4}  cancelled {:>4}  dead {:>4}",
                 counts.enqueued, counts.done, counts.retried, counts.cancelled, counts.dead
-            );
-        }
-        text
+            )
+        }));
+        lines.join("\n")
     }
 }
 
