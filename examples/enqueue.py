@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 PARTS = """jobs past blocks rows delayed claims leases dead done stops seen unique cancelled cancels counts settings
            seq beat wake lanes held fair tags index batches schedules""".split()
-PARTS += [f"wait{priority}" for priority in range(10)]
+PARTS += [*(f"wait{priority}" for priority in range(10)), "answers"]
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -48,14 +48,13 @@ class Queue:
         millgate = os.environ.get("MILLGATE", "millgate")
         script = subprocess.check_output([millgate, "jobs", "script", "enqueue"], text=True)
         self.redis, self.sha = redis, redis.call("SCRIPT", "LOAD", script)
-        producer = f"producer:python-{os.getpid()}-{time.time_ns()}"
-        self.keys = [f"{{{prefix}:{name}}}:{part}" for part in [*PARTS, producer]]
-        self.number = 0
+        self.keys = [f"{{{prefix}:{name}}}:{part}" for part in PARTS]
+        self.producer, self.number = f"python-{os.getpid()}-{time.time_ns()}", 0
 
     def enqueue(self, kind, mode, many, *values):
         """One word a job. Made again under its number, as after a lost answer, a call would change nothing."""
         self.number += 1
-        call = [len(self.keys), *self.keys, 0, self.number, 600_000, kind, mode, many, *values]
+        call = [len(self.keys), *self.keys, 0, f"{self.producer} {self.number}", 600_000, kind, mode, many, *values]
         return self.redis.call("EVALSHA", self.sha, *call).split(" ")
 
     def one(self, kind, arguments, priority=5):

@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode, sync::Arc};
 use futures::future::BoxFuture;
 use millgate_bridge::{Route, Routes};
 use millgate_events::{Event, Producer};
-use millgate_jobs::Job;
+use millgate_jobs::{Job, Schedule, ScheduleError};
 use millgate_workers::{Handler, Handlers, State};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgPool, migrate::Migrator};
@@ -39,6 +39,7 @@ pub struct App {
     pub(crate) name: &'static str,
     pub(crate) routes: Routes,
     pub(crate) handlers: Handlers,
+    pub(crate) schedules: Vec<Result<Schedule, ScheduleError>>,
     pub(crate) events: EventRegistry,
     pub(crate) state: State,
     pub(crate) migrations: Option<&'static Migrator>,
@@ -56,6 +57,7 @@ impl App {
             name,
             routes: Routes::default(),
             handlers: Handlers::default(),
+            schedules: Vec::new(),
             events: EventRegistry::default(),
             state: State::new(),
             migrations: None,
@@ -97,6 +99,33 @@ impl App {
     #[must_use]
     pub fn worker<J: Job>(mut self, handler: impl Handler<J>) -> Self {
         self.handlers.add(handler);
+        self
+    }
+
+    /// Adds a schedule: `job` is done at the times that `cron` names, on the wall clock of `zone`, an IANA name. See
+    /// [`Schedule::new`] for what can be written. A wrong one keeps the program from starting.
+    #[must_use]
+    pub fn schedule<J: Job>(self, name: &str, cron: &str, zone: &str, job: J) -> Self {
+        self.schedule_with(name, cron, zone, job, |schedule| schedule)
+    }
+
+    /// The same with more to say: `|schedule| schedule.catch_up(CatchUp::All)`.
+    #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "a schedule reads as a sentence: do this job")]
+    pub fn schedule_with<J: Job>(
+        mut self,
+        name: &str,
+        cron: &str,
+        zone: &str,
+        job: J,
+        more: impl FnOnce(Schedule) -> Schedule,
+    ) -> Self {
+        let taken = self.schedules.iter().flatten().find(|other| other.name() == name);
+        let schedule = match taken {
+            Some(other) => Err(ScheduleError::Taken { name: name.to_owned(), queue: other.queue().to_owned() }),
+            None => Schedule::new(name, cron, zone, &job).map(more),
+        };
+        self.schedules.push(schedule);
         self
     }
 
@@ -183,4 +212,35 @@ where
         let configuration = Configuration { config: loaded.config, settings: loaded.settings };
         Ok((add(app, loaded.app), configuration))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::servers::Servers;
+
+    #[derive(Serialize, Deserialize, millgate_derive::Job)]
+    #[job(queue = "reports")]
+    struct NightlyReport {}
+
+    fn refused(app: App) -> String {
+        Servers::new(app, Config::default()).err().unwrap().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_wrong_schedule_keeps_the_program_from_starting() {
+        let app = || App::new("reports").schedule("nightly", "0 3 * * *", "Europe/Berlin", NightlyReport {});
+        let twice = refused(app().schedule("nightly", "@daily", "UTC", NightlyReport {}));
+        assert!(twice.contains("there is a schedule `nightly` in queue reports already"), "{twice}");
+        let never = refused(app().schedule("leap", "0 0 30 2 *", "UTC", NightlyReport {}));
+        assert!(never.contains("schedule leap: `0 0 30 2 *` never fires"), "{never}");
+        let servers = Servers::new(app(), Config::default()).unwrap();
+        let unhandled = servers.scheduler().err().unwrap().to_string();
+        assert!(
+            unhandled.contains("schedule nightly makes jobs of kind nightly-report, which no handler does"),
+            "{unhandled}"
+        );
+    }
 }

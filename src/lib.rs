@@ -1,7 +1,7 @@
 //! Kafka events become Redis-backed jobs, and none is lost on the way.
 //!
 //! An application says which events there are, which jobs they come to, and who does them; [`App::main`] makes
-//! it a program with every subcommand: `dev`, `bridge`, `worker`, `publish`, `topics`, `migrate`, `doctor` …
+//! it a program with every subcommand: `dev`, `bridge`, `worker`, `schedules`, `publish`, `topics`, `migrate`, `doctor` …
 //!
 //! ```no_run
 //! use millgate::{App, Ctx, Done, Event, Job, JobError, on};
@@ -28,6 +28,11 @@
 //! }
 //! ```
 
+/// The examples of the documentation, which have to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/schedules.md")]
+struct SchedulesDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
@@ -46,5 +51,8 @@ pub use app::{App, BoxError};
 pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
 pub use millgate_events::{Event, EventMeta, KafkaConfig, Producer, Published, Value};
-pub use millgate_jobs::{ErrorCode, Job, JobOptions, delay, priority, unique};
+pub use millgate_jobs::{
+    CatchUp, ErrorCode, Job, JobOptions, Queues, RedisConfig, Schedule, ScheduleError, ScheduleState, Schedules, delay,
+    priority, unique,
+};
 pub use millgate_workers::{Ctx, Done, Handler, JobError, State, email, inventory};

@@ -5,7 +5,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 use anyhow::Context;
 use millgate_bridge::{Bridge, Routes};
 use millgate_events::{DeadLetters, Producer, TopicSpec};
-use millgate_jobs::Queues;
+use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
     email::{Mailer, Templates},
@@ -34,6 +34,8 @@ pub(crate) struct Servers {
     pub(crate) handlers: Arc<Handlers>,
     pub(crate) samples: Option<Samples>,
     pub(crate) report: Option<Report>,
+    application: &'static str,
+    schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
     routes: Arc<Routes>,
     state: State,
@@ -53,6 +55,8 @@ impl Servers {
             handlers: Arc::new(app.handlers),
             samples: app.samples,
             report: app.report,
+            application: app.name,
+            schedules: app.schedules.into_iter().collect::<Result<_, _>>()?,
             migrations: app.migrations,
             routes: Arc::new(app.routes),
             state: app.state,
@@ -138,6 +142,24 @@ impl Servers {
         );
         let Config { kafka, bridge, .. } = &self.config;
         Ok(Bridge::start(kafka, bridge, self.routes.clone(), self.queues.clone(), self.producer.clone())?)
+    }
+
+    /// The schedules of all queues.
+    pub(crate) fn schedules(&self) -> Schedules {
+        Schedules::new(&self.queues, self.queue_names())
+    }
+
+    /// What fires the schedules of all queues, those of the code among them. Refuses schedules of jobs that no handler of
+    /// this application does.
+    pub(crate) fn scheduler(&self) -> anyhow::Result<Scheduler> {
+        for schedule in &self.schedules {
+            let (name, kind) = (schedule.name(), schedule.kind());
+            anyhow::ensure!(
+                self.handlers.handles(kind),
+                "schedule {name} makes jobs of kind {kind}, which no handler does; add App::worker(…)"
+            );
+        }
+        Ok(Scheduler::new(self.schedules()).declaring(self.application, self.schedules.clone()))
     }
 
     /// The worker, which takes jobs at once, and what brings its dead jobs to their topic.

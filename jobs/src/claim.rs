@@ -128,6 +128,7 @@ impl Lease {
             time: from_millis(more.time.unwrap_or_else(|| id.born())),
             origin: more.origin,
             batch: more.batch,
+            tick: more.tick.map(from_millis),
             lost: hold.lost().clone(),
             hold,
         }

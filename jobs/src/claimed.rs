@@ -51,6 +51,8 @@ pub struct Claimed {
     pub origin: Option<Origin>,
     /// What became of its batch, if it is the callback of one.
     pub batch: Option<BatchOutcome>,
+    /// The tick of its schedule, if it has one: when it was to run, whenever it does.
+    pub tick: Option<DateTime<Utc>>,
     /// Fires when the lease is lost: another worker has the job, and this run's result will not count; and when the
     /// job is cancelled while it runs.
     pub lost: CancellationToken,

@@ -13,6 +13,10 @@ use std::{
 pub(crate) struct ClockShift(Arc<AtomicI64>);
 
 impl ClockShift {
+    pub(crate) fn by(millis: i64) -> Self {
+        Self(Arc::new(AtomicI64::new(millis)))
+    }
+
     pub(crate) fn millis(&self) -> i64 {
         self.0.load(SeqCst)
     }

@@ -211,8 +211,7 @@ impl Queue {
     pub(crate) async fn send(&self, call: &Call, results: &mut Vec<Enqueued>) -> Result<(), QueueError> {
         let turn: Turn = self.queues.producer.turn();
         let mut invocation = self.prepare(&self.queues.scripts.enqueue);
-        invocation.key(self.key(&turn.key()));
-        invocation.arg(turn.number()).arg(millis(ANSWER_KEPT));
+        invocation.arg(turn.name()).arg(millis(ANSWER_KEPT));
         call.write(&mut invocation);
         let mut tries = 0;
         let answer: String = loop {

@@ -1,7 +1,7 @@
 //! Names of a queue's keys.
 
 /// The keys that every script gets, in this order; `lua/keys.lua` names them, `docs/protocol.md` says what each holds.
-/// After them comes one list a priority, `wait0` to `wait9`.
+/// After them comes one list a priority, `wait0` to `wait9`, and the answers to producers.
 const PARTS: [&str; 26] = [
     "jobs",
     "past",
@@ -42,7 +42,8 @@ impl Keys {
     pub(crate) fn new(prefix: &str, queue: &str) -> Self {
         let base = format!("{{{prefix}:{queue}}}");
         let parts = PARTS.iter().map(|part| format!("{base}:{part}"));
-        let all = parts.chain((0..10).map(|priority| format!("{base}:wait{priority}"))).collect();
+        let lines = (0..10).map(|priority| format!("{base}:wait{priority}"));
+        let all = parts.chain(lines).chain([format!("{base}:answers")]).collect();
         Self { base, all }
     }
 

@@ -1,7 +1,7 @@
 //! What to do: a job queue on Redis.
 //!
 //! [`Job`] is a kind of work, [`Queue`] the place where jobs wait, and [`QueueBackend`] hands them to an
-//! apalis worker under a lease. All state of a queue changes in Lua scripts, one atomic step each.
+//! apalis worker under a lease. A [`Schedule`] puts jobs in by the clock. All state of a queue changes in Lua scripts, one atomic step each.
 
 mod backend;
 mod backoff;
@@ -32,6 +32,7 @@ mod producer;
 mod queue;
 pub mod raw;
 mod record;
+mod schedule;
 mod script;
 mod sender;
 mod sentinel;
@@ -62,6 +63,7 @@ pub use look::{Acted, FailureView, JobState, JobView, Page};
 pub use new_job::{JobOptions, NewJob, delay, priority, unique};
 pub use queue::{Cancel, Queue};
 pub use record::BatchOutcome;
+pub use schedule::{CatchUp, Due, Schedule, ScheduleError, ScheduleState, Scheduler, Schedules, Turn};
 pub use script::{SCRIPT_NAMES, script_text};
 pub use stats::{KindCounts, QueueStats};
 pub use unique::{Conflict, Hold, Unique};

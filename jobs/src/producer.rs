@@ -48,13 +48,9 @@ impl Producer {
 }
 
 impl Turn {
-    /// The part of the key under which its answer is kept.
-    pub(crate) fn key(&self) -> String {
-        format!("producer:{}:{}", self.producer.0.name, self.seat)
-    }
-
-    pub(crate) fn number(&self) -> u64 {
-        self.number
+    /// Its name for Redis: the producer and the seat, and the call's number.
+    pub(crate) fn name(&self) -> String {
+        format!("{}:{} {}", self.producer.0.name, self.seat, self.number)
     }
 }
 

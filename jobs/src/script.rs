@@ -67,9 +67,11 @@ scripts! {
     renew = KEYS;
     reschedule = ALL;
     set = KEYS;
+    schedule = ALL;
     settle = ALL;
     stats = ALL;
     stop = ALL;
+    tick = ALL;
 }
 
 impl std::ops::Deref for Scripts {

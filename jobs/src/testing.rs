@@ -8,6 +8,7 @@ use crate::{
     Claimed, JobId, NewJob, Queue, QueueError, Verdict,
     job::{DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT},
     lease::Hold,
+    new_job::from_millis,
     settle::Settlement,
 };
 
@@ -29,6 +30,7 @@ impl Claimed {
             timeout: job.more.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis),
             time: job.time.unwrap_or(now),
             origin: job.more.origin.clone(),
+            tick: job.more.tick.map(from_millis),
             batch: job.more.batch.clone(),
             lost: hold.lost().clone(),
             hold,

@@ -18,6 +18,8 @@ mod full;
 mod leases;
 #[path = "queue/order.rs"]
 mod order;
+#[path = "queue/schedules.rs"]
+mod schedules;
 #[path = "queue/sentinel.rs"]
 mod sentinel;
 #[path = "queue/stopping.rs"]

@@ -11,6 +11,7 @@ mod publish;
 mod queue_choice;
 mod queues;
 mod roles;
+mod schedules;
 mod topics;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -39,8 +40,10 @@ enum Command {
     Dev(dev::Args),
     /// Take events off Kafka and hand their jobs to Redis
     Bridge,
-    /// Run jobs
+    /// Run jobs, and make those of schedules
     Worker(roles::WorkerArgs),
+    /// Make the jobs of schedules, without running any
+    Scheduler,
     /// Publish events from a file of JSON lines
     Publish(publish::Args),
     /// Show or make the topics that the events need
@@ -51,6 +54,9 @@ enum Command {
     /// Look at jobs, and act on them: retry, cancel, delete
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Show schedules, pause or resume one, run its job now
+    #[command(subcommand)]
+    Schedules(schedules::Command),
     /// Create the application's tables
     Migrate,
     /// Check every server, and say what to do
@@ -65,7 +71,7 @@ enum Command {
 impl Command {
     /// Commands that answer a question; their log lines would be in the way.
     fn is_brief(&self) -> bool {
-        !matches!(self, Self::Bridge | Self::Worker(_))
+        !matches!(self, Self::Bridge | Self::Worker(_) | Self::Scheduler)
     }
 }
 
@@ -146,10 +152,12 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Dev(args) => dev::run(call, args).await,
         Command::Bridge => roles::bridge(call).await,
         Command::Worker(args) => roles::worker(call, args).await,
+        Command::Scheduler => roles::scheduler(call).await,
         Command::Publish(args) => publish::run(call, args).await,
         Command::Topics(command) => topics::run(call, command).await,
         Command::Queues(args) => queues::run(call, args).await,
         Command::Jobs(command) => jobs::run(call, command).await,
+        Command::Schedules(command) => schedules::run(call, command).await,
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,
         Command::Config => config::run(&call),

@@ -1,4 +1,4 @@
-//! `millgate bridge` and `millgate worker`: the roles, as production runs them.
+//! `millgate bridge`, `millgate worker` and `millgate scheduler`: the roles, as production runs them.
 
 use std::time::Duration;
 
@@ -40,11 +40,22 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
     servers.check_eviction();
+    let scheduler = servers.scheduler()?;
     let (worker, forwarder) = servers.worker()?;
     let forwarding = tokio::spawn(forwarder.run(stop.clone()));
+    let scheduling = tokio::spawn(scheduler.run(stop.clone()));
     worker.run(stop).await;
     forwarding.await?;
+    scheduling.await?;
     // A connection that is silent would be waited for without end.
     let _ = tokio::time::timeout(Duration::from_secs(5), servers.database.close()).await;
+    Ok(Outcome::Well)
+}
+
+pub(super) async fn scheduler(call: Call) -> anyhow::Result<Outcome> {
+    let stop = stop_on_signal()?;
+    let servers = call.servers()?;
+    servers.check_eviction();
+    servers.scheduler()?.run(stop).await;
     Ok(Outcome::Well)
 }

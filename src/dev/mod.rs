@@ -129,6 +129,12 @@ impl Roles {
         let bridge = servers.bridge()?;
         let stats = bridge.stats();
         let (worker, forwarder) = servers.worker()?;
+        let scheduler = servers.scheduler()?;
+        let stopped = stop.clone();
+        tasks.spawn(async move {
+            scheduler.run(stopped).await;
+            Ok(())
+        });
         let stopped = stop.clone();
         tasks.spawn(async move { Ok(bridge.run(stopped).await?) });
         let stopped = stop.clone();

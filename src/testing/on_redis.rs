@@ -89,8 +89,7 @@ impl OnRedis {
     }
 }
 
-/// Removes the queues, on a thread and a connection of its own: the test's runtime may be ending. (What is kept to
-/// answer a repeated call Redis itself removes after ten minutes.)
+/// Removes the queues, on a thread and a connection of its own: the test's runtime may be ending.
 impl Drop for OnRedis {
     fn drop(&mut self) {
         let (config, names) = (self.config.clone(), std::mem::take(&mut self.names));

@@ -1,6 +1,7 @@
 //! The command line: what it says, and how it ends.
 
-use millgate_testkit::{Binary, Child, Folder, free_port};
+use millgate::{Schedule, Schedules, email::NotificationEmail};
+use millgate_testkit::{Binary, Child, Folder, free_port, wait_until};
 
 use crate::shop::{PATIENCE, Shop, order};
 
@@ -78,6 +79,42 @@ async fn the_samples_of_the_readme_are_published() {
     assert!(said.ends_with("migrations are in the database"), "{said}");
     let said = shop.run(&["queues", "--json"]).await;
     assert!(said.contains("\"inventory\""), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schedules_are_shown_fired_paused_and_run_by_hand() {
+    let shop = Shop::open("schedules").await;
+    assert!(shop.run(&["schedules", "list"]).await.starts_with("no schedules"));
+    let letter =
+        NotificationEmail { to: "ada@example.com".into(), subject: "News".into(), body: "None".into(), template: None };
+    let pulse = Schedule::new("pulse", "* * * * * *", "UTC", &letter).unwrap();
+    Schedules::new(&shop.queues, ["email"]).put(&pulse).await.unwrap();
+    let enqueued = async || shop.queues.queue("email").stats().await.unwrap().enqueued();
+
+    let scheduler = shop.start(&["scheduler"]);
+    wait_until("it fires", PATIENCE, async || enqueued().await >= 2).await;
+    assert_eq!(shop.run(&["schedules", "pause", "pulse"]).await, "pulse is paused");
+    let paused = enqueued().await;
+    scheduler.sigterm();
+    assert_eq!(end(&scheduler).await.0, Some(0));
+    assert!(shop.run(&["schedules", "run", "pulse"]).await.starts_with("pulse runs now, as job "));
+    assert_eq!(enqueued().await, paused + 1);
+
+    let list = shop.run(&["schedules", "list", "--json"]).await;
+    let list: serde_json::Value = serde_json::from_str(&list).unwrap_or_else(|error| panic!("{error}: {list}"));
+    let state = &list[0];
+    assert_eq!((&state["name"], &state["paused"], &state["queue"]), (&"pulse".into(), &true.into(), &"email".into()));
+    assert!(state["next"].is_null() && state["last"].is_string(), "{state}");
+    // Every worker fires schedules, too.
+    assert_eq!(shop.run(&["schedules", "resume", "pulse"]).await, "pulse fires again");
+    let worker = shop.start(&["worker"]);
+    wait_until("it fires again", PATIENCE, async || enqueued().await > paused + 1).await;
+    worker.sigterm();
+    assert_eq!(end(&worker).await.0, Some(0));
+    shop.run(&["schedules", "remove", "pulse"]).await;
+    let (code, said) = end(&shop.start(&["schedules", "run", "pulse"])).await;
+    assert_eq!(code, Some(2));
+    assert!(said.contains("there is no schedule `pulse`; there are: none"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

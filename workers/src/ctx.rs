@@ -1,7 +1,7 @@
 //! What a handler knows beyond its arguments.
 
 use chrono::{DateTime, Utc};
-use millgate_jobs::{Claimed, Origin};
+use millgate_jobs::{BatchOutcome, Claimed, Origin};
 use tokio_util::sync::CancellationToken;
 
 use crate::{JobError, State};
@@ -19,6 +19,10 @@ pub struct Ctx {
     pub time: DateTime<Utc>,
     /// The event that the job goes back to, if any.
     pub origin: Option<Origin>,
+    /// What became of the batch that this job follows, if it follows one.
+    pub batch: Option<BatchOutcome>,
+    /// The tick of the job's schedule, if it has one: when it was to run, whenever it does.
+    pub tick: Option<DateTime<Utc>>,
     /// Fires when this run is no longer wanted: its lease is lost, or the worker stops.
     pub cancelled: CancellationToken,
     state: State,
@@ -32,6 +36,8 @@ impl Ctx {
             max_attempts: job.max_attempts,
             time: job.time,
             origin: job.origin.clone(),
+            batch: job.batch.clone(),
+            tick: job.tick,
             cancelled: job.lost.clone(),
             state,
         }
@@ -45,6 +51,8 @@ impl Ctx {
             max_attempts: 1,
             time,
             origin: None,
+            batch: None,
+            tick: None,
             cancelled: CancellationToken::new(),
             state,
         }

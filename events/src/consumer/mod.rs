@@ -101,13 +101,11 @@ struct Place {
 enum Order {
     Settled(Place, i64),
     Abandoned(Place, i64),
-    Close,
 }
 
-/// A member of a consumer group.
+/// A member of a consumer group. Dropped without a [`close`](Self::close) it leaves, too, in its own time.
 pub struct Consumer {
     batches: async_mpsc::UnboundedReceiver<Batch>,
-    orders: mpsc::Sender<Order>,
     closed: oneshot::Receiver<Option<KafkaError>>,
     drain_timeout: Duration,
 }
@@ -120,7 +118,7 @@ impl Consumer {
         let (orders, order_receiver) = mpsc::channel();
         let (closed_sender, closed) = oneshot::channel();
         let drain_timeout = config.drain_timeout;
-        let thread = poll_thread::PollThread::new(config, batch_sender, orders.clone(), order_receiver)?;
+        let thread = poll_thread::PollThread::new(config, batch_sender, orders, order_receiver)?;
         std::thread::Builder::new()
             .name("millgate-kafka".into())
             .spawn(move || {
@@ -128,7 +126,7 @@ impl Consumer {
                 let _ = closed_sender.send(end);
             })
             .map_err(|error| KafkaError::Config(format!("no thread for the consumer: {error}")))?;
-        Ok(Self { batches, orders, closed, drain_timeout })
+        Ok(Self { batches, closed, drain_timeout })
     }
 
     /// The next batch of any partition that has none out; `None` after a fatal error or a close.
@@ -140,8 +138,8 @@ impl Consumer {
     ///
     /// Takes at most the drain timeout and a few seconds. The error is the one that ended the consumer, if any.
     pub async fn close(self) -> Result<(), KafkaError> {
-        let _ = self.orders.send(Order::Close);
-        // Batches that nobody took are given back at once, else the thread would wait for them.
+        // This is what tells the thread; and batches that nobody took are given back at once, so that it need not wait
+        // for them.
         drop(self.batches);
         match tokio::time::timeout(self.drain_timeout + Duration::from_secs(5), self.closed).await {
             Ok(Ok(None)) => Ok(()),

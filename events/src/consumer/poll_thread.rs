@@ -37,7 +37,6 @@ struct Group {
     assignment: Mutex<Assignment>,
     orders: Mutex<mpsc::Receiver<Order>>,
     drain_timeout: Duration,
-    closing: Mutex<bool>,
     complaints: Complaints,
 }
 
@@ -51,7 +50,6 @@ impl Group {
         match order {
             Order::Settled(place, next) => lock(&self.assignment).settled(&place, next),
             Order::Abandoned(place, first) => lock(&self.assignment).abandoned(&place, first),
-            Order::Close => *lock(&self.closing) = true,
         }
     }
 
@@ -100,7 +98,9 @@ impl Group {
         for (topic, partition) in &names {
             lock(&self.assignment).revoke(topic, *partition);
         }
-        // The client remembers a pause across assignments; should the partitions come back, nobody would end it.
+        // The client remembers a pause across assignments; should the partitions come back, nobody would end it. Now,
+        // not then: the client drops an order that one of its own overtakes, and while it waits for this callback it
+        // neither starts nor pauses a partition.
         if let Err(error) = kafka.resume(list) {
             debug!(%error, "partitions that are another's now cannot be resumed");
         }
@@ -153,16 +153,6 @@ impl ConsumerContext for Group {
             Rebalance::Error(error) => warn!(%error, "rebalance"),
         }
     }
-
-    fn post_rebalance(&self, kafka: &Kafka, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Assign(list) = rebalance {
-            // A partition that was paused when it was taken away comes back paused: the client keeps that for as long
-            // as it lives.
-            if let Err(error) = kafka.resume(list) {
-                warn!(%error, "cannot resume");
-            }
-        }
-    }
 }
 
 /// The consumer's thread before it runs.
@@ -185,7 +175,6 @@ impl PollThread {
             assignment: Mutex::default(),
             orders: Mutex::new(order_receiver),
             drain_timeout: config.drain_timeout,
-            closing: Mutex::new(false),
             complaints: Complaints::default(),
         };
         let settings = config.kafka.consumer();
@@ -197,12 +186,13 @@ impl PollThread {
         Ok(Self { kafka, batches, orders, config, last_commit: Instant::now() })
     }
 
-    /// Polls until told to close, or until an error that no retry mends.
+    /// Polls until nobody takes batches any more, or until an error that no retry mends.
     pub(super) fn run(mut self) -> Option<KafkaError> {
         let group = self.kafka.context().clone();
         let end = loop {
             group.obey_all();
-            if *lock(&group.closing) {
+            // Its consumer was closed, or dropped: a member that gives nothing out would hold its partitions for ever.
+            if self.batches.is_closed() {
                 break None;
             }
             self.seek_back();
@@ -212,7 +202,7 @@ impl PollThread {
             }
             let ready = lock(&group.assignment).next_batches(self.config.batch_size, &self.orders);
             for batch in ready {
-                // Nobody listens any more: the batch is dropped, which gives it back.
+                // Nobody takes it any more: the batch is dropped, which gives it back.
                 let _ = self.batches.send(batch);
             }
             self.press();

@@ -68,7 +68,7 @@ async fn a_partition_has_one_batch_out_at_a_time_and_others_go_on() {
     assert_eq!(held.records.iter().map(number).collect::<Vec<_>>(), [0, 1, 2]);
     put_numbers(&space, 1, 100..104).await;
     assert_eq!(numbers(&mut consumer, 4).await, [100, 101, 102, 103]);
-    wait_committed(&space, &[None, Some(4)]).await;
+    wait_committed(&space, &[Some(0), Some(4)]).await;
     held.token.settle();
     assert_eq!(numbers(&mut consumer, 7).await, (3..10).collect::<Vec<_>>());
     consumer.close().await.unwrap();
@@ -215,6 +215,31 @@ async fn a_group_without_an_offset_begins_as_it_was_told() {
     };
     assert!(first >= 3, "{first} was there before");
     latest.close().await.unwrap();
+}
+
+/// A group has an offset as soon as it has read anything, and not only once something is settled.
+#[tokio::test]
+async fn what_a_group_without_an_offset_read_and_did_not_settle_comes_again() {
+    let space = space(1).await;
+    put_numbers(&space, 0, [0]).await;
+    let kafka = KafkaConfig { auto_offset_reset: "latest".into(), ..space.config() };
+    let latest = ConsumerConfig { drain_timeout: Duration::from_millis(200), ..consuming(kafka) };
+    let mut first = Consumer::start(latest.clone()).unwrap();
+    let mut sent = 1;
+    // What comes before it has joined is not for it.
+    let held = loop {
+        put_numbers(&space, 0, [sent]).await;
+        sent += 1;
+        if let Ok(batch) = tokio::time::timeout(Duration::from_millis(200), first.next()).await {
+            break batch.unwrap();
+        }
+    };
+    first.close().await.unwrap();
+    put_numbers(&space, 0, [sent]).await;
+    let mut second = Consumer::start(latest).unwrap();
+    let began = number(&held.records[0]);
+    assert_eq!(numbers(&mut second, sent + 1 - began).await, (began..=sent).collect::<Vec<_>>());
+    second.close().await.unwrap();
 }
 
 #[tokio::test]

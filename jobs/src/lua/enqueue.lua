@@ -1,17 +1,17 @@
--- KEYS[37], if there: where the producer's last answer is kept. A call whose answer was lost comes again with the same
--- number, and gets that answer instead of a second helping.
--- ARGV: shift, number of the call (''), how long the answer is kept (ms), then groups: kind, mode, how many jobs, and
+-- KEYS[37]: the last answer to each producer. A call whose answer was lost comes again with the same number, and gets
+-- that answer instead of a second helping.
+-- ARGV: shift, producer and number of the call, parted by a space ('': none), how long the answer is kept (ms), then groups: kind, mode, how many jobs, and
 --   mode b0 to b9: a block of plain jobs of that priority that may run at once: block, where its first line begins
 --   mode 0 to 9: such jobs, one by one: records
 --   mode +: jobs with options: records
 --   mode batch: one value: a batch, with kind for its name, that jobs after it are of; mode close: all of them are in
 -- Gives one word a job, parted by spaces: its id; = of a duplicate; ~id of the job that holds its unique key; ! where
 -- it was cancelled before it came; ? where it is ill-formed. For a block one word: its id and priority.
-local answer_key, number = KEYS[37], ARGV[2]
-if answer_key and number ~= '' then
-  local last = call('GET', answer_key)
-  local at = last and string.find(last, ' ', 1, true)
-  if at and string.sub(last, 1, at - 1) == number then return string.sub(last, at + 1) end
+local ANSWERS = KEYS[37]
+local producer, number = string.match(ARGV[2], '^(%S+) (%d+)$')
+if producer then
+  local last, answer = string.match(call('HGET', ANSWERS, producer) or '', '^(%d+) %d+ (.*)$')
+  if last == number then return answer end
 end
 local settings = call('HMGET', SETTINGS, 'max_jobs', 'draining')
 if settings[2] then return redis.error_reply('DRAINING the queue takes no more jobs') end
@@ -116,7 +116,13 @@ write_seq()
 write_counts()
 wake()
 local answer = table.concat(words, ' ')
-if answer_key and number ~= '' then call('SET', answer_key, number .. ' ' .. answer, 'PX', ARGV[3]) end
+if producer then
+  call('HSET', ANSWERS, producer, number .. ' ' .. int(now + ARGV[3]) .. ' ' .. answer)
+  -- Producers come and go: each call looks at one of them, and so keeps their number in bounds.
+  local other = call('HRANDFIELD', ANSWERS)
+  local till = string.match(call('HGET', ANSWERS, other), '^%d+ (%d+)')
+  if not till or tonumber(till) < now then call('HDEL', ANSWERS, other) end
+end
 -- In bounded steps: after a rush, millions may be forgotten at once.
 for _, key in ipairs(call('ZRANGEBYSCORE', SEEN, '-inf', int(now), 'LIMIT', 0, 500)) do
   call('ZREM', SEEN, key)
