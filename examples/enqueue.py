@@ -71,7 +71,7 @@ class Queue:
 
 def line(value):
     # One line: in JSON a line feed within a text is written as \n, and a tab as \t.
-    return json.dumps(value, separators=(",", ":"))
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def news(number):

@@ -86,7 +86,8 @@ impl Call {
                 group.jobs += 1;
             }
             _ => {
-                self.groups.push(Group { kind: job.kind.clone(), mode, jobs: 1, values: vec![record], is_block: false })
+                let (kind, values) = (job.kind.clone(), vec![record]);
+                self.groups.push(Group { kind, mode, jobs: 1, values, is_block: false });
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The command line, the same for every application.
 
+mod answer;
 mod bench;
 mod config;
 mod dev;

@@ -84,11 +84,11 @@ async fn a_job_that_is_ill_formed_is_refused_and_the_others_are_taken() {
         r#"+{"p":5,"o":"a","ow":60000}"#,
         r#"+{"p":5,"o":"b"}"#, // remembered for how long?
         r#"+{"p":12}"#,
-        r#"+{"d":5000}"#, // of which priority?
         r#"+{"p":5,"u":7}"#,
         r#"+{"p":5"#,
+        r"+{}",
+        r#"+{"d":60000,"u":"mail:7"}"#,
         "",
-        r#"+{"p":5,"d":60000,"u":"mail:7"}"#,
     ]
     .map(|options| format!("{options}\nmail\n{{}}").trim_start().to_owned());
     let many = records.len().to_string();
@@ -97,11 +97,11 @@ async fn a_job_that_is_ill_formed_is_refused_and_the_others_are_taken() {
 
     let answer: String = redis.command(&call).await;
     let words: Vec<&str> = answer.split(' ').collect();
-    assert_eq!(words[1..7], ["?"; 6], "{answer}");
-    let taken = [words[0], words[7]].map(|id| id.parse::<JobId>().unwrap());
+    assert_eq!(words[1..6], ["?"; 5], "{answer}");
+    let taken = [words[0], words[6], words[7]].map(|id| id.parse::<JobId>().unwrap());
     let states: Vec<_> = queue.look(&taken).await.unwrap().iter().map(|job| job.state).collect();
-    assert_eq!(states, [JobState::Waiting, JobState::Delayed]);
+    assert_eq!(states, [JobState::Waiting, JobState::Delayed, JobState::Waiting]);
     assert_eq!(queue.check().await.unwrap(), [""; 0]);
     assert_eq!(redis.command::<String>(&call).await, answer, "the answer to a call that is repeated");
-    assert_eq!(queue.stats().await.unwrap().enqueued(), 2);
+    assert_eq!(queue.stats().await.unwrap().enqueued(), 3);
 }

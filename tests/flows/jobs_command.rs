@@ -148,7 +148,7 @@ async fn a_job_is_shown_with_its_story_and_why_it_is_not_running() {
     desk.queue.settle_one(job, Verdict::Retry { after: DAY, failure: failure() }).await.unwrap();
     let said = desk.well(&format!("jobs show {id}")).await;
     for part in [
-        ", for its next attempt: in 23h 59m; `millgate jobs run-now",
+        " (in 23h 59m), for its next attempt; `millgate jobs run-now",
         "in email, priority 5",
         r#"arguments  {"to":"m1@mail.example""#,
         "attempts   1 of 20",

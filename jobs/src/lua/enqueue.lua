@@ -65,7 +65,7 @@ local function with_options(kind, record, options)
       end
     end
   end
-  return store(kind, options, options.p, record, true)
+  return store(kind, options, options.p or 5, record, true)
 end
 
 -- Other programs enqueue, too. An error in the middle would leave jobs without their counts, and give their ids again.
@@ -73,17 +73,19 @@ local TYPES = {
   p = 'number', at = 'number', d = 'number', o = 'string', ow = 'number', u = 'string', uw = 'number', e = 'number',
   l = 'string', n = 'number', r = 'number', t = 'string', w = 'number', x = 'table', b = 'string', c = 'table',
 }
-local function is_well_formed(options)
-  if not options or not options.p or (options.o and not options.ow) then return false end
+local function is_well_formed(record, options)
+  -- Options that are no JSON come out as none.
+  if after_options(record) > 1 and next(options) == nil then return false end
   for option, value in pairs(options) do
     if TYPES[option] and type(value) ~= TYPES[option] then return false end
   end
-  return options.p >= 0 and options.p <= 9 and options.p % 1 == 0
+  local priority = options.p or 5
+  return priority >= 0 and priority <= 9 and priority % 1 == 0 and (not options.o or options.ow ~= nil)
 end
 
 local function enqueue(kind, record)
-  local options = options_of(record)
-  if not is_well_formed(options) then return '?' end
+  local options = options_of(record) or {}
+  if not is_well_formed(record, options) then return '?' end
   local word = with_options(kind, record, options)
   -- A job of a batch that is not taken in has come to its end.
   if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, 'done') end

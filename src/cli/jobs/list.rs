@@ -3,7 +3,7 @@
 use millgate_jobs::JobState;
 
 use super::{
-    super::{Call, Outcome, queue_choice},
+    super::{Call, Outcome, answer, queue_choice},
     filter::Filter,
     row,
 };
@@ -47,16 +47,15 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let more = rows.len() > most;
     if json {
         values.truncate(most);
-        println!("{}", serde_json::to_string_pretty(&values)?);
+        answer::write(&format!("{}\n", serde_json::to_string_pretty(&values)?))?;
         return Ok(Outcome::Well);
     }
-    for row in rows.iter().take(most) {
-        println!("{row}");
-    }
+    rows.truncate(most);
     if more {
-        println!("… and more: --limit {} shows them, --state, --kind and --where choose", most * 10);
+        rows.push(format!("… and more: --limit {} shows them, --state, --kind and --where choose", most * 10));
     } else if rows.is_empty() {
-        println!("no such jobs; `millgate queues` counts all");
+        rows.push("no such jobs; `millgate queues` counts all".to_owned());
     }
+    answer::write(&format!("{}\n", rows.join("\n")))?;
     Ok(Outcome::Well)
 }

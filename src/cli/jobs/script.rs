@@ -2,7 +2,7 @@
 
 use millgate_jobs::{SCRIPT_NAMES, script_text};
 
-use super::super::{Call, Outcome};
+use super::super::{Call, Outcome, answer};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
@@ -10,7 +10,6 @@ pub(in crate::cli) struct Args {
     name: String,
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "as all commands do")]
 pub(super) fn run(call: &Call, args: &Args) -> anyhow::Result<Outcome> {
     let Some(text) = script_text(&args.name) else {
         let message = format!("there is no script `{}`; there are: {}", args.name, SCRIPT_NAMES.join(", "));
@@ -19,7 +18,7 @@ pub(super) fn run(call: &Call, args: &Args) -> anyhow::Result<Outcome> {
     if call.json {
         println!("{}", serde_json::json!({ "name": args.name, "text": text }));
     } else {
-        print!("{text}");
+        answer::write(&text)?;
     }
     Ok(Outcome::Well)
 }

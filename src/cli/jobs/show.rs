@@ -7,7 +7,7 @@ use millgate_jobs::JobView;
 
 use super::{
     super::{
-        Call, Outcome,
+        Call, Outcome, answer,
         moment::{from_now, point},
         queue_choice,
     },
@@ -42,9 +42,9 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     if json {
         let mut value = row::json(&name, &job)?;
         value["why"] = why.into();
-        println!("{}", serde_json::to_string_pretty(&value)?);
+        answer::write(&format!("{}\n", serde_json::to_string_pretty(&value)?))?;
     } else {
-        print!("{}", text(&name, &job, &why, now)?);
+        answer::write(&text(&name, &job, &why, now)?)?;
     }
     Ok(Outcome::Well)
 }
@@ -62,7 +62,8 @@ fn text(queue: &str, job: &JobView, why: &str, now: DateTime<Utc>) -> Result<Str
         job.kind,
         if job.version > 1 { format!("@{}", job.version) } else { String::new() }
     )?;
-    writeln!(say, "state      {}: {why}", job.state)?;
+    writeln!(say, "state      {}", job.state)?;
+    writeln!(say, "why        {why}")?;
     writeln!(say, "enqueued   {}, {}", point(job.enqueued_at), from_now(job.enqueued_at, now))?;
     if let Some(lane) = &job.lane {
         writeln!(say, "lane       {lane}")?;

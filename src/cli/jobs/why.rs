@@ -27,11 +27,12 @@ pub(super) fn why(queue: &str, job: &JobView, stats: &QueueStats, handled: bool,
 
 fn delayed(job: &JobView, now: DateTime<Utc>) -> String {
     let Some(at) = job.at else { return "delayed".to_owned() };
-    let why = if job.attempts > 0 { ", for its next attempt" } else { "" };
+    let after = if job.attempts > 0 { ", for its next attempt" } else { "" };
     if at <= now {
-        return format!("delayed until {}{why}: it is due, and goes in line when a worker next asks", point(at));
+        return format!("delayed until {}{after}: it is due, and goes in line when a worker next asks", point(at));
     }
-    format!("delayed until {}{why}: {}; `millgate jobs run-now {}` skips that", point(at), from_now(at, now), job.key)
+    let (at, ahead) = (point(at), from_now(at, now));
+    format!("delayed until {at} ({ahead}){after}; `millgate jobs run-now {}` skips that", job.key)
 }
 
 fn waiting(queue: &str, job: &JobView, stats: &QueueStats, handled: bool) -> String {
