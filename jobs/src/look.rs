@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use crate::{
     JobId, Origin, Queue, QueueError,
+    job::DEFAULT_ATTEMPTS,
     new_job::{from_millis, unique_key},
-    record::{More, Past, Record},
+    record::{More, Past, Record, read_options},
 };
 
 /// Jobs in one call: the script takes a few µs each.
@@ -92,6 +93,12 @@ pub struct JobView {
     pub payload: String,
     /// Runs that ended, or were cut off.
     pub attempts: u32,
+    /// After so many it is dead.
+    pub max_attempts: u32,
+    /// Its lane, if it has one.
+    pub lane: Option<String>,
+    /// Its unique key within its kind, if it has one.
+    pub unique: Option<String>,
     /// How they failed.
     pub failures: Vec<FailureView>,
     /// How much is done, in percent, if it says so.
@@ -291,6 +298,8 @@ fn view(key: JobId, state: JobState, when: &str, record: &str, past: &str, stopp
     // One that cannot be read can be looked at all the same.
     let unknown = Record { kind: "unknown", version: 1, more: More::default(), payload: record };
     let Record { kind, version, more, payload } = read.unwrap_or(unknown);
+    let options = read_options(record);
+    let text_of = |option: &str| options.get(option)?.as_str().map(str::to_owned);
     let past = Past::read(past).unwrap_or_default();
     let failure = |failure: crate::record::PastFailure| FailureView {
         at: from_millis(failure.at),
@@ -315,6 +324,9 @@ fn view(key: JobId, state: JobState, when: &str, record: &str, past: &str, stopp
         .map(from_millis),
         payload: payload.to_owned(),
         attempts: past.attempts,
+        max_attempts: more.max_attempts.unwrap_or(DEFAULT_ATTEMPTS),
+        lane: text_of("l"),
+        unique: text_of("u").map(|key| key.strip_prefix(&format!("{kind}:")).unwrap_or(&key).to_owned()),
         failures: past.failures.into_iter().map(failure).collect(),
         progress: past.progress,
         log: past.log.into_iter().map(|line| (from_millis(line.at), line.line)).collect(),

@@ -293,6 +293,11 @@ impl NewJob {
         Some(&self.options.unique.as_ref()?.key)
     }
 
+    /// What is said of it beyond its kind's defaults.
+    pub fn options(&self) -> &JobOptions {
+        &self.options
+    }
+
     /// Its arguments as JSON.
     pub fn payload(&self) -> &str {
         &self.payload

@@ -97,6 +97,13 @@ impl JobService {
     }
 }
 
+impl Handlers {
+    /// Runs one job as a worker would: bounded in time, a panic caught. The verdict is for its queue.
+    pub async fn run(self: Arc<Self>, job: Claimed, state: State, backoff: Backoff) -> Verdict {
+        JobService { handlers: self, state, backoff }.run(job).await
+    }
+}
+
 fn judge(job: &Claimed, backoff: Backoff, error: JobError) -> Verdict {
     match error {
         JobError::Retry { after, failure } if job.attempt >= job.max_attempts => {

@@ -6,7 +6,7 @@
 --   mode +: jobs with options: records
 --   mode batch: one value: a batch, with kind for its name, that jobs after it are of; mode close: all of them are in
 -- Gives one word a job, parted by spaces: its id; = of a duplicate; ~id of the job that holds its unique key; ! where
--- it was cancelled before it came. For a block one word: its id and priority.
+-- it was cancelled before it came; ? where it is ill-formed. For a block one word: its id and priority.
 local ANSWERS = KEYS[37]
 local producer, number = string.match(ARGV[2], '^(%S+) (%d+)$')
 if producer then
@@ -33,8 +33,25 @@ local function block(priority, many, text, offset)
   words[#words + 1] = id
 end
 
+-- Other programs enqueue, too. An error in the middle would leave jobs without their counts, and give their ids again.
+local types
+local function is_well_formed(record, options)
+  types = types or {
+    p = 'number', at = 'number', d = 'number', o = 'string', ow = 'number', u = 'string', uw = 'number', e = 'number',
+    l = 'string', n = 'number', r = 'number', t = 'string', w = 'number', x = 'table', b = 'string', c = 'table',
+  }
+  -- Options that are no JSON come out as none.
+  if after_options(record) > 1 and next(options) == nil then return false end
+  for option, value in pairs(options) do
+    if types[option] and type(value) ~= types[option] then return false end
+  end
+  local priority = options.p or 5
+  return priority >= 0 and priority <= 9 and priority % 1 == 0 and (not options.o or options.ow ~= nil)
+end
+
 local function enqueue(kind, record)
   local options = options_of(record) or {}
+  if not is_well_formed(record, options) then return '?' end
   local word = enter(kind, options, options.p or 5, record, true)
   -- A job of a batch that is not taken in has come to its end.
   if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, word == '!' and 'cancelled' or 'done') end
