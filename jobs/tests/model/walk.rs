@@ -17,7 +17,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(30);
 const WINDOW: Duration = Duration::from_mins(10);
 pub(crate) const HANDS: usize = 4;
 /// More jobs than that are not put in.
-const CROWD: usize = 300;
+const CROWD: usize = 200;
 /// Steps that are shown when something is wrong.
 const SHOWN: usize = 50;
 
