@@ -269,8 +269,9 @@ impl Walk {
             let recent = self.starts.iter().filter(|start| **start > from).count();
             assert!(recent <= 2 * rate.jobs as usize, "{recent} started at a rate of {rate:?}");
         }
-        self.books.claimed(hand, jobs, millis(LEASE), now);
+        // One that was swept away made room in its lane, perhaps for one of these.
         let swept = self.sweep_doomed().await;
+        self.books.claimed(hand, jobs, millis(LEASE), now);
         // Whose place in a lane one has that was swept away may come to the next claim.
         if brought < most && !swept && !self.paused && self.limits.concurrency.is_none() && self.limits.rate.is_none() {
             self.books.check_nothing_left(now);
