@@ -12,6 +12,8 @@ const BLOCK_JOBS: usize = 250;
 const BLOCK_BYTES: usize = 64 << 10;
 /// Jobs in one call of a script: enough to amortise the round trip, few enough not to hold Redis up.
 pub(crate) const STEP: usize = 1_000;
+/// A job with options takes the script as long as so many in a block.
+const OPTIONS_COST: usize = 10;
 /// So many bytes in one call, about.
 const STEP_BYTES: usize = 1 << 20;
 /// How often a call is made whose answer does not come.
@@ -47,7 +49,8 @@ impl Enqueued {
 pub(crate) struct Call {
     groups: Vec<Group>,
     bytes: usize,
-    jobs: usize,
+    /// How long the script takes, in jobs of a block.
+    cost: usize,
 }
 
 struct Group {
@@ -62,8 +65,8 @@ impl Call {
     /// Adds as many jobs as fit in one call; gives how many.
     pub(crate) fn fill(&mut self, jobs: &[NewJob], window: Duration) -> usize {
         let mut at = 0;
-        while at < jobs.len() && self.jobs < STEP && self.bytes < STEP_BYTES {
-            let run = plain_run(&jobs[at..], STEP - self.jobs);
+        while at < jobs.len() && self.cost < STEP && self.bytes < STEP_BYTES {
+            let run = plain_run(&jobs[at..], STEP - self.cost);
             if run > 1 {
                 self.add_block(&jobs[at..at + run]);
                 at += run;
@@ -87,7 +90,7 @@ impl Call {
 
     fn add_one(&mut self, kind: &str, mode: String, record: String) {
         self.bytes += record.len();
-        self.jobs += 1;
+        self.cost += if job.is_plain() { 1 } else { OPTIONS_COST };
         match self.groups.last_mut() {
             Some(group) if group.kind == kind && group.mode == mode => {
                 group.values.push(record);
@@ -112,7 +115,7 @@ impl Call {
             }
         }
         self.bytes += text.len();
-        self.jobs += jobs.len();
+        self.cost += jobs.len();
         self.groups.push(Group {
             kind: first.kind.clone(),
             mode: format!("b{}", first.priority),

@@ -13,7 +13,7 @@ pub struct Lane {
 
 impl Lane {
     /// One at a time, in the order they came. A job that failed is retried before the next one starts; a dead one
-    /// lets the next go on.
+    /// lets the next go on. One whose turn it is and that is rescheduled is waited for.
     pub fn ordered(key: impl Display) -> Self {
         Self { key: name(key), most: 1, ordered: true, interval: None }
     }

@@ -14,7 +14,8 @@ pub struct Limits {
     pub max_jobs: Option<u64>,
     /// At most so many run at a time.
     pub concurrency: Option<u64>,
-    /// At most so many start within a time, and then all at once if they are there.
+    /// So many may start at once, and then again one by one as the time goes on that so many have: within any such time
+    /// never twice as many.
     pub rate: Option<Rate>,
     /// One step of priority is worth so much age; a minute if not said.
     #[serde(with = "humantime_serde")]

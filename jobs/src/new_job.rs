@@ -147,7 +147,7 @@ pub struct NewJob {
     /// 0 to 9.
     pub priority: u8,
     /// When what it is about happened, if that was before it is enqueued. A cancel of its unique key reaches it if it
-    /// happened no earlier.
+    /// happened no earlier; without a time, if it waits, or was enqueued no later than what the cancel is about.
     pub time: Option<DateTime<Utc>>,
     pub(crate) version: u32,
     pub(crate) options: JobOptions,

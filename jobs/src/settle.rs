@@ -13,24 +13,29 @@ pub(crate) struct Settlement {
     pub(crate) verdict: Verdict,
 }
 
+/// Most items in one call: each takes Redis some 10 µs, be it one job or a run of many that are done.
+const STEP: usize = 100;
+
 /// Jobs of one claim and kind with one verdict, as the script wants them.
 struct Group<'a> {
     first: &'a Settlement,
     items: String,
+    count: usize,
     /// The run of places in a block that the items end with: block, first place, the one after the last.
     open: Option<(&'a str, usize, usize)>,
 }
 
 impl<'a> Group<'a> {
     fn new(first: &'a Settlement) -> Self {
-        let mut group = Self { first, items: String::new(), open: None };
+        let mut group = Self { first, items: String::new(), count: 0, open: None };
         group.add(&first.hold);
         group
     }
 
     /// Done jobs of a claim and kind can share a group.
     fn takes(&self, settlement: &Settlement) -> bool {
-        word(self.first) == word(settlement)
+        self.count < STEP
+            && word(self.first) == word(settlement)
             && self.first.verdict == Verdict::Done
             && self.first.hold.token() == settlement.hold.token()
             && self.first.hold.kind() == settlement.hold.kind()
@@ -41,11 +46,13 @@ impl<'a> Group<'a> {
             (Some((block, _, end)), Some(place)) if **block == *place.block && *end == place.number => *end += 1,
             (_, Some(place)) => {
                 self.close_run();
+                self.count += 1;
                 self.open = Some((&place.block, place.number, place.number + 1));
             }
             (_, None) => {
                 self.close_run();
                 self.space();
+                self.count += 1;
                 self.items.push_str(hold.id().as_str());
             }
         }
@@ -94,8 +101,24 @@ impl Queue {
                 _ => groups.push(Group::new(settlement)),
             }
         }
+        let (mut late, mut rest) = (0, &mut groups[..]);
+        while !rest.is_empty() {
+            let mut items = 0;
+            let fits = |group: &&Group<'_>| {
+                items += group.count;
+                items <= STEP
+            };
+            let many = rest.iter().take_while(fits).count().max(1);
+            let (some, others) = rest.split_at_mut(many);
+            late += self.settle_groups(some).await?;
+            rest = others;
+        }
+        Ok(late)
+    }
+
+    async fn settle_groups(&self, groups: &mut [Group<'_>]) -> Result<usize, QueueError> {
         let mut call = self.prepare(&self.queues.scripts.settle);
-        for group in &mut groups {
+        for group in groups {
             group.close_run();
             let (delay, code, message) = match &group.first.verdict {
                 Verdict::Done | Verdict::Cancel { .. } => (Duration::ZERO, "", ""),

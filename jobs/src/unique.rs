@@ -21,7 +21,8 @@ pub enum Hold {
     UntilDone,
     /// Until it starts: another may be enqueued while it runs.
     UntilStarted,
-    /// For so long from when it was enqueued, whatever becomes of it.
+    /// For so long from when it was enqueued, whatever becomes of it. After that it is nobody's, and another job with it
+    /// comes in beside the first, which a cancel reaches for as long as no other took the key.
     For(Duration),
 }
 

@@ -33,7 +33,7 @@ async fn a_random_walk_agrees_with_the_model() {
     let seed = given.unwrap_or_else(rand::random);
     let steps = variable("MILLGATE_STEPS").unwrap_or(10_000);
     // A walk that is repeated says at once which step went wrong.
-    let mut walk = Walk::new(seed, if given.is_some() { 1 } else { 4 });
+    let mut walk = Walk::new(seed, if given.is_some() { 1 } else { 10 });
     for _ in 0..steps {
         walk.step().await;
     }

@@ -9,7 +9,7 @@ if call('EXISTS', DELAYED, LEASES, FAIR, unpack(KEYS, WAIT, WAIT + 9)) == 0 then
 -- Bounds the time that a call takes; what is left is done by the next one.
 local STEP = 500
 
-local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(now), 'LIMIT', 0, STEP)
+local due = call('ZRANGEBYSCORE', DELAYED, '-inf', int(now), 'LIMIT', 0, 200)
 if #due > 0 then
   call('ZREM', DELAYED, unpack(due))
   local lines = {}

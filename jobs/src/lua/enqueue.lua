@@ -34,24 +34,15 @@ local function block(priority, many, text, offset)
 end
 
 -- Other programs enqueue, too. An error in the middle would leave jobs without their counts, and give their ids again.
-local types
-local function is_well_formed(record, options)
-  types = types or {
-    p = 'number', at = 'number', d = 'number', o = 'string', ow = 'number', u = 'string', uw = 'number', e = 'number',
-    l = 'string', n = 'number', r = 'number', t = 'string', w = 'number', x = 'table', b = 'string', c = 'table',
-  }
-  -- Options that are no JSON come out as none.
-  if after_options(record) > 1 and next(options) == nil then return false end
-  for option, value in pairs(options) do
-    if types[option] and type(value) ~= types[option] then return false end
-  end
+local function is_well_formed(options)
   local priority = options.p or 5
   return priority >= 0 and priority <= 9 and priority % 1 == 0 and (not options.o or options.ow ~= nil)
 end
 
 local function enqueue(kind, record)
-  local options = options_of(record) or {}
-  if not is_well_formed(record, options) then return '?' end
+  local options, sound = options_of(record)
+  options = options or {}
+  if not sound or not is_well_formed(options) then return '?' end
   local word = enter(kind, options, options.p or 5, record, true)
   -- A job of a batch that is not taken in has come to its end.
   if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, word == '!' and 'cancelled' or 'done') end

@@ -17,7 +17,7 @@ pub(crate) const LEASE: Duration = Duration::from_secs(30);
 const WINDOW: Duration = Duration::from_mins(10);
 pub(crate) const HANDS: usize = 4;
 /// More jobs than that are not put in.
-const CROWD: usize = 300;
+const CROWD: usize = 200;
 /// Steps that are shown when something is wrong.
 const SHOWN: usize = 50;
 
@@ -269,8 +269,9 @@ impl Walk {
             let recent = self.starts.iter().filter(|start| **start > from).count();
             assert!(recent <= 2 * rate.jobs as usize, "{recent} started at a rate of {rate:?}");
         }
-        self.books.claimed(hand, jobs, millis(LEASE), now);
+        // One that was swept away made room in its lane, perhaps for one of these.
         let swept = self.sweep_doomed().await;
+        self.books.claimed(hand, jobs, millis(LEASE), now);
         // Whose place in a lane one has that was swept away may come to the next claim.
         if brought < most && !swept && !self.paused && self.limits.concurrency.is_none() && self.limits.rate.is_none() {
             self.books.check_nothing_left(now);

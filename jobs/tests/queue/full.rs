@@ -85,6 +85,18 @@ async fn leases_are_kept_and_failures_noted() {
 }
 
 #[tokio::test]
+async fn a_queue_can_be_paused() {
+    let server = RedisServer::start().await;
+    let bench = Bench::on(&server);
+    bench.queue.enqueue(&jobs(1)).await.unwrap();
+    fill(&server).await;
+    bench.queue.pause().await.unwrap();
+    assert!(bench.check().await.paused);
+    bench.queue.resume().await.unwrap();
+    assert!(!bench.check().await.paused);
+}
+
+#[tokio::test]
 async fn dead_jobs_can_leave() {
     let server = RedisServer::start().await;
     let bench = Bench::on(&server);
