@@ -64,7 +64,7 @@ scripts! {
     page = ALL;
     prune = ALL;
     remove = ALL;
-    renew = KEYS;
+    renew = ALL;
     reschedule = ALL;
     set = KEYS;
     schedule = ALL;

@@ -22,6 +22,8 @@ mod order;
 mod schedules;
 #[path = "queue/sentinel.rs"]
 mod sentinel;
+#[path = "queue/soak.rs"]
+mod soak;
 #[path = "queue/stopping.rs"]
 mod stopping;
 #[path = "queue/verdicts.rs"]
