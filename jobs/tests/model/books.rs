@@ -342,8 +342,8 @@ impl Books {
         let mates = self.live().filter(|other| other.spec.lane == entry.spec.lane);
         match kind {
             LaneKind::Ordered => {
-                let open = mates.filter(|mate| mate.open).count();
-                assert!(open <= 1, "{open} of ordered lane {:?} have begun", entry.spec.lane);
+                let open: Vec<_> = mates.filter(|mate| mate.open).collect();
+                assert!(open.len() <= 1, "of ordered lane {:?} more than one has begun: {open:#?}", entry.spec.lane);
             }
             LaneKind::Limited(most) => {
                 let active = mates.filter(|mate| mate.is_active()).count();

@@ -198,8 +198,6 @@ async fn a_rate_that_was_low_does_not_hold_back_a_higher_one() {
     place.queue.enqueue(&[plain(1), plain(2), plain(3)]).await.unwrap();
     assert_eq!(place.next().await, [1]);
     place.queue.limit(&rate(10, Duration::from_secs(1))).await.unwrap();
-    assert_eq!(place.next().await, [] as [usize; 0]);
-    place.queues.pass(Duration::from_secs(1));
     assert_eq!(place.next().await, [2, 3], "an hour has not passed");
 }
 
@@ -225,7 +223,8 @@ async fn a_key_whose_window_is_over_is_nobodys() {
     place.queues.pass(MINUTE * 2);
     assert!(matches!(place.enqueue(job(2, JobOptions::default().unique_by(windowed()))).await, Enqueued::New(_)));
     place.queues.pass(MINUTE * 5);
-    assert_eq!(place.do_all().await.len(), 2, "the first was not replaced");
+    // One after the other, as both have the key.
+    assert_eq!([place.do_all().await.len(), place.do_all().await.len()], [1, 1], "the first was not replaced");
     place.check().await;
 }
 

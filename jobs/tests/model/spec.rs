@@ -55,6 +55,9 @@ pub(crate) struct Spec {
     pub(crate) attempts: u32,
 }
 
+/// Lanes from here on are those of unique keys.
+const OF_KEY: u8 = 100;
+
 fn ms(millis: i64) -> Duration {
     Duration::from_millis(millis.unsigned_abs())
 }
@@ -107,6 +110,11 @@ impl Spec {
                 _ => LaneKind::Spaced(2_000),
             };
             spec.lane = Some((kind, key));
+        } else if let Some(Unique { key, hold: Hold::UntilDone | Hold::For(_), conflict: Conflict::Replace }) =
+            &spec.unique
+        {
+            // Those that replace each other come after each other, also where one could not be replaced any more.
+            spec.lane = Some((LaneKind::Ordered, OF_KEY + 2 * key.parse::<u8>().unwrap() + u8::from(spec.plays)));
         }
         if random.random_bool(0.2) {
             spec.tenant = Some((random.random_range(0..3), random.random_range(1..=4)));
@@ -121,6 +129,11 @@ impl Spec {
             spec.tag = Some(random.random_range(0..5));
         }
         spec
+    }
+
+    pub(crate) fn without_key(mut self) -> Self {
+        self.lane = self.lane.filter(|(_, key)| *key < OF_KEY);
+        Self { unique: None, ..self }
     }
 
     pub(crate) fn kind(&self) -> &'static str {
@@ -149,7 +162,7 @@ impl Spec {
         if let Some(unique) = &self.unique {
             options = options.unique_by(unique.clone());
         }
-        if let Some((kind, key)) = self.lane {
+        if let Some((kind, key)) = self.lane.filter(|(_, key)| *key < OF_KEY) {
             options = match kind {
                 LaneKind::Ordered => options.ordered_by(format!("ordered {key}")),
                 LaneKind::Limited(most) => options.at_most(most, format!("limited {key}")),

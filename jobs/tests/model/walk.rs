@@ -179,7 +179,7 @@ impl Walk {
 
     /// A job without anything that the door looks at.
     pub(crate) fn simple(&mut self) -> Spec {
-        Spec { unique: None, id: None, once: None, ..Spec::any(&mut self.random, self.last) }
+        Spec { id: None, once: None, ..Spec::any(&mut self.random, self.last) }.without_key()
     }
 
     pub(crate) async fn enqueue_batch(&mut self) {
