@@ -6,7 +6,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::{BatchOutcome, JobId, Queue, QueueError, lease::Hold};
+use crate::{
+    BatchOutcome, JobId, NewJob, Queue, QueueError,
+    job::{DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT},
+    lease::Hold,
+    new_job::from_millis,
+};
 
 /// The event that a job goes back to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +72,27 @@ pub struct Notes {
 }
 
 impl Claimed {
+    /// A job as a worker would have it in hand at its `attempt`-th run, though no queue knows of it: for tests.
+    pub fn for_test(job: &NewJob, id: &str, attempt: u32, now: DateTime<Utc>) -> Self {
+        let hold = Hold::new("".into(), JobId::NONE, job.kind.as_str().into(), None);
+        Self {
+            id: job.id.clone().unwrap_or_else(|| id.to_owned()),
+            kind: job.kind.as_str().into(),
+            version: job.version,
+            queue: job.queue.as_str().into(),
+            payload: job.payload.clone(),
+            attempt,
+            max_attempts: job.more.max_attempts.unwrap_or(DEFAULT_ATTEMPTS),
+            timeout: job.more.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis),
+            time: job.time.unwrap_or(now),
+            origin: job.more.origin.clone(),
+            tick: job.more.tick.map(from_millis),
+            batch: job.more.batch.clone(),
+            lost: hold.lost().clone(),
+            hold,
+        }
+    }
+
     /// What its queue calls it.
     pub fn key(&self) -> JobId {
         self.hold.id()

@@ -90,7 +90,7 @@ impl Call {
 
     fn add_one(&mut self, kind: &str, mode: String, record: String) {
         self.bytes += record.len();
-        self.cost += if job.is_plain() { 1 } else { OPTIONS_COST };
+        self.cost += if mode == "+" { OPTIONS_COST } else { 1 };
         match self.groups.last_mut() {
             Some(group) if group.kind == kind && group.mode == mode => {
                 group.values.push(record);

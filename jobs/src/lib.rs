@@ -41,7 +41,6 @@ mod settle;
 mod settler;
 mod slot;
 mod stats;
-pub mod testing;
 mod topology;
 mod transfer;
 mod unique;

@@ -98,7 +98,7 @@ impl InMemory {
         let up_to = queues.cancelled.entry((cancel.kind.clone(), cancel.unique.clone())).or_insert(cancel.time);
         *up_to = cancel.time.max(*up_to);
         let Queues { jobs, cancelled, .. } = &mut *queues;
-        jobs.retain(|job| !is_cancelled(cancelled, &job.new));
+        jobs.retain(|job| !is_cancelled(cancelled, &job.new, job.enqueued_at));
     }
 
     /// The job that is next, if one is due.
@@ -123,7 +123,7 @@ impl InMemory {
             Verdict::Done | Verdict::Cancel { .. } | Verdict::Dead { .. } => return,
         };
         job.at = queues.now + after;
-        if !is_cancelled(&queues.cancelled, &job.new) {
+        if !is_cancelled(&queues.cancelled, &job.new, job.enqueued_at) {
             queues.jobs.push(job);
         }
     }
@@ -144,36 +144,36 @@ impl InMemory {
     }
 }
 
-fn is_cancelled(cancelled: &HashMap<Key, DateTime<Utc>>, job: &NewJob) -> bool {
+fn is_cancelled(cancelled: &HashMap<Key, DateTime<Utc>>, job: &NewJob, enqueued_at: DateTime<Utc>) -> bool {
     let up_to = key_of(job).and_then(|key| cancelled.get(&key));
-    up_to.is_some_and(|up_to| job.time.is_none_or(|time| time <= *up_to))
+    up_to.is_some_and(|up_to| job.time.unwrap_or(enqueued_at) <= *up_to)
 }
 
 impl Queues {
     /// Whether a job of that id was there before. Remembers it.
     fn is_duplicate(&mut self, job: &NewJob) -> bool {
-        let once = job.options().once.clone().or_else(|| Some((job.id.clone()?, DEDUPE_WINDOW)));
-        let Some((id, window)) = once else { return false };
-        let here = self.jobs.iter().any(|other| other.new.id.as_ref() == Some(&id));
-        let seen = self.seen.get(&id).is_some_and(|till| *till > self.now);
-        if !here && !seen {
-            self.seen.insert(id, self.now + window);
+        let here = job.id.is_some() && self.jobs.iter().any(|other| other.new.id == job.id);
+        let id = job.id.as_ref().map(|id| (format!("id {id}"), DEDUPE_WINDOW));
+        let once = job.options().once.as_ref().map(|(key, window)| (format!("once {key}"), *window));
+        here || id.is_some_and(|id| self.is_remembered(id)) || once.is_some_and(|once| self.is_remembered(once))
+    }
+
+    fn is_remembered(&mut self, (name, window): (String, Duration)) -> bool {
+        let seen = self.seen.get(&name).is_some_and(|till| *till > self.now);
+        if !seen {
+            self.seen.insert(name, self.now + window);
         }
-        here || seen
+        seen
     }
 
     /// Whether a job gets its unique key, if it has one. Another may have to make room.
     fn takes_key(&mut self, job: &NewJob) -> bool {
         let Some((unique, key)) = job.options().unique.as_ref().zip(key_of(job)) else { return true };
-        if is_cancelled(&self.cancelled, job) {
+        if is_cancelled(&self.cancelled, job, self.now) {
             return false;
         }
         let held = self.windows.get(&key).is_some_and(|till| *till > self.now);
-        let holds = |other: &NewJob| {
-            let unique = other.options().unique.as_ref();
-            held || unique.is_some_and(|unique| !matches!(unique.hold, Hold::For(_)))
-        };
-        let holder = self.jobs.iter().position(|other| other.key().as_ref() == Some(&key) && holds(&other.new));
+        let holder = self.jobs.iter().position(|other| other.key().as_ref() == Some(&key));
         match (holder, unique.conflict) {
             (Some(holder), Conflict::Replace) => drop(self.jobs.remove(holder)),
             (None, _) if !held => {}

@@ -47,22 +47,17 @@ impl TestApp {
 
     /// An application whose jobs lie in the Redis at `url`, under a prefix of this value's own that is removed with it.
     pub fn on_redis(app: App, url: &str) -> Self {
-        Self::new(app, |names| Jobs::OnRedis(Box::new(OnRedis::new(url, names))))
+        Self::new(app, |app| Jobs::OnRedis(Box::new(OnRedis::new(url, app.queue_names(), app.handlers.queues()))))
     }
 
-    fn new(app: App, jobs: impl FnOnce(Vec<&'static str>) -> Jobs) -> Self {
+    fn new(app: App, jobs: impl FnOnce(&App) -> Jobs) -> Self {
         // An empty file: what is configured for this machine is not for its tests.
         let loaded = app.load(Some(Path::new("/dev/null")), std::iter::empty());
         let (app, configuration) = loaded.unwrap_or_else(|error| panic!("{error}"));
         let worker = configuration.config.worker;
-        let names = app.queue_names();
-        Self {
-            routes: app.routes,
-            handlers: Arc::new(app.handlers),
-            state: app.state,
-            backoff: Backoff { base: worker.backoff_base, max: worker.backoff_max },
-            jobs: jobs(names),
-        }
+        let jobs = jobs(&app);
+        let backoff = Backoff { base: worker.backoff_base, max: worker.backoff_max };
+        Self { routes: app.routes, handlers: Arc::new(app.handlers), state: app.state, backoff, jobs }
     }
 
     /// What the names of its keys in Redis begin with, for a look at them; nothing inline.
@@ -147,9 +142,9 @@ impl TestApp {
                 Some(ran)
             }
             Jobs::OnRedis(jobs) => {
-                let (queue, claimed) = jobs.take(self.handlers.queues()).await?;
+                let (hand, claimed) = jobs.take().await?;
                 let ran = self.run_taken(&claimed).await;
-                on_redis::settle(&queue, claimed, ran.verdict.clone()).await;
+                OnRedis::settle(hand, claimed, ran.verdict.clone()).await;
                 Some(ran)
             }
         }

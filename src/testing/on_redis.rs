@@ -3,30 +3,31 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use millgate_jobs::{Cancel, Claimed, Job, JobState, NewJob, Queue, QueueError, Queues, RedisConfig, Verdict};
+use millgate_jobs::{Cancel, Claimed, Hand, Job, JobState, NewJob, QueueError, Queues, RedisConfig, Verdict};
 
 use super::job::{EnqueuedJob, read};
+
+/// Longer than any test lets pass while a job runs.
+const LEASE: Duration = Duration::from_hours(24);
 
 pub(super) struct OnRedis {
     config: RedisConfig,
     queues: Queues,
     names: Vec<&'static str>,
+    hands: Vec<Hand>,
 }
 
 fn well<T>(answer: Result<T, QueueError>) -> T {
     answer.unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Says what became of a job that was taken.
-pub(super) async fn settle(queue: &Queue, job: Claimed, verdict: Verdict) {
-    well(queue.settle_one(job, verdict).await);
-}
-
 impl OnRedis {
-    pub(super) fn new(url: &str, names: Vec<&'static str>) -> Self {
+    pub(super) fn new(url: &str, names: Vec<&'static str>, handled: &[&str]) -> Self {
         let prefix = format!("millgate-test-{}", uuid::Uuid::new_v4().simple());
         let config = RedisConfig { url: url.to_owned(), prefix, ..RedisConfig::default() };
-        Self { queues: well(Queues::new(&config)), config, names }
+        let queues = well(Queues::new(&config));
+        let hands = handled.iter().map(|name| Hand::new(&queues.queue(name), LEASE)).collect();
+        Self { config, queues, names, hands }
     }
 
     pub(super) fn prefix(&self) -> &str {
@@ -50,15 +51,19 @@ impl OnRedis {
         well(self.queues.queue(queue).cancel(&[cancel]).await);
     }
 
-    /// A job that is due in one of these queues.
-    pub(super) async fn take(&self, names: &[&str]) -> Option<(Queue, Claimed)> {
-        for name in names {
-            let queue = self.queues.queue(name);
-            if let Some(job) = well(queue.take_one().await) {
-                return Some((queue, job));
+    /// A job that is due in a queue that has handlers, and whose hand it is in.
+    pub(super) async fn take(&self) -> Option<(&Hand, Claimed)> {
+        for hand in &self.hands {
+            if let Some(job) = well(hand.claim(1).await).pop() {
+                return Some((hand, job));
             }
         }
         None
+    }
+
+    /// Says what became of a job that was taken.
+    pub(super) async fn settle(hand: &Hand, job: Claimed, verdict: Verdict) {
+        well(hand.settle(&[(job, verdict)]).await);
     }
 
     pub(super) async fn all<J: Job>(&self) -> Vec<EnqueuedJob<J>> {

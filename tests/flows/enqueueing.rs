@@ -72,7 +72,7 @@ fn documented_keys(base: &str) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_job_that_is_ill_formed_is_refused_and_the_others_are_taken() {
+async fn a_job_that_is_ill_formed_is_read_as_far_as_it_goes_and_the_queue_stays_sound() {
     let redis = RedisSpace::fresh("protocol");
     let queue = redis.queues().queue("email");
     let keys = documented_keys(&format!("{{{}:email}}", redis.config().prefix));
@@ -97,11 +97,11 @@ async fn a_job_that_is_ill_formed_is_refused_and_the_others_are_taken() {
 
     let answer: String = redis.command(&call).await;
     let words: Vec<&str> = answer.split(' ').collect();
-    assert_eq!(words[1..6], ["?"; 5], "{answer}");
-    let taken = [words[0], words[6], words[7]].map(|id| id.parse::<JobId>().unwrap());
+    let taken: Vec<JobId> = words.iter().map(|id| id.parse().unwrap()).collect();
     let states: Vec<_> = queue.look(&taken).await.unwrap().iter().map(|job| job.state).collect();
-    assert_eq!(states, [JobState::Waiting, JobState::Delayed, JobState::Waiting]);
+    assert_eq!(states[..6], [JobState::Waiting; 6]);
+    assert_eq!(states[6..], [JobState::Delayed, JobState::Waiting]);
     assert_eq!(queue.check().await.unwrap(), [""; 0]);
     assert_eq!(redis.command::<String>(&call).await, answer, "the answer to a call that is repeated");
-    assert_eq!(queue.stats().await.unwrap().enqueued(), 3);
+    assert_eq!(queue.stats().await.unwrap().enqueued(), 8);
 }

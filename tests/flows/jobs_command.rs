@@ -8,7 +8,7 @@ use millgate::{
     testing::{Failure, Verdict},
     unique,
 };
-use millgate_jobs::{Job, JobId, JobState, NewJob, Queue};
+use millgate_jobs::{Claimed, Hand, Job, JobId, JobState, NewJob, Queue};
 use millgate_testkit::{Binary, RedisSpace};
 use serde_json::Value;
 
@@ -20,13 +20,15 @@ const DAY: Duration = Duration::from_hours(24);
 struct Desk {
     redis: RedisSpace,
     queue: Queue,
+    hand: Hand,
 }
 
 impl Desk {
     fn new() -> Self {
         let redis = RedisSpace::fresh("desk");
         let queue = redis.queues().queue("email");
-        Self { redis, queue }
+        let hand = Hand::new(&queue, DAY);
+        Self { redis, queue, hand }
     }
 
     /// Runs `millgate`; gives its exit code and what it said.
@@ -62,10 +64,15 @@ impl Desk {
         self.queue.look(&[id]).await.unwrap().first().map(|job| job.state)
     }
 
+    /// Takes the job that is next.
+    async fn take(&self) -> Option<Claimed> {
+        self.hand.claim(1).await.unwrap().pop()
+    }
+
     /// Runs the job that is next, with that end.
     async fn end(&self, verdict: Verdict) {
-        let job = self.queue.take_one().await.unwrap().unwrap();
-        self.queue.settle_one(job, verdict).await.unwrap();
+        let job = self.take().await.unwrap();
+        self.hand.settle(&[(job, verdict)]).await.unwrap();
     }
 
     /// Checks that the queue is sound, by the command that says so.
@@ -141,11 +148,11 @@ async fn a_job_is_shown_with_its_story_and_why_it_is_not_running() {
     assert!(why(id).await.contains("its queue is paused: `millgate queues resume email`"));
     desk.queue.resume().await.unwrap();
 
-    let job = desk.queue.take_one().await.unwrap().unwrap();
+    let job = desk.take().await.unwrap();
     job.notes(&desk.queue).progress(40.0).await.unwrap();
     job.notes(&desk.queue).log("half of the list").await.unwrap();
     assert_eq!(why(id).await, "it runs");
-    desk.queue.settle_one(job, Verdict::Retry { after: DAY, failure: failure() }).await.unwrap();
+    desk.hand.settle(&[(job, Verdict::Retry { after: DAY, failure: failure() })]).await.unwrap();
     let said = desk.well(&format!("jobs show {id}")).await;
     for part in [
         " (in 23h 59m), for its next attempt; `millgate jobs run-now",
@@ -186,12 +193,12 @@ async fn jobs_that_are_named_are_acted_on_and_what_cannot_be_is_said() {
     desk.well(&format!("jobs run-now {later}")).await;
     assert_eq!(desk.state(later).await, Some(JobState::Waiting));
 
-    let running = desk.queue.take_one().await.unwrap().unwrap();
+    let running = desk.take().await.unwrap();
     let said = desk.well(&format!("jobs cancel {dead} {later}")).await;
     assert_eq!(said, "1 jobs are cancelled, 1 run and are told to stop");
     let (code, said) = desk.millgate(&format!("jobs delete {dead}")).await;
     assert!(code == 1 && said.contains("is active; `millgate jobs cancel` tells it to stop"), "{said}");
-    desk.queue.settle_one(running, Verdict::Cancel { reason: "told to".into() }).await.unwrap();
+    desk.hand.settle(&[(running, Verdict::Cancel { reason: "told to".into() })]).await.unwrap();
     assert_eq!((desk.state(dead).await, desk.state(later).await), (None, None));
     desk.sound().await;
 }
@@ -233,6 +240,23 @@ async fn jobs_are_chosen_by_a_filter_and_nothing_is_done_without_a_yes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_moved_to_another_queue() {
+    let desk = Desk::new();
+    let inventory = desk.redis.queues().queue("inventory");
+    let later = desk.enqueue(reminder("o7"), delay(DAY)).await;
+    desk.enqueue(mail(1), JobOptions::default()).await;
+    assert_eq!(desk.well(&format!("jobs move --to inventory {later}")).await, "1 jobs are moved to inventory");
+    let (code, said) = desk.millgate("jobs move --to inventory --queue email").await;
+    assert!(code == 2 && said.contains("1 jobs would be moved to inventory, and nothing was done yet"), "{said}");
+    assert_eq!(desk.json("jobs move --to inventory --queue email --yes").await["done"], 1);
+    let stats = inventory.stats().await.unwrap();
+    assert_eq!((stats.waiting, stats.delayed), (1, 1));
+    assert_eq!(desk.well("jobs check").await, "email: sound\ninventory: sound");
+    let (code, said) = desk.millgate("jobs move --to inventry --queue email").await;
+    assert!(code == 2 && said.contains("there is no queue `inventry`"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_check_finds_what_is_wrong() {
     let desk = Desk::new();
     desk.enqueue(mail(1), JobOptions::default()).await;
@@ -257,7 +281,7 @@ async fn a_queue_is_paused_drained_resumed_and_limited() {
     let desk = Desk::new();
     desk.enqueue(mail(1), JobOptions::default()).await;
     assert!(desk.well("queues pause email").await.contains("\n  paused: no worker takes jobs from it"));
-    assert!(desk.queue.take_one().await.unwrap().is_none());
+    assert!(desk.take().await.is_none());
     let said = desk.well("queues drain email").await;
     assert!(said.contains("paused") && said.contains("\n  draining: it takes no more jobs"), "{said}");
     let more = NewJob::of(&mail(2), JobOptions::default()).unwrap();

@@ -6,7 +6,7 @@
 --   mode +: jobs with options: records
 --   mode batch: one value: a batch, with kind for its name, that jobs after it are of; mode close: all of them are in
 -- Gives one word a job, parted by spaces: its id; = of a duplicate; ~id of the job that holds its unique key; ! where
--- it was cancelled before it came; ? where it is ill-formed. For a block one word: its id and priority.
+-- it was cancelled before it came. For a block one word: its id and priority.
 local ANSWERS = KEYS[37]
 local producer, number = string.match(ARGV[2], '^(%S+) (%d+)$')
 if producer then
@@ -33,17 +33,13 @@ local function block(priority, many, text, offset)
   words[#words + 1] = id
 end
 
--- Other programs enqueue, too. An error in the middle would leave jobs without their counts, and give their ids again.
-local function is_well_formed(options)
-  local priority = options.p or 5
-  return priority >= 0 and priority <= 9 and priority % 1 == 0 and (not options.o or options.ow ~= nil)
-end
-
 local function enqueue(kind, record)
-  local options, sound = options_of(record)
+  local options = options_of(record)
+  -- Other programs enqueue, too. A priority without a line would end the script halfway, jobs in and not counted.
+  if options and next(options) == nil then options, record = nil, string.sub(record, after_options(record)) end
   options = options or {}
-  if not sound or not is_well_formed(options) then return '?' end
-  local word = enter(kind, options, options.p or 5, record, true)
+  local priority = math.floor(math.max(0, math.min(9, options.p or 5)))
+  local word = enter(kind, options, priority, record, true)
   -- A job of a batch that is not taken in has come to its end.
   if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, word == '!' and 'cancelled' or 'done') end
   return word

@@ -13,22 +13,21 @@ local function after_options(record)
 end
 -- What each option is, by its letter: docs/protocol.md says what for. Made when first wanted: most calls do not.
 local option_types
--- Gives a record's options, none for a plain one; and whether they are all as they should be: others are left out.
+-- Gives a record's options, none for a plain one. Those that are not as they should be are left out.
 local function options_of(record)
   record = record or ''
   local start = after_options(record)
-  if start == 1 then return nil, true end
+  if start == 1 then return nil end
   option_types = option_types or {
     p = 'number', at = 'number', d = 'number', o = 'string', ow = 'number', y = 'string', yw = 'number', u = 'string',
     uw = 'number', us = 'boolean', uc = 'boolean', e = 'number', l = 'string', n = 'number', h = 'boolean', r = 'number',
     t = 'string', w = 'number', x = 'table', b = 'string', c = 'table',
   }
   local options = decode(string.sub(record, 2, start - 2))
-  local sound = next(options) ~= nil
   for name, value in pairs(options) do
-    if type(value) ~= option_types[name] then options[name], sound = nil, false end
+    if type(value) ~= option_types[name] then options[name] = nil end
   end
-  return options, sound
+  return options
 end
 local function kind_of(record)
   record = record or ''

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millgate_jobs::{Acted, JobId, JobState, Queue, QueueError};
+use millgate_jobs::{Acted, JobId, JobState, Queue, QueueError, Queues};
 use serde::Serialize;
 
 use super::{
@@ -30,54 +30,71 @@ pub(in crate::cli) struct Args {
     yes: bool,
 }
 
+#[derive(clap::Args)]
+pub(in crate::cli) struct MoveArgs {
+    /// The queue to move them to
+    #[arg(long, value_name = "QUEUE")]
+    pub(super) to: String,
+    #[command(flatten)]
+    pub(super) which: Args,
+}
+
 /// What to do with jobs.
-#[derive(Clone, Copy)]
 pub(super) enum Action {
     Retry,
     Cancel,
     Delete,
     RunNow,
+    /// To that queue.
+    Move(String),
 }
 
 impl Action {
-    fn command(self) -> &'static str {
+    fn command(&self) -> &'static str {
         match self {
             Self::Retry => "retry",
             Self::Cancel => "cancel",
             Self::Delete => "delete",
             Self::RunNow => "run-now",
+            Self::Move(_) => "move",
         }
     }
 
     /// What jobs then are.
-    fn done(self) -> &'static str {
+    fn done(&self) -> String {
         match self {
-            Self::Retry => "run again",
-            Self::Cancel => "are cancelled",
-            Self::Delete => "are deleted",
-            Self::RunNow => "run now",
+            Self::Retry => "run again".to_owned(),
+            Self::Cancel => "are cancelled".to_owned(),
+            Self::Delete => "are deleted".to_owned(),
+            Self::RunNow => "run now".to_owned(),
+            Self::Move(to) => format!("are moved to {to}"),
         }
     }
 
+    /// What jobs then would do.
+    fn wish(&self) -> String {
+        self.done().replacen("are ", "be ", 1)
+    }
+
     /// The states that it can be done in.
-    fn states(self) -> &'static [JobState] {
+    fn states(&self) -> &'static [JobState] {
         use JobState::{Active, Dead, Delayed, Done, Held, Waiting};
         match self {
             Self::Retry => &[Dead],
             Self::Cancel => &[Waiting, Delayed, Held, Active],
             Self::Delete => &[Waiting, Delayed, Held, Dead, Done],
             Self::RunNow => &[Delayed],
+            Self::Move(_) => &[Waiting, Delayed, Held, Dead],
         }
     }
 
-    async fn act(self, queue: &Queue, ids: &[JobId]) -> Result<Tally, QueueError> {
+    async fn act(&self, queues: &Queues, queue: &Queue, ids: &[JobId]) -> Result<Tally, QueueError> {
+        let counted = |done: usize| Tally { done, stopping: 0, missed: ids.len().saturating_sub(done) };
         let acted = match self {
             Self::Retry | Self::RunNow => queue.reschedule(ids, None).await?,
             Self::Cancel => queue.stop(ids).await?,
-            Self::Delete => {
-                let done = queue.remove(ids).await?;
-                return Ok(Tally { done, stopping: 0, missed: ids.len() - done });
-            }
+            Self::Delete => return Ok(counted(queue.remove(ids).await?)),
+            Self::Move(to) => return Ok(counted(queue.transfer(ids, &queues.queue(to)).await?)),
         };
         let count = |wanted: fn(&Acted) -> bool| acted.iter().filter(|acted| wanted(acted)).count();
         Ok(Tally {
@@ -88,7 +105,7 @@ impl Action {
     }
 
     /// Why it cannot be done in a state, and what can.
-    fn refusal(self, id: &str, state: JobState) -> String {
+    fn refusal(&self, id: &str, state: JobState) -> String {
         let instead = match (self, state) {
             (_, JobState::Active) => "; `millgate jobs cancel` tells it to stop",
             (Self::Retry | Self::RunNow, JobState::Held) => "; it goes on when others of its lane are done",
@@ -123,7 +140,7 @@ impl Tally {
 type Chosen = BTreeMap<String, Vec<JobId>>;
 
 pub(super) async fn run(call: Call, action: Action, args: Args) -> anyhow::Result<Outcome> {
-    if let Some(message) = wrong(action, &args) {
+    if let Some(message) = wrong(&action, &args) {
         return Ok(Outcome::Misunderstood(message));
     }
     let json = call.json;
@@ -132,26 +149,35 @@ pub(super) async fn run(call: Call, action: Action, args: Args) -> anyhow::Resul
         Ok(names) => names,
         Err(message) => return Ok(Outcome::Misunderstood(message)),
     };
-    let (chosen, refused) = if args.ids.is_empty() {
-        (by_filter(&servers, &names, &args.filter, action).await?, Vec::new())
+    if let Action::Move(to) = &action
+        && let Err(message) = queue_choice::choose(&servers, Some(to)).await?
+    {
+        return Ok(Outcome::Misunderstood(message));
+    }
+    let (mut chosen, refused) = if args.ids.is_empty() {
+        (by_filter(&servers, &names, &args.filter, &action).await?, Vec::new())
     } else {
-        by_id(&servers, &names, &args.ids, action).await?
+        by_id(&servers, &names, &args.ids, &action).await?
     };
+    if let Action::Move(to) = &action {
+        // What is there already stays.
+        chosen.remove(to);
+    }
     let many = chosen.values().map(Vec::len).sum::<usize>();
     if args.dry_run {
-        say(json, &refused, &serde_json::json!({ "jobs": many }), &format!("{many} jobs would {}", wish(action)));
+        say(json, &refused, &serde_json::json!({ "jobs": many }), &format!("{many} jobs would {}", action.wish()));
         return Ok(if refused.is_empty() { Outcome::Well } else { Outcome::NotWell });
     }
     if args.ids.is_empty() && !args.yes && many > 0 {
         let message =
-            format!("{many} jobs would {}, and nothing was done yet; to do it: {} --yes", wish(action), typed());
+            format!("{many} jobs would {}, and nothing was done yet; to do it: {} --yes", action.wish(), typed());
         return Ok(Outcome::Misunderstood(message));
     }
     let mut tally = Tally::default();
     for (name, ids) in &chosen {
         let queue = servers.queues.queue(name);
         for ids in ids.chunks(STEP) {
-            tally.add(&action.act(&queue, ids).await?);
+            tally.add(&action.act(&servers.queues, &queue, ids).await?);
         }
     }
     let mut parts = vec![format!("{} jobs {}", tally.done, action.done())];
@@ -167,7 +193,7 @@ pub(super) async fn run(call: Call, action: Action, args: Args) -> anyhow::Resul
 }
 
 /// What cannot be meant.
-fn wrong(action: Action, args: &Args) -> Option<String> {
+fn wrong(action: &Action, args: &Args) -> Option<String> {
     let states = action.states().iter().map(|state| state.as_str()).collect::<Vec<_>>().join(", ");
     if args.ids.is_empty() && args.filter.is_empty() {
         return Some("name jobs by their ids, or choose them by --queue, --state, --kind or --where".into());
@@ -179,7 +205,7 @@ fn wrong(action: Action, args: &Args) -> Option<String> {
     Some(format!("`jobs {}` is for jobs that are {states}; not for {state} ones", action.command()))
 }
 
-async fn by_filter(servers: &Servers, names: &[String], filter: &Filter, action: Action) -> anyhow::Result<Chosen> {
+async fn by_filter(servers: &Servers, names: &[String], filter: &Filter, action: &Action) -> anyhow::Result<Chosen> {
     let mut chosen = Chosen::new();
     for name in names {
         // All of them before the first is touched: what is done moves those that follow.
@@ -193,7 +219,7 @@ async fn by_id(
     servers: &Servers,
     names: &[String],
     ids: &[String],
-    action: Action,
+    action: &Action,
 ) -> anyhow::Result<(Chosen, Vec<String>)> {
     let (mut chosen, mut refused) = (Chosen::new(), Vec::new());
     for id in ids {
@@ -206,15 +232,6 @@ async fn by_id(
         }
     }
     Ok((chosen, refused))
-}
-
-fn wish(action: Action) -> &'static str {
-    match action {
-        Action::Retry => "run again",
-        Action::Cancel => "be cancelled",
-        Action::Delete => "be deleted",
-        Action::RunNow => "run now",
-    }
 }
 
 fn say(json: bool, refused: &[String], result: &impl Serialize, text: &str) {

@@ -26,6 +26,8 @@ pub(super) enum Command {
     Delete(act::Args),
     /// Let delayed jobs run now, also those that wait for their next attempt
     RunNow(act::Args),
+    /// Move jobs that no worker has to another queue
+    Move(act::MoveArgs),
     /// Look whether queues are sound; exit code 1 and what is wrong if not
     Check(check::Args),
     /// Print a Lua script of the queue, for programs in other languages
@@ -40,6 +42,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         Command::Cancel(args) => act::run(call, act::Action::Cancel, args).await,
         Command::Delete(args) => act::run(call, act::Action::Delete, args).await,
         Command::RunNow(args) => act::run(call, act::Action::RunNow, args).await,
+        Command::Move(args) => act::run(call, act::Action::Move(args.to), args.which).await,
         Command::Check(args) => check::run(call, args).await,
         Command::Script(args) => script::run(&call, &args),
     }
