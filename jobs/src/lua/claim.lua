@@ -255,7 +255,10 @@ else
   local due_at = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
   if due_at then look_again_in(math.max(0, due_at - now - beyond)) end
   local over_at = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')[2]
-  if over_at then look_again_in(math.max(0, math.max(over_at, grace) - now - beyond)) end
+  if over_at then
+    -- And before it would seem that nobody speaks any more.
+    look_again_in(math.min(math.max(0, math.max(over_at, grace) - now - beyond), lease / 4))
+  end
 end
 if not token then return { string.format('%.3f', wait_ms) } end
 return { string.format('%.3f', wait_ms), token, table.concat(items, ' '), unpack(values) }
