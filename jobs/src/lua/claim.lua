@@ -256,7 +256,10 @@ else
   local due_at = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
   if due_at then look_again_in(math.max(0, due_at - now - beyond)) end
   local over_at = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')[2]
-  if over_at then look_again_in(math.max(0, math.max(over_at, grace) - now - beyond)) end
+  if over_at then
+    -- And before it would seem that nobody speaks any more.
+    look_again_in(math.min(math.max(0, math.max(over_at, grace) - now - beyond), lease / 4))
+  end
 end
 values[1] = string.format('%.3f', wait_ms)
 if not token then return { values[1] } end

@@ -67,6 +67,31 @@ async fn a_job_that_is_told_to_stop_and_whose_worker_dies_does_not_run_again() {
 }
 
 #[tokio::test]
+async fn jobs_in_a_block_are_put_off_brought_back_and_stopped() {
+    let bench = Bench::new();
+    let keys = keys(&bench.queue.enqueue(&jobs(6)).await.unwrap());
+    let hour = bench.queue.now().await.unwrap() + Duration::from_hours(1);
+    assert_eq!(bench.queue.reschedule(&[keys[1], keys[3]], Some(hour)).await.unwrap(), [Acted::Well; 2]);
+    assert_eq!(bench.queue.reschedule(&[keys[3], keys[0]], None).await.unwrap(), [Acted::Well; 2]);
+    assert_eq!(bench.queue.stop(&[keys[5]]).await.unwrap(), [Acted::Well]);
+    let stats = bench.check().await;
+    assert_eq!((stats.waiting, stats.delayed, stats.cancelled()), (4, 1, 1));
+    let mut worker = bench.worker(Settings::ONE);
+    // What was brought back has lost its place.
+    for n in [2, 4, 3, 0] {
+        let run = worker.next().await;
+        assert_eq!((run.n(), run.key()), (n, keys[n]));
+        run.done();
+    }
+    bench.skip(Duration::from_hours(1)).await;
+    let run = worker.next().await;
+    assert_eq!((run.n(), run.key()), (1, keys[1]));
+    run.done();
+    worker.stop().await;
+    assert_eq!(bench.check().await.done(), 5);
+}
+
+#[tokio::test]
 async fn all_dead_ones_run_again_and_all_of_a_kind_are_removed() {
     let bench = Bench::new();
     let play = || NewJob::new(&Play, JobOptions::default(), at(0)).unwrap();

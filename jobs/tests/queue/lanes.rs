@@ -14,15 +14,13 @@ use crate::{
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
-/// A lease that outlasts what the tests let pass.
-const DAY: Duration = Duration::from_hours(24);
 
 fn ordered(lane: &str) -> JobOptions {
     JobOptions::default().ordered_by(lane)
 }
 
 fn four(bench: &Bench) -> Vec<Worker> {
-    (0..4).map(|_| bench.worker(Settings { concurrency: 3, lease: DAY })).collect()
+    (0..4).map(|_| bench.worker(Settings::concurrency(3))).collect()
 }
 
 async fn stop(workers: Vec<Worker>) {

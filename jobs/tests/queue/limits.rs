@@ -134,7 +134,7 @@ async fn no_stretch_of_time_has_more_starts_than_the_rate_says_however_many_work
             starts.push(bench.view(run.key()).await.unwrap().at.unwrap());
             run.done();
         }
-        bench.skip(Duration::from_secs(20)).await;
+        bench.skip(Duration::from_secs(25)).await;
     }
     stop(workers).await;
     starts.sort_unstable();

@@ -124,6 +124,31 @@ async fn an_idle_worker_is_woken() {
     bench.check().await;
 }
 
+/// The worker has free places, and naps: the end of a job has to wake it for what that lets go on.
+#[tokio::test]
+async fn what_waited_for_another_job_starts_at_its_end() {
+    let bench = Bench::new();
+    let mut worker = bench.worker(Settings::concurrency(9));
+    let started = Instant::now();
+    let new = |n| job(n, JobOptions::default());
+    let lane: Vec<_> = (0..4).map(|n| job(n, JobOptions::default().ordered_by("lane"))).collect();
+    bench.queue.enqueue(&lane).await.unwrap();
+    for n in 0..4 {
+        let run = worker.next().await;
+        assert_eq!(run.n(), n);
+        run.done();
+    }
+    bench.enter(new(4).then(new(5)).then(new(6))).await;
+    bench.queue.enqueue_batch(vec![new(7)], &new(8)).await.unwrap();
+    for _ in 4..9 {
+        worker.next().await.done();
+    }
+    // It would have slept for two seconds six times over.
+    assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
+    worker.stop().await;
+    assert_eq!(bench.check().await.done(), 9);
+}
+
 #[tokio::test]
 async fn twenty_thousand_that_come_due_at_once_all_run() {
     let bench = Bench::new();

@@ -71,10 +71,25 @@ async fn whoever_speaks_first_after_an_outage_longer_than_the_lease_the_others_k
 #[tokio::test]
 async fn a_renewal_that_comes_first_after_an_outage_costs_the_others_nothing() {
     let bench = Bench::new();
-    let (workers, runs) = at_work(&bench, Duration::from_mins(1)).await;
-    // The clock jumps past all leases. A worker with none in hand asks for jobs at once; the others have a second.
-    let mut idle = bench.worker(Settings::lease(Duration::from_mins(1)));
-    bench.skip(Duration::from_mins(2)).await;
+    let lease = Duration::from_mins(1);
+    bench.queue.enqueue(&jobs(30)).await.unwrap();
+    let (mut workers, mut runs) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        workers.push(bench.worker(Settings { concurrency: 10, lease }));
+        for _ in 0..10 {
+            runs.push(Worker::next_of(&mut workers).await);
+        }
+        // Each renews once a second, and they take turns.
+        bench.pass(Duration::from_millis(300)).await;
+    }
+    let mut idle = bench.worker(Settings::lease(lease));
+    // The clock passes the end of all leases. As soon as one is renewed, somebody asks for jobs.
+    let beat = async || bench.redis().command::<String>(&["GET", &bench.key("beat")]).await;
+    let before = bench.queue.now().await.unwrap() + lease;
+    bench.jump(lease * 2);
+    let spoken = async || beat().await.split(' ').next().unwrap().parse::<i64>().unwrap() > before.timestamp_millis();
+    wait_until("somebody speaks", SOON, spoken).await;
+    bench.queue.resume().await.unwrap();
     bench.pass(Duration::from_millis(2_500)).await;
     assert!(idle.begun().is_none());
     idle.stop().await;
