@@ -72,7 +72,7 @@ impl Worker {
         info!(queues = names.join(" "), concurrency = config.concurrency, "worker starts");
         let fetching = CancellationToken::new();
         let service =
-            JobService { handlers, state, backoff: Backoff { base: config.backoff_base, max: config.backoff_max } };
+            JobService { handlers, state, backoff: Backoff::exponential(config.backoff_base, config.backoff_max) };
         let runs = names.into_iter().map(|name| {
             let settings =
                 BackendConfig { concurrency: config.concurrency, lease: config.lease, stop: fetching.clone() };

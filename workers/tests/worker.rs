@@ -8,6 +8,8 @@ extern crate millgate_jobs as millgate;
 mod bench;
 #[path = "worker/burying.rs"]
 mod burying;
+#[path = "worker/declaring.rs"]
+mod declaring;
 #[path = "worker/running.rs"]
 mod running;
 #[path = "worker/stopping.rs"]
