@@ -6,7 +6,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::{BatchOutcome, Queue, QueueError, lease::Hold};
+use crate::{
+    BatchOutcome, JobId, Queue, QueueError,
+    job::{DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT},
+    lease::Hold,
+};
 
 /// The event that a job goes back to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,13 +66,36 @@ pub struct Claimed {
 /// The way of a running job to say how far it is.
 #[derive(Clone)]
 pub struct Notes {
-    queue: Queue,
+    // A queue is more than a pointer or two, and this is made for every job that runs.
+    queue: Arc<Queue>,
     hold: Hold,
 }
 
 impl Claimed {
-    /// The way to say how far it is.
-    pub fn notes(&self, queue: &Queue) -> Notes {
+    /// A job that no queue knows, at its first run: for calling a handler's service in a test.
+    pub fn for_test(kind: impl Into<Arc<str>>, payload: impl Into<String>) -> Self {
+        let kind = kind.into();
+        let hold = Hold::new("test".into(), JobId::UNKNOWN, kind.clone(), None);
+        Self {
+            id: hold.id().to_string(),
+            kind,
+            version: 1,
+            queue: "test".into(),
+            payload: payload.into(),
+            attempt: 1,
+            max_attempts: DEFAULT_ATTEMPTS,
+            timeout: DEFAULT_TIMEOUT,
+            time: DateTime::UNIX_EPOCH,
+            origin: None,
+            batch: None,
+            tick: None,
+            lost: hold.lost().clone(),
+            hold,
+        }
+    }
+
+    /// The way to say how far it is, to the queue it came from.
+    pub fn notes(&self, queue: &Arc<Queue>) -> Notes {
         Notes { queue: queue.clone(), hold: self.hold.clone() }
     }
 
