@@ -51,10 +51,10 @@ pub struct Claimed {
     pub timeout: Duration,
     /// When what it is about happened; or else when it was enqueued.
     pub time: DateTime<Utc>,
-    /// The event it goes back to, if any.
-    pub origin: Option<Origin>,
+    /// The event it goes back to, if any. In a box, as are the rest of what few jobs have: a job is moved often.
+    pub origin: Option<Box<Origin>>,
     /// What became of its batch, if it is the callback of one.
-    pub batch: Option<BatchOutcome>,
+    pub batch: Option<Box<BatchOutcome>>,
     /// The tick of its schedule, if it has one: when it was to run, whenever it does.
     pub tick: Option<DateTime<Utc>>,
     /// Fires when the lease is lost: another worker has the job, and this run's result will not count; and when the

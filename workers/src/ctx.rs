@@ -24,9 +24,9 @@ pub struct Ctx {
     /// When what the job is about happened.
     pub time: DateTime<Utc>,
     /// The event that the job goes back to, if any.
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
     /// What became of the batch that this job follows, if it follows one.
-    pub batch: Option<BatchOutcome>,
+    pub batch: Option<Box<BatchOutcome>>,
     /// The tick of the job's schedule, if it has one: when it was to run, whenever it does.
     pub tick: Option<DateTime<Utc>>,
     /// Fires when this run is no longer wanted: somebody stopped the job, its lease is lost, or it took too long. Of

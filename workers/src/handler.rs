@@ -47,6 +47,8 @@ impl<J: Job, H: Handler<J>> Erased for Typed<J, H> {
     fn start(self: Arc<Self>, payload: String, ctx: Ctx, span: Span) -> JoinHandle<Result<Done, JobError>> {
         let run = async move {
             let job = decode(&payload)?;
+            // A handler may take its time; the text is of no more use.
+            drop(payload);
             self.handler.call(job, ctx).await
         };
         // A span that nobody listens to is not even carried along.

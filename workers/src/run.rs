@@ -1,6 +1,6 @@
 //! One run of one job, watched from outside: from its beginning to a verdict.
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
 use millgate_jobs::{Backoff, Claimed, ErrorCode, Verdict};
 use tokio::task::JoinError;
@@ -19,23 +19,24 @@ pub(crate) struct Terms {
 
 /// Waits for the handler's answer, for as long as the job may take and is wanted.
 ///
-/// Dropped, `outcome` has to end the handler.
+/// Dropped, `outcome` has to end the handler. It always comes to a verdict; that it gives a `Result` spares the service a
+/// future around this one, and every job its move.
 pub(crate) async fn watch(
     job: Claimed,
     terms: Terms,
     outcome: impl Future<Output = Result<Result<Done, JobError>, JoinError>>,
-) -> Verdict {
+) -> Result<Verdict, Infallible> {
     tokio::pin!(outcome);
     let answer = tokio::select! {
         biased;
         answer = &mut outcome => answer,
         () = job.lost.cancelled() => match called_off(&job) {
-            Some(verdict) => return verdict,
+            Some(verdict) => return Ok(verdict),
             None => match tokio::time::timeout(terms.grace, outcome).await {
                 Ok(answer) => answer,
                 Err(_) => {
                     info!("cancelled while it ran; it did not end by itself within {:?}", terms.grace);
-                    return cancelled();
+                    return Ok(cancelled());
                 }
             },
         },
@@ -46,23 +47,23 @@ pub(crate) async fn watch(
             Ok(Err(JobError::of(ErrorCode::Timeout, message)))
         }
     };
-    match answer {
+    Ok(match answer {
         Ok(Ok(Done)) => {
             debug!("done");
             Verdict::Done
         }
         Ok(Err(error)) => judge(&job, terms.backoff, error),
         Err(ended) => judge(&job, terms.backoff, JobError::of(ErrorCode::Panic, panic_message(ended))),
-    }
+    })
 }
 
 /// The same for a job that first has to wait for its batch.
-pub(crate) async fn watch_in_batch(job: Claimed, terms: Terms, place: Place) -> Verdict {
+pub(crate) async fn watch_in_batch(job: Claimed, terms: Terms, place: Place) -> Result<Verdict, Infallible> {
     let Place { begun, answer } = place;
     tokio::select! {
         _ = begun => {}
         // Nobody has begun with it: no grace is needed.
-        () = job.lost.cancelled() => return called_off(&job).unwrap_or_else(cancelled),
+        () = job.lost.cancelled() => return Ok(called_off(&job).unwrap_or_else(cancelled)),
     }
     let outcome = async {
         match answer.await {

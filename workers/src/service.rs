@@ -100,11 +100,11 @@ impl Shared {
         match &kind.way {
             Way::Single(handler) => {
                 let task = AbortOnDropHandle::new(handler.clone().start(payload, ctx, span));
-                Box::pin(async move { Ok(watch(job, terms, task).await) })
+                Box::pin(watch(job, terms, task))
             }
             Way::Batch(gathering) => {
                 let place = gathering.join(payload, ctx);
-                Box::pin(async move { Ok(watch_in_batch(job, terms, place).await) })
+                Box::pin(watch_in_batch(job, terms, place))
             }
         }
     }

@@ -52,6 +52,7 @@ struct Run {
 
 impl Worker {
     /// Starts taking jobs; Redis need not be up yet. Without named queues it takes from all that have handlers.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed over is the worker's from then on")]
     pub fn start(
         config: &WorkerConfig,
         queues: &Queues,
