@@ -118,7 +118,7 @@ fn claimed(kind: &'static str) -> Vec<Claimed> {
 fn timed(runtime: &Runtime, work: impl Future<Output = usize> + Send + 'static) -> Duration {
     let before = spent();
     let done = runtime.block_on(async { tokio::spawn(work).await.unwrap() });
-    let took = spent() - before;
+    let took = spent().saturating_sub(before);
     assert_eq!(done, JOBS);
     took
 }
