@@ -187,6 +187,11 @@ impl App {
         cli::main(self)
     }
 
+    /// Names of the queues that some handler works on or some route fills.
+    pub(crate) fn queue_names(&self) -> Vec<&'static str> {
+        queue_names(&self.handlers, &self.routes)
+    }
+
     /// Reads the configuration and adds what depends on it.
     pub(crate) fn load(
         mut self,
@@ -196,6 +201,14 @@ impl App {
         let load = std::mem::replace(&mut self.load, loader::<NoSettings>(|app, _| app));
         load(self, file, Box::new(environment))
     }
+}
+
+pub(crate) fn queue_names(handlers: &Handlers, routes: &Routes) -> Vec<&'static str> {
+    let routed = routes.jobs().map(|(_, queue)| queue);
+    let mut names: Vec<_> = handlers.queues().iter().copied().chain(routed).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn loader<S>(add: impl FnOnce(App, S) -> App + 'static) -> Load

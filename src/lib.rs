@@ -50,6 +50,7 @@ mod lifecycle;
 mod servers;
 pub mod shop;
 mod telemetry;
+pub mod testing;
 
 pub use app::{App, BoxError};
 pub use millgate_bridge::{Received, Route, on};

@@ -19,7 +19,7 @@ use tracing::error;
 
 use crate::{
     App,
-    app::{Report, Samples},
+    app::{Report, Samples, queue_names},
     config::{Config, PostgresConfig},
     event_registry::EventRegistry,
 };
@@ -83,11 +83,7 @@ impl Servers {
 
     /// Names of the queues that some handler works on or some route fills.
     pub(crate) fn queue_names(&self) -> Vec<&'static str> {
-        let routed = self.routes.jobs().map(|(_, queue)| queue);
-        let mut names: Vec<_> = self.handlers.queues().iter().copied().chain(routed).collect();
-        names.sort_unstable();
-        names.dedup();
-        names
+        queue_names(&self.handlers, &self.routes)
     }
 
     /// Asks PostgreSQL for its version on a connection of its own: the pool would only say that it waited in vain.

@@ -39,16 +39,13 @@ impl Queue {
         let lease = Lease { token: token.into(), queue: self.shared_name() };
         for item in items.split_ascii_whitespace() {
             let (past, record) = (text()?, text()?);
-            match item.split_once(':') {
-                Some((block, run)) => {
-                    let first = run.split_once('-').and_then(|(first, _)| first.parse().ok());
-                    let first = first.ok_or_else(|| QueueError::strange_answer("claim", item))?;
-                    lease.read_run(block, first, &record, &mut claim);
-                }
-                None => {
-                    let id = item.parse().map_err(|_| QueueError::strange_answer("claim", item))?;
-                    lease.read_one(id, &past, &record, &mut claim);
-                }
+            if let Some((block, run)) = item.split_once(':') {
+                let first = run.split_once('-').and_then(|(first, _)| first.parse().ok());
+                let first = first.ok_or_else(|| QueueError::strange_answer("claim", item))?;
+                lease.read_run(block, first, &record, &mut claim);
+            } else {
+                let id = item.parse().map_err(|_| QueueError::strange_answer("claim", item))?;
+                lease.read_one(id, &past, &record, &mut claim);
             }
         }
         Ok(claim)
@@ -127,7 +124,7 @@ impl Lease {
             timeout: more.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis),
             time: from_millis(more.time.unwrap_or_else(|| id.born())),
             origin: more.origin.map(Box::new),
-            batch: more.batch.map(Box::new),
+            batch: more.batch,
             tick: more.tick.map(from_millis),
             lost: hold.lost().clone(),
             hold,

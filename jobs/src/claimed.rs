@@ -6,11 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    BatchOutcome, JobId, Queue, QueueError,
-    job::{DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT},
-    lease::Hold,
-};
+use crate::{BatchOutcome, JobId, Queue, QueueError, lease::Hold};
 
 /// The event that a job goes back to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,10 +47,10 @@ pub struct Claimed {
     pub timeout: Duration,
     /// When what it is about happened; or else when it was enqueued.
     pub time: DateTime<Utc>,
-    /// The event it goes back to, if any. In a box, as are the rest of what few jobs have: a job is moved often.
+    /// The event it goes back to, if any. In a box, as it is large and a job is moved often.
     pub origin: Option<Box<Origin>>,
     /// What became of its batch, if it is the callback of one.
-    pub batch: Option<Box<BatchOutcome>>,
+    pub batch: Option<BatchOutcome>,
     /// The tick of its schedule, if it has one: when it was to run, whenever it does.
     pub tick: Option<DateTime<Utc>>,
     /// Fires when the lease is lost: another worker has the job, and this run's result will not count; and when the
@@ -72,31 +68,19 @@ pub struct Notes {
 }
 
 impl Claimed {
-    /// A job that no queue knows, at its first run: for calling a handler's service in a test.
-    pub fn for_test(kind: impl Into<Arc<str>>, payload: impl Into<String>) -> Self {
-        let kind = kind.into();
-        let hold = Hold::new("test".into(), JobId::UNKNOWN, kind.clone(), None);
-        Self {
-            id: hold.id().to_string(),
-            kind,
-            version: 1,
-            queue: "test".into(),
-            payload: payload.into(),
-            attempt: 1,
-            max_attempts: DEFAULT_ATTEMPTS,
-            timeout: DEFAULT_TIMEOUT,
-            time: DateTime::UNIX_EPOCH,
-            origin: None,
-            batch: None,
-            tick: None,
-            lost: hold.lost().clone(),
-            hold,
-        }
+    /// What its queue calls it.
+    pub fn key(&self) -> JobId {
+        self.hold.id()
     }
 
-    /// The way to say how far it is, to the queue it came from.
-    pub fn notes(&self, queue: &Arc<Queue>) -> Notes {
-        Notes { queue: queue.clone(), hold: self.hold.clone() }
+    /// The way to say how far it is.
+    pub fn notes(&self, queue: &Queue) -> Notes {
+        self.notes_to(Arc::new(queue.clone()))
+    }
+
+    /// The same for a worker, whose jobs share the queue.
+    pub fn notes_to(&self, queue: Arc<Queue>) -> Notes {
+        Notes { queue, hold: self.hold.clone() }
     }
 
     /// Whether somebody wants it stopped, as opposed to a lease that was lost.

@@ -56,9 +56,22 @@ impl Queues {
     }
 
     /// Puts the queues' clock forward, for this handle and its clones: what is due by then becomes due, and leases end.
-    /// For tests, which need not wait then. All that work on a queue must share the handle.
+    /// For tests, which need not wait then. All that work on a queue must share the handle, or be
+    /// [made of it](Self::reconnected).
     pub fn pass(&self, time: Duration) {
         self.clock_shift.forward(time);
+    }
+
+    /// The same queues on connections of their own: for another runtime, since a connection lives on the one that first
+    /// used it.
+    #[must_use]
+    pub fn reconnected(&self) -> Self {
+        Self {
+            link: Link::new(&self.deployment, self.config.response_timeout),
+            producer: Producer::new(),
+            senders: Senders::default(),
+            ..self.clone()
+        }
     }
 
     /// Asks every master who it is.

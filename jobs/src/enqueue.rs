@@ -76,17 +76,25 @@ impl Call {
     }
 
     fn add(&mut self, job: &NewJob, window: Duration) {
-        let record = job.record(window);
         let mode = if job.is_plain() { job.priority.to_string() } else { "+".to_owned() };
+        self.add_one(&job.kind, mode, job.record(window));
+    }
+
+    /// Adds a job by its record, which has options.
+    pub(crate) fn add_record(&mut self, kind: &str, record: String) {
+        self.add_one(kind, "+".to_owned(), record);
+    }
+
+    fn add_one(&mut self, kind: &str, mode: String, record: String) {
         self.bytes += record.len();
         self.jobs += 1;
         match self.groups.last_mut() {
-            Some(group) if group.kind == job.kind && group.mode == mode => {
+            Some(group) if group.kind == kind && group.mode == mode => {
                 group.values.push(record);
                 group.jobs += 1;
             }
             _ => {
-                self.groups.push(Group { kind: job.kind.clone(), mode, jobs: 1, values: vec![record], is_block: false })
+                self.groups.push(Group { kind: kind.to_owned(), mode, jobs: 1, values: vec![record], is_block: false });
             }
         }
     }
@@ -201,9 +209,10 @@ impl Queue {
     /// Refuses what is too large before anything is sent.
     pub(crate) fn accept(&self, jobs: &[NewJob]) -> Result<(), QueueError> {
         let limit = self.queues.config.max_payload;
-        match jobs.iter().find(|job| job.payload.len() > limit) {
+        let largest = |job: &NewJob| job.payloads().map(str::len).max().unwrap_or_default();
+        match jobs.iter().find(|job| largest(job) > limit) {
             None => Ok(()),
-            Some(job) => Err(QueueError::TooLarge { kind: job.kind.clone(), bytes: job.payload.len(), limit }),
+            Some(job) => Err(QueueError::TooLarge { kind: job.kind.clone(), bytes: largest(job), limit }),
         }
     }
 

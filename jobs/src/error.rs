@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-/// An error from a queue, with what to do about it.
-#[derive(Debug, thiserror::Error)]
+/// An error from a queue, with what to do about it. Of a call that many shared each gets it.
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueueError {
     /// A URL that cannot be read.
@@ -29,7 +29,7 @@ pub enum QueueError {
         /// The job's kind.
         kind: &'static str,
         /// What serde said.
-        source: serde_json::Error,
+        source: Arc<serde_json::Error>,
     },
     /// Arguments that are too long.
     #[error(
@@ -65,15 +65,12 @@ pub enum QueueError {
         /// Its answer.
         answer: String,
     },
-    /// The call that many shared has failed.
-    #[error(transparent)]
-    Shared(Arc<QueueError>),
     /// The runtime ended before Redis answered. Nothing is known of whether the command took effect.
     #[error("the program stops; whether the job was enqueued is not known")]
     Stopped,
     /// No thread for the leases, and without leases no work.
     #[error("no thread to renew leases: {0}")]
-    Thread(std::io::Error),
+    Thread(Arc<std::io::Error>),
 }
 
 impl QueueError {
@@ -83,11 +80,7 @@ impl QueueError {
 
     /// Whether the same call may well succeed later.
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Unavailable(_) | Self::Full(_) | Self::QueueFull(_) | Self::Draining(_) => true,
-            Self::Shared(error) => error.is_transient(),
-            _ => false,
-        }
+        matches!(self, Self::Unavailable(_) | Self::Full(_) | Self::QueueFull(_) | Self::Draining(_))
     }
 }
 

@@ -19,8 +19,8 @@ pub struct NoJobId(pub String);
 const DIGITS: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
 impl JobId {
-    /// Of a job that no queue knows.
-    pub(crate) const UNKNOWN: Self = Self { text: *b"00000000000000", length: 14 };
+    /// That of no job.
+    pub(crate) const NONE: Self = Self { text: *b"00000000000000", length: 14 };
 
     /// The id of a job in a block.
     pub(crate) fn in_block(block: &str, place: usize) -> Option<Self> {

@@ -16,14 +16,17 @@ pub(crate) struct LeaseKeeper {
 impl LeaseKeeper {
     pub(crate) fn start(queue: Queue, in_hand: Arc<InHand>, lease: Duration) -> Result<Self, QueueError> {
         let stop = CancellationToken::new();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(QueueError::Thread)?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| QueueError::Thread(error.into()))?;
         let stopped = stop.clone();
         std::thread::Builder::new()
             .name("millgate-lease".into())
             .spawn(move || {
                 runtime.block_on(stopped.run_until_cancelled(keep(queue, in_hand, lease)));
             })
-            .map_err(QueueError::Thread)?;
+            .map_err(|error| QueueError::Thread(error.into()))?;
         Ok(Self { _stop: stop.drop_guard() })
     }
 }

@@ -19,9 +19,9 @@ pub struct Limits {
     /// One step of priority is worth so much age; a minute if not said.
     #[serde(with = "humantime_serde")]
     pub ageing: Option<Duration>,
-    /// So many done jobs are kept to be looked at; none if not said.
+    /// So many done jobs are kept to be looked at; none if neither this nor `keep_done_for` is said.
     pub keep_done: Option<u64>,
-    /// And for so long.
+    /// For so long they are kept, as far as `keep_done` allows. Looked after whenever jobs are done.
     #[serde(with = "humantime_serde")]
     pub keep_done_for: Option<Duration>,
     /// Of dead jobs that are on no dead-letter topic yet only so many are kept; all if not said.

@@ -8,8 +8,9 @@ use serde::Serialize;
 
 use crate::{
     JobId, Origin, Queue, QueueError,
+    job::DEFAULT_ATTEMPTS,
     new_job::{from_millis, unique_key},
-    record::{More, Past, Record},
+    record::{More, Past, Record, read_options},
 };
 
 /// Jobs in one call: the script takes a few µs each.
@@ -85,12 +86,19 @@ pub struct JobView {
     pub enqueued_at: DateTime<Utc>,
     /// When what it is about happened; or else when it was enqueued.
     pub time: DateTime<Utc>,
-    /// When it is to run, if it is delayed; when it was done or is next to be buried, if it is that.
+    /// When it is to run, if it is delayed; when it was started, if a worker has it; when it was done or is next to be
+    /// buried, if it is that.
     pub at: Option<DateTime<Utc>>,
     /// Its arguments as JSON.
     pub payload: String,
     /// Runs that ended, or were cut off.
     pub attempts: u32,
+    /// After so many it is dead.
+    pub max_attempts: u32,
+    /// Its lane, if it has one.
+    pub lane: Option<String>,
+    /// Its unique key within its kind, if it has one.
+    pub unique: Option<String>,
     /// How they failed.
     pub failures: Vec<FailureView>,
     /// How much is done, in percent, if it says so.
@@ -142,6 +150,11 @@ pub enum Acted {
 impl Queue {
     /// Looks at jobs; those that are gone are left out.
     pub async fn look(&self, ids: &[JobId]) -> Result<Vec<JobView>, QueueError> {
+        Ok(self.look_up(ids).await?.into_iter().map(|(view, _)| view).collect())
+    }
+
+    /// The same, with their records as they lie in Redis.
+    pub(crate) async fn look_up(&self, ids: &[JobId]) -> Result<Vec<(JobView, String)>, QueueError> {
         let mut views = Vec::with_capacity(ids.len());
         for ids in ids.chunks(STEP) {
             let mut call = self.prepare(&self.queues.scripts.look);
@@ -154,7 +167,7 @@ impl Queue {
                     return Err(QueueError::strange_answer("look", &values.join(" ")));
                 };
                 let Ok(state) = state.parse() else { continue };
-                views.push(view(*id, state, when, record, past, stopping == "1"));
+                views.push((view(*id, state, when, record, past, stopping == "1"), record.clone()));
             }
         }
         Ok(views)
@@ -179,6 +192,23 @@ impl Queue {
         }
         let next = answer.remove(0);
         Ok(Page { ids: ids(&answer, "page")?, next: (!next.is_empty()).then_some(next) })
+    }
+
+    /// Ids of all jobs in a state, `kind` only if it is given: page by page, so that Redis is never held up.
+    ///
+    /// What to do with many jobs, [`stop`](Self::stop), [`reschedule`](Self::reschedule), [`remove`](Self::remove) and
+    /// [`transfer`](Self::transfer) do in steps as well: `queue.reschedule(&queue.all(JobState::Dead, None).await?, None)`
+    /// runs all dead jobs again.
+    pub async fn all(&self, state: JobState, kind: Option<&str>) -> Result<Vec<JobId>, QueueError> {
+        let (mut ids, mut from) = (Vec::new(), None);
+        loop {
+            let page = self.page(state, from.as_deref(), STEP, kind).await?;
+            ids.extend(page.ids);
+            from = page.next;
+            if from.is_none() {
+                return Ok(ids);
+            }
+        }
     }
 
     /// Ids of jobs that are indexed under `field=value`, at most `most`, after `after`.
@@ -234,15 +264,20 @@ impl Queue {
 
     async fn act(&self, script: &Script, argument: Option<i64>, ids: &[JobId]) -> Result<Vec<Acted>, QueueError> {
         let mut acted = Vec::with_capacity(ids.len());
-        for ids in ids.chunks(STEP) {
+        while acted.len() < ids.len() {
             let mut call = self.prepare(script);
             if let Some(argument) = argument {
                 call.arg(argument);
             }
-            for id in ids {
+            for id in ids[acted.len()..].iter().take(STEP) {
                 call.arg(id.as_str());
             }
-            for word in self.run::<Vec<String>>(&call).await? {
+            // One a job, from the first on; there may be fewer.
+            let words: Vec<String> = self.run(&call).await?;
+            if words.is_empty() {
+                return Err(QueueError::strange_answer("stop or reschedule", "nothing"));
+            }
+            for word in words {
                 acted.push(match word.as_str() {
                     "cancelled" | "moved" => Acted::Well,
                     "stopping" => Acted::Stopping,
@@ -263,6 +298,8 @@ fn view(key: JobId, state: JobState, when: &str, record: &str, past: &str, stopp
     // One that cannot be read can be looked at all the same.
     let unknown = Record { kind: "unknown", version: 1, more: More::default(), payload: record };
     let Record { kind, version, more, payload } = read.unwrap_or(unknown);
+    let options = read_options(record);
+    let text_of = |option: &str| options.get(option)?.as_str().map(str::to_owned);
     let past = Past::read(past).unwrap_or_default();
     let failure = |failure: crate::record::PastFailure| FailureView {
         at: from_millis(failure.at),
@@ -279,9 +316,17 @@ fn view(key: JobId, state: JobState, when: &str, record: &str, past: &str, stopp
         priority: key.priority(),
         enqueued_at: from_millis(key.born()),
         time: from_millis(more.time.unwrap_or_else(|| key.born())),
-        at: when.parse().ok().filter(|_| state != JobState::Active).map(from_millis),
+        at: match state {
+            // Its token, which is made like an id.
+            JobState::Active => when.get(..8).and_then(|ms| i64::from_str_radix(ms, 36).ok()),
+            _ => when.parse().ok(),
+        }
+        .map(from_millis),
         payload: payload.to_owned(),
         attempts: past.attempts,
+        max_attempts: more.max_attempts.unwrap_or(DEFAULT_ATTEMPTS),
+        lane: text_of("l"),
+        unique: text_of("u").map(|key| key.strip_prefix(&format!("{kind}:")).unwrap_or(&key).to_owned()),
         failures: past.failures.into_iter().map(failure).collect(),
         progress: past.progress,
         log: past.log.into_iter().map(|line| (from_millis(line.at), line.line)).collect(),

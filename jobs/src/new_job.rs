@@ -170,6 +170,10 @@ pub(crate) struct LuaOptions {
     #[serde(skip_serializing_if = "Option::is_none")]
     ow: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    y: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    yw: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     u: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     uw: Option<u64>,
@@ -217,7 +221,8 @@ fn is_false(value: &bool) -> bool {
 impl NewJob {
     /// A job of kind `J`, about now.
     pub fn of<J: Job>(job: &J, options: JobOptions) -> Result<Self, QueueError> {
-        let payload = serde_json::to_string(job).map_err(|source| QueueError::Encode { kind: J::KIND, source })?;
+        let payload =
+            serde_json::to_string(job).map_err(|error| QueueError::Encode { kind: J::KIND, source: error.into() })?;
         let mut options = options;
         options.index.extend(job.index().into_iter().map(|(field, value)| format!("{field}={value}")));
         if J::INDEX_KIND {
@@ -272,6 +277,9 @@ impl NewJob {
     }
 
     /// When this job is done, `next` is enqueued, in the same atomic step. Both must be of one queue.
+    ///
+    /// It comes in like any other job: not if its id is known or its unique key is held by then, and what was to follow
+    /// it does not come either.
     #[must_use]
     pub fn then(mut self, next: Self) -> Self {
         let mut next = next;
@@ -284,6 +292,11 @@ impl NewJob {
     /// Its unique key within its kind, if it has one.
     pub fn unique(&self) -> Option<&str> {
         Some(&self.options.unique.as_ref()?.key)
+    }
+
+    /// What is said of it beyond its kind's defaults.
+    pub fn options(&self) -> &JobOptions {
+        &self.options
     }
 
     /// Its arguments as JSON.
@@ -323,6 +336,11 @@ impl NewJob {
         }
     }
 
+    /// Its arguments, and those of all that follow it.
+    pub(crate) fn payloads(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self).chain(&self.following).map(|job| job.payload.as_str())
+    }
+
     pub(crate) fn more(&self) -> Option<String> {
         // Its parts are numbers and texts; those can always be written.
         (self.more != More::default()).then(|| serde_json::to_string(&self.more).unwrap_or_default())
@@ -344,10 +362,9 @@ impl NewJob {
         format!("+{options}\n{}", self.plain_record())
     }
 
-    fn lua_options(&self, window: Duration) -> LuaOptions {
+    pub(crate) fn lua_options(&self, window: Duration) -> LuaOptions {
         let options = &self.options;
         let run_at = self.run_at().map(|at| at.timestamp_millis().max(0));
-        let once = options.once.clone().or_else(|| Some((self.id.clone()?, window)));
         let mut lua = LuaOptions {
             p: self.priority,
             at: run_at,
@@ -357,8 +374,11 @@ impl NewJob {
             c: self.following.iter().map(|next| next.as_following(window)).collect(),
             ..LuaOptions::default()
         };
-        if let Some((key, window)) = once {
-            (lua.o, lua.ow) = (Some(key), Some(millis(window)));
+        if let Some(id) = &self.id {
+            (lua.o, lua.ow) = (Some(id.clone()), Some(millis(window)));
+        }
+        if let Some((key, window)) = &options.once {
+            (lua.y, lua.yw) = (Some(key.clone()), Some(millis(*window)));
         }
         if let Some(unique) = &options.unique {
             lua.u = Some(unique_key(&self.kind, &unique.key));
@@ -374,6 +394,9 @@ impl NewJob {
             lua.n = (lane.most > 1).then_some(lane.most);
             lua.h = lane.ordered;
             lua.r = lane.interval.map(millis);
+        } else if let Some(key) = options.unique.as_ref().filter(|unique| unique.keeps_order()).and(lua.u.as_ref()) {
+            // A newer job must not overtake, nor run beside, the one that it could not replace any more.
+            (lua.l, lua.h) = (Some(Lane::ordered(format!("unique {key}")).key), true);
         }
         if let Some((tenant, weight)) = &options.tenant {
             (lua.t, lua.w) = (Some(tenant.clone()), (*weight > 1).then_some(*weight));

@@ -68,6 +68,12 @@ impl<'a> Record<'a> {
     }
 }
 
+/// The options in front of a record, as they are; nothing, where there are none or they cannot be read.
+pub(crate) fn read_options(record: &str) -> serde_json::Value {
+    let options = record.strip_prefix('+').and_then(|rest| rest.split_once('\n'));
+    options.and_then(|(options, _)| serde_json::from_str(options).ok()).unwrap_or_default()
+}
+
 /// `kind@version`, or just `kind` for version 1.
 pub(crate) fn kind_and_version(head: &str) -> Result<(&str, u32), String> {
     match head.split_once('@') {

@@ -21,6 +21,20 @@ macro_rules! scripts {
                 }))
             }
         }
+
+        /// Names of all scripts, for [`script_text`].
+        pub const SCRIPT_NAMES: &[&str] = &[$(stringify!($name)),*];
+
+        /// A script as Redis gets it, all its parts put together: for programs in other languages. `docs/protocol.md`
+        /// says how to call those that are stable.
+        pub fn script_text(name: &str) -> Option<String> {
+            match name {
+                $(stringify!($name) => {
+                    Some(format!("{}{}", $parts, include_str!(concat!("lua/", stringify!($name), ".lua"))))
+                })*
+                _ => None,
+            }
+        }
     };
 }
 
@@ -50,7 +64,7 @@ scripts! {
     page = ALL;
     prune = ALL;
     remove = ALL;
-    renew = KEYS;
+    renew = ALL;
     reschedule = ALL;
     set = KEYS;
     schedule = ALL;

@@ -45,7 +45,10 @@ impl Queue {
         // Its other end is right here.
         let _ = sender.send(push);
         senders.insert(self.name().to_owned(), sender);
-        tokio::spawn(send_all(self.clone(), pushes));
+        // Without the senders: it ends when all who could send are gone, and must not be one of them.
+        let mut queue = self.clone();
+        queue.queues.senders = Senders::default();
+        tokio::spawn(send_all(queue, pushes));
     }
 }
 
@@ -84,9 +87,8 @@ async fn send(queue: &Queue, jobs: &[NewJob], waiting: Vec<oneshot::Sender<Resul
                 }
             }
             Err(error) => {
-                let error = Arc::new(error);
                 for answer in waiting.by_ref().take(taken) {
-                    let _ = answer.send(Err(QueueError::Shared(error.clone())));
+                    let _ = answer.send(Err(error.clone()));
                 }
             }
         }

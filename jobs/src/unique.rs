@@ -32,7 +32,9 @@ pub enum Conflict {
     #[default]
     KeepFirst,
     /// The other takes its place, with its own time to run: with a delay, that is debouncing. A job that runs already
-    /// has read its arguments; then the other comes after it.
+    /// has read its arguments; then the other waits until that one is done, cancelled or dead. (If it has a
+    /// [lane](crate::JobOptions::lane), that alone says what it waits for; under a key that is held
+    /// [until it starts](Hold::UntilStarted), it does not wait.)
     Replace,
 }
 
@@ -58,5 +60,10 @@ impl Unique {
     #[must_use]
     pub fn replacing(self) -> Self {
         Self { conflict: Conflict::Replace, ..self }
+    }
+
+    /// Whether a job waits for one with its key that runs, and so cannot be replaced any more.
+    pub(crate) fn keeps_order(&self) -> bool {
+        self.conflict == Conflict::Replace && self.hold != Hold::UntilStarted
     }
 }

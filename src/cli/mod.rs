@@ -1,11 +1,15 @@
 //! The command line, the same for every application.
 
+mod answer;
 mod bench;
 mod config;
 mod dev;
 mod doctor;
+mod jobs;
 mod migrate;
+mod moment;
 mod publish;
+mod queue_choice;
 mod queues;
 mod roles;
 mod schedules;
@@ -46,8 +50,11 @@ enum Command {
     /// Show or make the topics that the events need
     #[command(subcommand)]
     Topics(topics::Command),
-    /// Counts of jobs, by queue and kind
-    Queues,
+    /// Counts of jobs, by queue and kind; pause, resume, drain or limit a queue
+    Queues(queues::Args),
+    /// Look at jobs, and act on them: retry, cancel, delete
+    #[command(subcommand)]
+    Jobs(jobs::Command),
     /// Show schedules, pause or resume one, run its job now
     #[command(subcommand)]
     Schedules(schedules::Command),
@@ -149,7 +156,8 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Scheduler => roles::scheduler(call).await,
         Command::Publish(args) => publish::run(call, args).await,
         Command::Topics(command) => topics::run(call, command).await,
-        Command::Queues => queues::run(call).await,
+        Command::Queues(args) => queues::run(call, args).await,
+        Command::Jobs(command) => jobs::run(call, command).await,
         Command::Schedules(command) => schedules::run(call, command).await,
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,

@@ -5,9 +5,12 @@
 mod bench;
 mod command_line;
 mod demo;
+mod enqueueing;
 mod example;
 mod hand_off;
+mod jobs_command;
 mod kills;
 mod outages;
 mod shop;
 mod stopping;
+mod testing;

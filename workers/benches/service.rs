@@ -28,6 +28,7 @@ use apalis_core::{
         ext::ack::{Acknowledge, AcknowledgeLayer},
     },
 };
+use chrono::DateTime;
 use futures::{
     StreamExt,
     future::{Ready, ready},
@@ -35,7 +36,7 @@ use futures::{
     task::AtomicWaker,
 };
 use millgate_derive::Job;
-use millgate_jobs::{Claimed, Job, Queues, RedisConfig, Verdict};
+use millgate_jobs::{Claimed, Job, JobOptions, NewJob, Queues, RedisConfig, Verdict};
 use millgate_workers::{Ctx, Done, Handlers, JobError, JobService, State, WorkerConfig};
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
@@ -110,8 +111,14 @@ fn service() -> JobService {
 }
 
 fn claimed(kind: &'static str) -> Vec<Claimed> {
-    let kind: Arc<str> = kind.into();
-    (0..JOBS).map(|n| Claimed::for_test(kind.clone(), format!("{{\"n\":{n}}}"))).collect()
+    let jobs = (0..JOBS).map(|n| {
+        let job = NewJob::of(&Trivial { n: n as u64 }, JobOptions::default()).unwrap();
+        let mut claimed = Claimed::for_test(&job, &n.to_string(), 1, DateTime::UNIX_EPOCH);
+        // Both kinds have the same arguments.
+        claimed.kind = kind.into();
+        claimed
+    });
+    jobs.collect()
 }
 
 /// In a task of its own, as a worker is.

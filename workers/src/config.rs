@@ -34,7 +34,7 @@ impl Default for WorkerConfig {
         Self {
             queues: Vec::new(),
             concurrency: 32,
-            lease: Duration::from_secs(10),
+            lease: Duration::from_secs(8),
             shutdown_timeout: Duration::from_secs(20),
             cancel_grace: Duration::from_secs(5),
             backoff_base: Duration::from_secs(1),

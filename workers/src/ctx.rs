@@ -26,7 +26,7 @@ pub struct Ctx {
     /// The event that the job goes back to, if any.
     pub origin: Option<Box<Origin>>,
     /// What became of the batch that this job follows, if it follows one.
-    pub batch: Option<Box<BatchOutcome>>,
+    pub batch: Option<BatchOutcome>,
     /// The tick of the job's schedule, if it has one: when it was to run, whenever it does.
     pub tick: Option<DateTime<Utc>>,
     /// Fires when this run is no longer wanted: somebody stopped the job, its lease is lost, or it took too long. Of
@@ -54,9 +54,9 @@ pub struct Noted {
 
 impl Ctx {
     /// Takes out of the job what only the handler wants; its arguments stay.
-    pub(crate) fn new(job: &mut Claimed, queue: &Arc<Queue>, state: State) -> Self {
+    pub(crate) fn new(job: &mut Claimed, queue: Option<Arc<Queue>>, state: State) -> Self {
         Self {
-            notes: NotesTo::Queue(job.notes(queue)),
+            notes: queue.map_or_else(|| NotesTo::Memory(Arc::default()), |queue| NotesTo::Queue(job.notes_to(queue))),
             job_id: take(&mut job.id),
             attempt: job.attempt,
             max_attempts: job.max_attempts,

@@ -30,16 +30,16 @@ pub(crate) async fn watch(
     let answer = tokio::select! {
         biased;
         answer = &mut outcome => answer,
-        () = job.lost.cancelled() => match called_off(&job) {
-            Some(verdict) => return Ok(verdict),
-            None => match tokio::time::timeout(terms.grace, outcome).await {
-                Ok(answer) => answer,
-                Err(_) => {
-                    info!("cancelled while it ran; it did not end by itself within {:?}", terms.grace);
-                    return Ok(cancelled());
-                }
-            },
-        },
+        () = job.lost.cancelled() => {
+            if !job.is_cancelled() {
+                return Ok(lease_lost());
+            }
+            let Ok(answer) = tokio::time::timeout(terms.grace, outcome).await else {
+                info!("cancelled while it ran; it did not end by itself within {:?}", terms.grace);
+                return Ok(cancelled());
+            };
+            answer
+        }
         () = tokio::time::sleep(job.timeout) => {
             // What the handler left running elsewhere is to end, too.
             job.lost.cancel();
@@ -63,7 +63,7 @@ pub(crate) async fn watch_in_batch(job: Claimed, terms: Terms, place: Place) -> 
     tokio::select! {
         _ = begun => {}
         // Nobody has begun with it: no grace is needed.
-        () = job.lost.cancelled() => return Ok(called_off(&job).unwrap_or_else(cancelled)),
+        () = job.lost.cancelled() => return Ok(if job.is_cancelled() { cancelled() } else { lease_lost() }),
     }
     let outcome = async {
         match answer.await {
@@ -75,13 +75,9 @@ pub(crate) async fn watch_in_batch(job: Claimed, terms: Terms, place: Place) -> 
     watch(job, terms, outcome).await
 }
 
-/// The verdict on a job whose lease is lost; none, if somebody stopped it instead.
-fn called_off(job: &Claimed) -> Option<Verdict> {
-    if job.is_cancelled() {
-        return None;
-    }
+fn lease_lost() -> Verdict {
     warn!("the lease is lost; another worker has the job, this run ends");
-    Some(Verdict::HandBack { after: Duration::ZERO })
+    Verdict::HandBack { after: Duration::ZERO }
 }
 
 fn cancelled() -> Verdict {

@@ -36,7 +36,8 @@ struct Shared {
     kinds: HashMap<&'static str, Kind>,
     state: State,
     grace: Duration,
-    queue: Arc<Queue>,
+    /// Where notes go; `None`, in tests: nowhere.
+    queue: Option<Arc<Queue>>,
 }
 
 /// How jobs of a kind are done.
@@ -75,15 +76,22 @@ impl Service<Task<Claimed>> for JobService {
 impl JobService {
     /// Runs jobs of `queue` by these handlers.
     pub fn new(handlers: &Handlers, state: State, config: &WorkerConfig, queue: Queue) -> Self {
-        let usual = Backoff::exponential(config.backoff_base, config.backoff_max);
+        let terms = Terms {
+            backoff: Backoff::exponential(config.backoff_base, config.backoff_max),
+            grace: config.cancel_grace,
+        };
+        Self::on(handlers, state, terms, Some(Arc::new(queue)))
+    }
+
+    fn on(handlers: &Handlers, state: State, terms: Terms, queue: Option<Arc<Queue>>) -> Self {
         let kinds = handlers.iter().map(|(kind, known)| {
             let way = match &known.handler {
                 AnyHandler::Single(handler) => Way::Single(handler.clone()),
                 AnyHandler::Batch(size, handler) => Way::Batch(Gathering::new(kind, *size, handler.clone())),
             };
-            (kind, Kind { version: known.version, backoff: known.backoff.unwrap_or(usual), way })
+            (kind, Kind { version: known.version, backoff: known.backoff.unwrap_or(terms.backoff), way })
         });
-        Self(Arc::new(Shared { kinds: kinds.collect(), state, grace: config.cancel_grace, queue: Arc::new(queue) }))
+        Self(Arc::new(Shared { kinds: kinds.collect(), state, grace: terms.grace, queue }))
     }
 }
 
@@ -96,7 +104,7 @@ impl Shared {
         };
         let terms = Terms { backoff: kind.backoff, grace: self.grace };
         let payload = take(&mut job.payload);
-        let ctx = Ctx::new(&mut job, &self.queue, self.state.clone());
+        let ctx = Ctx::new(&mut job, self.queue.clone(), self.state.clone());
         match &kind.way {
             Way::Single(handler) => {
                 let task = AbortOnDropHandle::new(handler.clone().start(payload, ctx, span));
@@ -107,6 +115,15 @@ impl Shared {
                 Box::pin(watch_in_batch(job, terms, place))
             }
         }
+    }
+}
+
+impl Handlers {
+    /// Runs one job as a worker would: bounded in time, a panic caught. The verdict is for its queue.
+    pub async fn run(self: Arc<Self>, job: Claimed, state: State, backoff: Backoff) -> Verdict {
+        let terms = Terms { backoff, grace: Duration::ZERO };
+        let Ok(verdict) = JobService::on(&self, state, terms, None).0.run(job, Span::current()).await;
+        verdict
     }
 }
 

@@ -8,7 +8,7 @@ use futures::{
     future::{BoxFuture, join_all},
 };
 use millgate_jobs::{BackendConfig, QueueBackend, QueueError, Queues, Settling};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
 use crate::{Handlers, State, WorkerConfig, service::JobService};
@@ -93,15 +93,22 @@ impl Worker {
     /// Runs until `stop` fires; then takes no more jobs, lets those in hand finish within the shutdown timeout,
     /// and hands back the rest.
     pub async fn run(self, stop: CancellationToken) {
+        let queues = self.queues();
         let Self { runs, fetching, shutdown_timeout } = self;
-        let deadline = async {
+        let deadline = async move {
             stop.cancelled().await;
             info!("worker stops");
             fetching.cancel();
             tokio::time::sleep(shutdown_timeout).await;
         }
         .shared();
-        join_all(runs.into_iter().map(|run| finish(run, deadline.clone()))).await;
+        // Tasks, for what a runtime blocks on has a thread of its own, and each job would cross from it to another and back.
+        let run = |run| AbortOnDropHandle::new(tokio::spawn(finish(run, deadline.clone()).boxed()));
+        for (ended, queue) in join_all(runs.into_iter().map(run)).await.into_iter().zip(queues) {
+            if let Err(error) = ended {
+                error!(queue, %error, "the queue's worker broke down");
+            }
+        }
     }
 }
 

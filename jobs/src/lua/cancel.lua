@@ -8,7 +8,7 @@ for at = 3, #ARGV, 2 do
   -- By the time it came, not the time it speaks of: events may have waited on their topic for longer than the window.
   call('ZADD', CANCELS, int(now + ARGV[2]), unique)
   call('ZADD', CANCELLED, 'GT', int(cancelled_at), unique)
-  local id = string.match(call('HGET', UNIQUE, unique) or '', '^%S+')
+  local id = holder_of(unique)
   local record = id and call('HGET', JOBS, id)
   local options = record and options_of(record)
   local taken = 0
@@ -17,6 +17,7 @@ for at = 3, #ARGV, 2 do
 end
 write_seq()
 write_counts()
+wake_if_stirred()
 for _, unique in ipairs(call('ZRANGEBYSCORE', CANCELS, '-inf', int(now), 'LIMIT', 0, 500)) do
   call('ZREM', CANCELS, unique)
   call('ZREM', CANCELLED, unique)

@@ -17,7 +17,7 @@ if #due > 0 then
     local priority, has_options = nature(id)
     if has_options then
       local options = options_of(call('HGET', JOBS, id))
-      if options.l and not load_past(id).k then admit(id, options) else put_in_line(id, options) end
+      if options and options.l and not load_past(id).k then admit(id, options) else put_in_line(id, options) end
     else
       local line = lines[priority] or {}
       line[#line + 1] = id
@@ -35,12 +35,7 @@ local function rescue(id)
   local record = call('HGET', JOBS, id)
   if not record then return end
   local options, past = options_of(record), load_past(id)
-  if is_cancelled(options) or call('HEXISTS', STOPS, id) == 1 then
-    forget(id)
-    if options then let_go(id, options, 'cancelled', true) end
-    count('cancelled', kind_of(record))
-    return
-  end
+  if drop_if_cancelled(id, options, record) then return end
   past.a = (past.a or 0) + 1
   note_failure(past, 'lease_lost', 'its worker died, or was silent for longer than the lease')
   if past.a >= attempts_of(record) then return bury(id, record, past) end
@@ -49,47 +44,58 @@ local function rescue(id)
   count('rescued', kind_of(record))
 end
 
--- While nobody could speak to Redis no lease could be renewed: their holders get time to do so.
-local beat = tonumber(call('GET', BEAT) or now)
-local silent = now - beat > lease / 2
 if #due == 0 then even_if_full() end
-call('SET', BEAT, int(now))
-local over = call('ZRANGEBYSCORE', LEASES, '-inf', int(now), 'LIMIT', 0, silent and STEP or 1)
-for _, token in ipairs(over) do
-  if silent then
-    call('ZADD', LEASES, int(now + lease / 2), token)
-  else
-    local items, lost = call('HGET', CLAIMS, token) or '', {}
-    save_claim(token, '')
-    for item in each_item(items) do
-      local block, from, to = run_of(item)
-      for place = from or 0, (to or 1) - 1 do lost[#lost + 1] = block and id_in_block(block, place) or item end
-    end
-    for at = #lost, 1, -1 do rescue(lost[at]) end
-    add('active', -#lost)
+local grace = hear(lease)
+-- One lease a call: it may be of many jobs.
+local over = grace <= now and call('ZRANGEBYSCORE', LEASES, '-inf', int(now), 'LIMIT', 0, 1)[1]
+if over then
+  local items, lost = call('HGET', CLAIMS, over) or '', {}
+  save_claim(over, '')
+  for item in each_item(items) do
+    local block, from, to = run_of(item)
+    for place = from or 0, (to or 1) - 1 do lost[#lost + 1] = block and id_in_block(block, place) or item end
   end
+  for at = #lost, 1, -1 do rescue(lost[at]) end
+  add('active', -#lost)
 end
 
-local settings = call('HMGET', SETTINGS, 'paused', 'concurrency', 'rate', 'rate_ms', 'rate_tat', 'ageing_ms')
+local settings = call('HMGET', SETTINGS, 'paused', 'concurrency', 'rate', 'rate_ms', 'starts', 'ageing_ms')
 local paused, limit = settings[1], tonumber(settings[2])
-local wait_ms = -1
+local claimed, wait_ms = 0, -1
 local function look_again_in(ms) if wait_ms < 0 or ms < wait_ms then wait_ms = ms end end
 
 if paused then most = 0 end
 if limit and most > 0 then
-  for _, items in ipairs(call('HVALS', CLAIMS)) do limit = limit - jobs_in(items) end
+  limit = limit - (call('HGET', COUNTS, 'active') or 0) - (counted.active or 0)
   most = math.max(0, math.min(most, limit))
 end
--- A rate is kept by the generic cell rate algorithm (ITU-T I.371): `rate` jobs in `rate_ms`, which may come at once.
-local rate, rate_ms, tat = tonumber(settings[3]), tonumber(settings[4]), tonumber(settings[5] or 0)
-local too_fast = false
-if rate and most > 0 then
-  tat = math.max(tat, now)
-  local allowed = math.floor((now + rate_ms - tat) * rate / rate_ms + 1e-6)
+-- No stretch of `rate_ms`, wherever it begins, has more than `rate` starts. Starts are remembered in at most some
+-- seventeen groups, each of a sixteenth of that time and forgotten with its last one: `first last many;…`.
+local rate, rate_ms = tonumber(settings[3]), tonumber(settings[4])
+local starts, too_fast = {}, false
+if rate then
+  local allowed = rate
+  for first, last, many in string.gmatch(settings[5] or '', '(%d+) (%d+) (%d+);') do
+    if last + rate_ms > now then
+      starts[#starts + 1] = { first = tonumber(first), last = tonumber(last), many = tonumber(many) }
+      allowed = allowed - many
+    end
+  end
   if allowed < most then
     most, too_fast = math.max(0, allowed), true
-    look_again_in(math.max(1, math.ceil(tat + (allowed + 1) * rate_ms / rate - now - rate_ms)))
+    if starts[1] then look_again_in(math.max(0, starts[1].last + rate_ms - now - beyond)) end
   end
+end
+local function write_starts()
+  local group = starts[#starts]
+  if group and now < group.first + rate_ms / 16 then
+    group.last, group.many = now, group.many + claimed
+  else
+    starts[#starts + 1] = { first = now, last = now, many = claimed }
+  end
+  local text = {}
+  for at, its in ipairs(starts) do text[at] = int(its.first) .. ' ' .. int(its.last) .. ' ' .. int(its.many) .. ';' end
+  call('HSET', SETTINGS, 'starts', table.concat(text))
 end
 
 -- Which line is next: that whose head was made first, each step of priority counting as some time. So high priorities
@@ -97,7 +103,8 @@ end
 local ageing = tonumber(settings[6] or 60000)
 local heads, has_fair = {}, call('EXISTS', FAIR) == 1
 local function fair_head(priority)
-  return call('ZRANGEBYSCORE', FAIR, int(priority * 1e12), '(' .. int((priority + 1) * 1e12), 'WITHSCORES', 'LIMIT', 0, 1)
+  local from, till = int(priority * FAIR_ROOM), '(' .. int((priority + 1) * FAIR_ROOM)
+  return call('ZRANGEBYSCORE', FAIR, from, till, 'WITHSCORES', 'LIMIT', 0, 1)
 end
 for priority = 0, 9 do
   heads[priority] = call('LINDEX', KEYS[WAIT + priority], 0) or nil
@@ -119,8 +126,10 @@ local function next_line()
   return best, next_at
 end
 
-local items, values = {}, {}
-local claimed = 0
+-- The answer begins with the time to wait, the token and the items.
+local items, values = {}, { '', '', '' }
+-- What was taken out of line leaves its id there: of those a call passes no more than so many.
+local ghosts = 2 * STEP
 
 local function claim_item(item, id, record, many)
   items[#items + 1] = item
@@ -131,23 +140,23 @@ end
 
 -- Whether a job with options may run now. If not it has been dealt with.
 local function may_run(id, options, record)
-  if is_cancelled(options) then
+  if is_cancelled(options, id) then
     forget(id)
-    let_go(id, options, 'cancelled', true)
+    let_go(id, options, 'cancelled', options.l)
     count('cancelled', kind_of(record))
     return false
   end
-  if options.r then
+  if options.l and options.r then
     -- One of its lane in each interval of so many ms; its lane moves on as soon as it starts.
-    local slot = tonumber(call('HGET', HELD, 't' .. options.l) or 0)
+    local slot = tonumber(call('ZSCORE', SEEN, 'l:' .. options.l) or 0)
     if slot > now then
       local past = load_past(id)
       past.k = 1
       save_past(id, past)
-      call('ZADD', DELAYED, int(slot), id)
+      put_off(id, slot)
       return false
     end
-    call('HSET', HELD, 't' .. options.l, int(now + options.r))
+    call('ZADD', SEEN, int(now + options.r), 'l:' .. options.l)
     make_room(options)
   end
   if options.us then free_unique(id, options) end
@@ -157,15 +166,21 @@ end
 local function take(id)
   local record = call('HGET', JOBS, id)
   -- Without a record it is what a job left behind that was taken out of the line.
+  ghosts = ghosts - 1
   if not record then return end
   add('waiting', -1)
   local options = options_of(record)
-  if not options or may_run(id, options, record) then claim_item(id, id, record, 1) end
+  if not options or may_run(id, options, record) then
+    ghosts = ghosts + 1
+    claim_item(id, id, record, 1)
+  end
 end
 
 local function take_run(line, block)
-  local text, row = call('HGET', BLOCKS, block), load_row(block)
-  local head = row and string.sub(text, 1, string.find(text, '\n', 1, true) - 1)
+  local text = call('HGET', BLOCKS, block)
+  local row = text and load_row(block)
+  local head = row and string.match(text, '^[^\n]*')
+  ghosts = ghosts - 1
   while row and most > 0 and row.next < row.many do
     while is_hole(row, row.next) do
       row.next, row.offset = row.next + 1, (string.find(text, '\n', row.offset, true) or #text) + 1
@@ -189,7 +204,7 @@ local function take_run(line, block)
   if not row or row.next >= row.many then call('LPOP', line) end
 end
 
-while most > 0 do
+while most > 0 and ghosts > 0 do
   local line, next_at = next_line()
   if not line then break end
   if line >= 10 then
@@ -199,7 +214,7 @@ while most > 0 do
     if call('EXISTS', FAIR) == 0 then
       call('DEL', TAGS)
     else
-      call('HSET', TAGS, priority, int(head[2] - priority * 1e12))
+      call('HSET', TAGS, priority, int(head[2] - priority * FAIR_ROOM))
     end
     take(head[1])
     heads[line] = fair_head(priority)[1]
@@ -227,20 +242,23 @@ if claimed > 0 then
   call('HSET', CLAIMS, token, table.concat(items, ' '))
   call('ZADD', LEASES, int(now + lease), token)
   add('active', claimed)
-  if rate then call('HSET', SETTINGS, 'rate_tat', tat + claimed * rate_ms / rate) end
+  if rate then write_starts() end
 end
 write_seq()
 write_counts()
 
-if next(heads) and not paused and not too_fast and not (limit and limit <= claimed) then
+local more = call('EXISTS', FAIR, unpack(KEYS, WAIT, WAIT + 9)) > 0
+if more and not paused and not too_fast and not (limit and limit <= claimed) then
   -- Others may be idle.
   wake()
   wait_ms = 0
 else
-  for _, key in ipairs({ DELAYED, LEASES }) do
-    local first = call('ZRANGE', key, 0, 0, 'WITHSCORES')
-    if first[2] then look_again_in(math.max(0, first[2] - now - beyond)) end
-  end
+  local due_at = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
+  if due_at then look_again_in(math.max(0, due_at - now - beyond)) end
+  local over_at = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')[2]
+  if over_at then look_again_in(math.max(0, math.max(over_at, grace) - now - beyond)) end
 end
-if not token then return { string.format('%.3f', wait_ms) } end
-return { string.format('%.3f', wait_ms), token, table.concat(items, ' '), unpack(values) }
+values[1] = string.format('%.3f', wait_ms)
+if not token then return { values[1] } end
+values[2], values[3] = token, table.concat(items, ' ')
+return values

@@ -53,17 +53,34 @@ local function save_claim(token, items)
   end
 end
 
--- Under which token a job is claimed.
-local function token_of(id)
-  local claims = call('HGETALL', CLAIMS)
+-- Whether a job is among these items.
+local function is_among(items, id)
+  if string.find(items, id, 1, true) then return true end
   local block, place = in_block(id)
-  for at = 2, #claims, 2 do
-    if string.find(claims[at], id, 1, true) then return claims[at - 1] end
-    if block and string.find(claims[at], block, 1, true) then
-      for item in each_item(claims[at]) do
-        local its, from, to = run_of(item)
-        if its == block and from <= place and place < to then return claims[at - 1] end
-      end
+  if block and string.find(items, block, 1, true) then
+    for item in each_item(items) do
+      local its, from, to = run_of(item)
+      if its == block and from <= place and place < to then return true end
     end
   end
+  return false
+end
+
+-- Under which token a job is claimed. Only for scripts that claim and settle nothing: they read the claims once.
+local all_claims
+local function token_of(id)
+  all_claims = all_claims or call('HGETALL', CLAIMS)
+  for at = 2, #all_claims, 2 do
+    if is_among(all_claims[at], id) then return all_claims[at - 1] end
+  end
+end
+
+-- A worker with leases of so many ms has spoken. While none could, as Redis was away, no lease could be renewed: after a
+-- silence their holders get time to do so. Gives until when no lease ends.
+local function hear(lease)
+  local last, grace = string.match(call('GET', BEAT) or '', '^(%d+) (%d+)$')
+  grace = tonumber(grace or 0)
+  if last and now - last > lease / 2 then grace = now + lease / 2 end
+  call('SET', BEAT, int(now) .. ' ' .. int(grace))
+  return grace
 end

@@ -1,14 +1,20 @@
 -- How jobs come in and go: with everything that hangs on them.
 
--- Whether what the job is about was cancelled since.
-local function is_cancelled(options)
+-- Whether what the job is about was cancelled since. Without a time of its own it is about the time it was enqueued.
+local function is_cancelled(options, id)
   local cancelled = options and options.u and call('ZSCORE', CANCELLED, options.u)
-  return cancelled and (options.e or 0) <= tonumber(cancelled)
+  return cancelled and (options.e or (id and born(id)) or now) <= tonumber(cancelled)
 end
 
+-- Whose a unique key is, and whether it is held: one that is held for a window is that job's until both are over.
+local function holder_of(unique)
+  local id, till = string.match(call('HGET', UNIQUE, unique) or '', '^(%S+) ?(%d*)$')
+  return id, id and (till == '' or tonumber(till) > now), till ~= ''
+end
 local function free_unique(id, options)
-  -- A key held for a window is held beyond the job's end.
-  if options.u and call('HGET', UNIQUE, options.u) == id then call('HDEL', UNIQUE, options.u) end
+  if not options.u then return end
+  local holder, held, for_window = holder_of(options.u)
+  if holder == id and not (held and for_window) then call('HDEL', UNIQUE, options.u) end
 end
 
 -- What a job can be found by: what is said of it, and an id of its own.
@@ -18,8 +24,7 @@ local function terms_of(options)
   return { 'id=' .. options.o, unpack(terms) }
 end
 
--- Puts a job in. Every way into the queue but the fast path of enqueue.lua comes through here. `as_it_came`: the
--- record has its options in front already.
+-- Puts a job in, whatever there is; `enter` asks first. `as_it_came`: the record has its options in front already.
 local function store(kind, options, priority, record, as_it_came)
   local plain = next(options) == nil
   local id = next_id() .. string.char(priority + (plain and BYTE_0 or BYTE_A))
@@ -32,7 +37,7 @@ local function store(kind, options, priority, record, as_it_came)
   for _, term in ipairs(terms_of(options)) do call('ZADD', INDEX, 0, term .. '\0' .. id) end
   local at = options.at or (options.d and now + options.d)
   if at and at > now then
-    call('ZADD', DELAYED, int(at), id)
+    put_off(id, at)
   else
     admit(id, options)
   end
@@ -51,7 +56,9 @@ local function close_in_batch(name, ending)
   if callback and (batch.left <= 0 or ending == 'dead') then
     batch.callback = nil
     local outcome = { id = name, total = batch.total, dead = batch.dead or 0, cancelled = batch.cancelled or 0 }
-    local record = callback.head .. ' ' .. cjson.encode({ b = outcome }) .. '\n' .. callback.payload
+    local more = callback.more or {}
+    more.b = outcome
+    local record = callback.head .. ' ' .. cjson.encode(more) .. '\n' .. callback.payload
     store(callback.kind, callback.options or {}, callback.priority, record)
   end
   if batch.left <= 0 then call('HDEL', BATCHES, name) else call('HSET', BATCHES, name, cjson.encode(batch)) end
@@ -70,18 +77,20 @@ local function unindex(id, options)
   for _, term in ipairs(terms_of(options)) do call('ZREM', INDEX, term .. '\0' .. id) end
 end
 
--- Undoes what hangs on a job that has come to its end: done, cancelled or dead. `admitted`: it counts in its lane.
+local enter
+
+-- Undoes what hangs on a job that has come to its end: done, cancelled or dead. `counts`: it does in its lane.
 -- `kept`: its record stays, to be found.
-local function let_go(id, options, ending, admitted, kept)
+local function let_go(id, options, ending, counts, kept)
   free_unique(id, options)
-  if admitted and options.l and not options.r then make_room(options) end
+  if counts then make_room(options) end
   if not kept then unindex(id, options) end
   if options.b then close_in_batch(options.b, ending) end
   if ending == 'done' and options.c then
     local following = table.remove(options.c, 1)
     local its = following.options or {}
     if #options.c > 0 then its.c = options.c end
-    store(following.kind, its, following.priority, following.record)
+    enter(following.kind, its, following.priority, following.record)
   end
 end
 
@@ -89,6 +98,15 @@ local function forget(id)
   call('HDEL', JOBS, id)
   call('HDEL', PAST, id)
   call('HDEL', STOPS, id)
+end
+
+-- Takes a job from its worker that was cancelled while it ran. Gives whether it was.
+local function drop_if_cancelled(id, options, record)
+  if not is_cancelled(options, id) and call('HEXISTS', STOPS, id) == 0 then return false end
+  forget(id)
+  if options then let_go(id, options, 'cancelled', counts_while_active(options)) end
+  count('cancelled', kind_of(record))
+  return true
 end
 
 -- A job that no worker will do: dead, until it is safe elsewhere or runs again.
@@ -99,7 +117,7 @@ local function bury(id, record, past)
   call('ZADD', DEAD, int(now), id)
   count('dead', kind_of(record))
   local options = options_of(record)
-  if options then let_go(id, options, 'dead', true, true) end
+  if options then let_go(id, options, 'dead', counts_while_active(options), true) end
 end
 
 -- Where a job is: delayed, dead, done, held (its lane is full), active (then also under which token), waiting; or nil.
@@ -128,7 +146,7 @@ local function withdraw(id, options, for_good)
   local place = where(id, options)
   local admitted = false
   if place == 'waiting' then
-    admitted = true
+    admitted = options and options.l
     if options and options.t then
       call('ZREM', FAIR, id)
     elseif call('HEXISTS', JOBS, id) == 0 then
@@ -161,4 +179,49 @@ local function cancel(id, options, kind)
   if options then let_go(id, options, 'cancelled', admitted) end
   count('cancelled', kind)
   return place
+end
+
+-- Whether something that is remembered by this name lasts; if not it is remembered from now on.
+local function is_remembered(name, window)
+  local till = call('ZSCORE', SEEN, name)
+  if till and tonumber(till) > now then return true end
+  call('ZADD', SEEN, int(now + window), name)
+  return false
+end
+
+-- A job at the door, by which all come in but plain ones and callbacks. Gives its id; = if it is a duplicate; ~ and
+-- the id of the job that holds its key; ! if it was cancelled before it came.
+enter = function(kind, options, priority, record, as_it_came)
+  if options.o then
+    -- The same event again, within a window or while its job is here.
+    local term = 'id=' .. options.o .. '\0'
+    local is_here = #call('ZRANGEBYLEX', INDEX, '[' .. term, '(' .. term .. '~', 'LIMIT', 0, 1) > 0
+    if is_here or is_remembered('o:' .. options.o, options.ow or 0) then
+      count('duplicate', kind)
+      return '='
+    end
+  end
+  if options.y and is_remembered('y:' .. options.y, options.yw or 0) then
+    count('duplicate', kind)
+    return '='
+  end
+  if options.u then
+    if is_cancelled(options) then
+      count('enqueued', kind)
+      count('cancelled', kind)
+      return '!'
+    end
+    local holder, held = holder_of(options.u)
+    if held then
+      local its = options.uc and call('HGET', JOBS, holder)
+      local replaced = its and cancel(holder, options_of(its), kind)
+      -- One that runs already has read its arguments: the newer comes after it.
+      local too_late = its and not replaced and where(holder) == 'active'
+      if not replaced and not too_late then
+        count('held', kind)
+        return '~' .. holder
+      end
+    end
+  end
+  return store(kind, options, priority, record, as_it_came)
 end

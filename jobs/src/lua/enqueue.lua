@@ -6,7 +6,7 @@
 --   mode +: jobs with options: records
 --   mode batch: one value: a batch, with kind for its name, that jobs after it are of; mode close: all of them are in
 -- Gives one word a job, parted by spaces: its id; = of a duplicate; ~id of the job that holds its unique key; ! where
--- it was cancelled before it came. For a block one word: its id and priority.
+-- it was cancelled before it came; ? where it is ill-formed. For a block one word: its id and priority.
 local ANSWERS = KEYS[37]
 local producer, number = string.match(ARGV[2], '^(%S+) (%d+)$')
 if producer then
@@ -33,46 +33,28 @@ local function block(priority, many, text, offset)
   words[#words + 1] = id
 end
 
-local function with_options(kind, record, options)
-  if options.o then
-    -- The same event again, within a window or while its job is here.
-    local seen = call('ZSCORE', SEEN, 'o:' .. options.o)
-    local term = 'id=' .. options.o .. '\0'
-    if (seen and tonumber(seen) > now) or #call('ZRANGEBYLEX', INDEX, '[' .. term, '(' .. term .. '~', 'LIMIT', 0, 1) > 0 then
-      count('duplicate', kind)
-      return '='
-    end
-    call('ZADD', SEEN, int(now + options.ow), 'o:' .. options.o)
+-- Other programs enqueue, too. An error in the middle would leave jobs without their counts, and give their ids again.
+local types
+local function is_well_formed(record, options)
+  types = types or {
+    p = 'number', at = 'number', d = 'number', o = 'string', ow = 'number', u = 'string', uw = 'number', e = 'number',
+    l = 'string', n = 'number', r = 'number', t = 'string', w = 'number', x = 'table', b = 'string', c = 'table',
+  }
+  -- Options that are no JSON come out as none.
+  if after_options(record) > 1 and next(options) == nil then return false end
+  for option, value in pairs(options) do
+    if types[option] and type(value) ~= types[option] then return false end
   end
-  if options.u then
-    if is_cancelled(options) then
-      count('enqueued', kind)
-      count('cancelled', kind)
-      return '!'
-    end
-    local holder = call('HGET', UNIQUE, options.u)
-    if holder then
-      -- `id`, or `id till` where it is held for a window; till is a time in ms.
-      local id, till = string.match(holder, '^(%S+) ?(%d*)$')
-      local over = till ~= '' and tonumber(till) <= now
-      local record = call('HGET', JOBS, id)
-      local replaced = options.uc and record and cancel(id, options_of(record), kind)
-      -- One that runs already has read its arguments: the newer comes after it.
-      local too_late = options.uc and not replaced and where(id) == 'active'
-      if not over and not replaced and not too_late then
-        count('held', kind)
-        return '~' .. id
-      end
-    end
-  end
-  return store(kind, options, options.p, record, true)
+  local priority = options.p or 5
+  return priority >= 0 and priority <= 9 and priority % 1 == 0 and (not options.o or options.ow ~= nil)
 end
 
 local function enqueue(kind, record)
-  local options = options_of(record)
-  local word = with_options(kind, record, options)
+  local options = options_of(record) or {}
+  if not is_well_formed(record, options) then return '?' end
+  local word = enter(kind, options, options.p or 5, record, true)
   -- A job of a batch that is not taken in has come to its end.
-  if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, 'done') end
+  if options.b and string.find(word, '^[=~!]') then close_in_batch(options.b, word == '!' and 'cancelled' or 'done') end
   return word
 end
 
@@ -80,16 +62,16 @@ local at = 4
 while at <= #ARGV do
   local kind, mode, many = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
   at = at + 3
-  if string.byte(mode) == 98 then
-    block(tonumber(string.sub(mode, 2)), many, ARGV[at], ARGV[at + 1])
-    count('enqueued', kind, many)
-    add('waiting', many)
-    at = at + 2
-  elseif mode == 'batch' then
+  if mode == 'batch' then
     call('HSET', BATCHES, kind, ARGV[at])
     at = at + 1
   elseif mode == 'close' then
     close_in_batch(kind, 'done')
+  elseif string.byte(mode) == 98 then
+    block(tonumber(string.sub(mode, 2)), many, ARGV[at], ARGV[at + 1])
+    count('enqueued', kind, many)
+    add('waiting', many)
+    at = at + 2
   else
     for _ = 1, many do
       local record = ARGV[at]
@@ -114,8 +96,10 @@ for _, key in ipairs(call('ZRANGEBYSCORE', SEEN, '-inf', int(now), 'LIMIT', 0, 5
   call('ZREM', SEEN, key)
   if string.sub(key, 1, 2) == 'u:' then
     local unique = string.sub(key, 3)
-    local till = string.match(call('HGET', UNIQUE, unique) or '', ' (%d+)$')
-    if till and tonumber(till) <= now then call('HDEL', UNIQUE, unique) end
+    local id, held = holder_of(unique)
+    -- One that still waits can be cancelled by its key; its end frees that.
+    local waits = id and call('HEXISTS', JOBS, id) == 1 and not (call('ZSCORE', DEAD, id) or call('ZSCORE', DONE, id))
+    if id and not held and not waits then call('HDEL', UNIQUE, unique) end
   end
 end
 return answer

@@ -1,22 +1,37 @@
 -- The lines that jobs wait in: one a priority, one more for tenants, and lanes, of which only some jobs may be under way.
+
+-- Whether something came into line, or will, that an idle worker does not know of.
+local stirred = false
+local function wake_if_stirred() if stirred then wake() end end
+
+local function put_off(id, till)
+  call('ZADD', DELAYED, int(till), id)
+  stirred = true
+end
+
+-- In FAIR each priority has this much room for tags, and all of them are whole numbers to a double.
+local FAIR_ROOM = 5e14
 local function put_in_line(id, options)
   local priority = nature(id)
   if options and options.t then
-    -- Start-time fair queueing (Goyal, Vin, Cheng 1996): a tenant's next job comes 1/weight after its last.
+    -- Start-time fair queueing (Goyal, Vin, Cheng 1996): a tenant's next job comes 1/weight after its last, in units of
+    -- which there are enough for 5e11 jobs until no tenant's job waits and the count begins anew.
     local field = priority .. ' ' .. options.t
     local tag = math.max(tonumber(call('HGET', TAGS, priority) or 0), tonumber(call('HGET', TAGS, field) or 0))
-    call('ZADD', FAIR, int(priority * 1e12 + tag), id)
-    call('HSET', TAGS, field, int(tag + 1000000 / (options.w or 1)))
+    call('ZADD', FAIR, int(priority * FAIR_ROOM + tag), id)
+    call('HSET', TAGS, field, int(tag + math.max(1, 1000 / (options.w or 1))))
   else
     call('RPUSH', KEYS[WAIT + priority], id)
   end
   add('waiting', 1)
+  stirred = true
 end
 
 -- In front of all others of its priority: it has waited before.
 local function put_in_front(id, options)
   if options and options.t then return put_in_line(id, options) end
   call('LPUSH', KEYS[WAIT + nature(id)], id)
+  stirred = true
   add('waiting', 1)
 end
 
@@ -33,6 +48,9 @@ local function admit(id, options)
   end
   put_in_line(id, options)
 end
+
+-- Whether a job counts in its lane while a worker has it: one of a spaced lane only does until it starts.
+local function counts_while_active(options) return options.l and not options.r end
 
 -- A job of a lane makes room for the next.
 local function make_room(options)

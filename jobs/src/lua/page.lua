@@ -26,22 +26,22 @@ local function sorted_set(key)
   return #found > 0 and int(from + #found) or ''
 end
 
+-- Of blocks of another kind it reads no more than so many.
+local BLOCKS_A_CALL = 50
+
 local function lines()
   local line, index, place = string.match(cursor, '^(%d+) (%d+) (%d+)$')
   line, index, place = tonumber(line or 0), tonumber(index or 0), tonumber(place or 0)
-  for _ = 1, STEP do
-    if line == 10 then
-      local found = call('ZRANGE', FAIR, index, index + most - #ids - 1)
-      for _, id in ipairs(found) do offer(id) end
-      index = index + #found
-      if call('ZCARD', FAIR) <= index then return '' end
-      return '10 ' .. int(index) .. ' 0'
-    end
-    local entry = call('LINDEX', KEYS[WAIT + line], index)
-    if not entry then
-      line, index, place = line + 1, 0, 0
-    else
+  local entries, blocks = 0, 0
+  while line < 10 do
+    local found = call('LRANGE', KEYS[WAIT + line], index, index + most - 1)
+    for _, entry in ipairs(found) do
+      if #ids >= most or entries >= STEP or blocks >= BLOCKS_A_CALL then
+        return line .. ' ' .. int(index) .. ' ' .. place
+      end
+      entries = entries + 1
       if string.byte(entry, 13) == 35 then
+        blocks = blocks + 1
         local block = string.sub(entry, 1, 12)
         local row = load_row(block)
         local stopped = row and offer_block(block, row, math.max(place, row.next), row.many)
@@ -51,9 +51,14 @@ local function lines()
       end
       index, place = index + 1, 0
     end
-    if #ids >= most then break end
+    if #found == 0 then line, index, place = line + 1, 0, 0 end
   end
-  return line .. ' ' .. int(index) .. ' ' .. place
+  if #ids >= most then return '10 ' .. int(index) .. ' 0' end
+  local found = call('ZRANGE', FAIR, index, index + most - #ids - 1)
+  for _, id in ipairs(found) do offer(id) end
+  index = index + #found
+  if call('ZCARD', FAIR) <= index then return '' end
+  return '10 ' .. int(index) .. ' 0'
 end
 
 local function claims()

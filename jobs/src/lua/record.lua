@@ -7,20 +7,35 @@ local function decode(text)
   local well, value = pcall(cjson.decode, text)
   return well and type(value) == 'table' and value or {}
 end
+-- A record that is not there is read as an empty one.
 local function after_options(record)
   return string.byte(record, 1) == 43 and (string.find(record, '\n', 2, true) or #record) + 1 or 1
 end
+-- What each option is, by its letter: docs/protocol.md says what for.
+local OPTIONS = {
+  p = 'number', at = 'number', d = 'number', o = 'string', ow = 'number', y = 'string', yw = 'number', u = 'string',
+  uw = 'number', us = 'boolean', uc = 'boolean', e = 'number', l = 'string', n = 'number', h = 'boolean', r = 'number',
+  t = 'string', w = 'number', x = 'table', b = 'string', c = 'table',
+}
 local function options_of(record)
+  record = record or ''
   local start = after_options(record)
-  return start > 1 and decode(string.sub(record, 2, start - 2)) or nil
+  if start == 1 then return nil end
+  local options = decode(string.sub(record, 2, start - 2))
+  for name, value in pairs(options) do
+    if type(value) ~= OPTIONS[name] then options[name] = nil end
+  end
+  return options
 end
 local function kind_of(record)
+  record = record or ''
   local start = after_options(record)
   return string.match(record, '^[^@ \n]+', start) or 'unknown'
 end
 
 -- How often a job may run before it is dead.
 local function attempts_of(record)
+  record = record or ''
   local more = string.match(record, '^[^ \n]+ ({[^\n]*})\n', after_options(record))
   return more and tonumber(decode(more).m) or 4
 end
@@ -52,14 +67,23 @@ local function in_block(id)
 end
 local function id_in_block(block, place) return string.sub(block, 1, 11) .. base36(place, 2) .. string.sub(block, 12) end
 
+-- A block's lines, of which a call may need many.
+local lines_of_blocks = {}
+local function lines_of(block)
+  local lines = lines_of_blocks[block]
+  local text = not lines and call('HGET', BLOCKS, block)
+  if text then
+    lines = {}
+    for line in string.gmatch(text .. '\n', '([^\n]*)\n') do lines[#lines + 1] = line end
+    lines_of_blocks[block] = lines
+  end
+  return lines
+end
+
 -- A job's record: a block's line for it made into one.
-local function record_in(text, place)
-  local head_end = string.find(text, '\n', 1, true) or #text
-  local from = head_end + 1
-  for _ = 1, place do from = (string.find(text, '\n', from, true) or #text) + 1 end
-  local line = string.sub(text, from, (string.find(text, '\n', from, true) or 0) - 1)
+local function record_in(lines, place)
+  local head, line = lines[1], lines[place + 2] or ''
   local payload, more = string.match(line, '^([^\t]*)\t(.*)$')
-  local head = string.sub(text, 1, head_end - 1)
   if more then return head .. ' ' .. more .. '\n' .. payload end
   return head .. '\n' .. line
 end
@@ -67,9 +91,9 @@ local function record_of(id)
   local record = call('HGET', JOBS, id)
   if record then return record end
   local block, place = in_block(id)
-  local text = block and call('HGET', BLOCKS, block)
-  local row = text and load_row(block)
-  if row and place < row.many then return record_in(text, place), row end
+  local row = block and load_row(block)
+  local lines = row and place < row.many and lines_of(block)
+  if lines then return record_in(lines, place), row end
 end
 
 -- Takes a job out of its block: from now on it has a record of its own.

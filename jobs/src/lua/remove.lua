@@ -22,4 +22,5 @@ for at = 2, #ARGV do
 end
 write_seq()
 write_counts()
+wake_if_stirred()
 return removed

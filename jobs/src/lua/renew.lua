@@ -1,7 +1,7 @@
 -- ARGV: shift, lease (ms), then tokens
 -- Gives the tokens whose leases have ended, parted by spaces, and the ids of running jobs that are to be cancelled.
 even_if_full()
-call('SET', BEAT, int(now))
+hear(ARGV[2])
 local lost = {}
 for at = 3, #ARGV do
   if call('HEXISTS', CLAIMS, ARGV[at]) == 1 then

@@ -1,7 +1,8 @@
 -- ARGV: shift, when (ms since 1970; 0: now), then ids
 -- Makes jobs run at another time: waiting, delayed and held ones, and dead ones, which get all their attempts anew.
--- Gives a word for each: moved, or where it is instead (active, done), or gone.
-local words, moved = {}, false
+-- Gives a word for each: moved, or where it is instead (active, done), or gone. There may be fewer than ids: to search a
+-- line may take long, and no more than one is searched a call; the rest has to be asked for again.
+local words = {}
 local at_ms = tonumber(ARGV[2])
 for at = 3, #ARGV do
   local id = ARGV[at]
@@ -15,21 +16,28 @@ for at = 3, #ARGV do
       past.a = nil
       if options and options.b then reopen_in_batch(options.b) end
       count('redriven', kind_of(record))
-      if options and options.u and not options.uw then call('HSETNX', UNIQUE, options.u, id) end
+      if options and options.u and not options.uw then
+        local _, held = holder_of(options.u)
+        if not held then call('HSET', UNIQUE, options.u, id) end
+      end
     end
-    past.k = admitted and options and options.l and 1 or nil
+    -- Where order is to be kept all others of the lane wait for it; else the next one goes on meanwhile.
+    past.k = admitted and options.h and at_ms > now and 1 or nil
     save_past(id, past)
     if at_ms > now then
-      call('ZADD', DELAYED, int(at_ms), id)
-    elseif past.k then
+      if admitted and not past.k then make_room(options) end
+      put_off(id, at_ms)
+    elseif admitted then
       put_in_line(id, options)
     else
       admit(id, options)
     end
-    place, moved = 'moved', true
+    words[#words + 1] = 'moved'
+    if place == 'waiting' then break end
+  else
+    words[#words + 1] = place
   end
-  words[#words + 1] = place
 end
 write_counts()
-if moved then wake() end
+wake_if_stirred()
 return words

@@ -3,12 +3,14 @@
 --   noted are for one job a group.
 -- Gives the items that were not settled, as their lease is another's by now: such a result changes nothing.
 even_if_full()
-local late, moved = {}, false
+local late = {}
 local settings = call('HMGET', SETTINGS, 'keep_done', 'keep_done_ms', 'concurrency')
-local keep_done, keep_done_ms = tonumber(settings[1] or 0), tonumber(settings[2])
+local keep_done_ms = tonumber(settings[2])
+local keep_done = tonumber(settings[1]) or (keep_done_ms and math.huge) or 0
 
 local function keep(id)
   move_out(id)
+  call('HDEL', STOPS, id)
   call('ZADD', DONE, int(now), id)
 end
 
@@ -17,7 +19,7 @@ local function finish(id, ending)
   local kept = ending == 'done' and keep_done > 0
   local options = has_options and options_of(call('HGET', JOBS, id))
   if kept then keep(id) else forget(id) end
-  if options then let_go(id, options, ending, true, kept) end
+  if options then let_go(id, options, ending, counts_while_active(options), kept) end
 end
 
 local function finish_run(block, from, to)
@@ -26,6 +28,7 @@ local function finish_run(block, from, to)
     return
   end
   local row = load_row(block)
+  if not row then return end
   row.left = row.left - (to - from)
   save_row(block, row)
   if call('EXISTS', STOPS) == 1 then
@@ -33,51 +36,45 @@ local function finish_run(block, from, to)
   end
 end
 
+-- Gives whether it runs again: not if it was cancelled meanwhile.
 local function later(id, delay, past)
-  move_out(id)
   local record = call('HGET', JOBS, id)
   local options = options_of(record)
-  if is_cancelled(options) or call('HEXISTS', STOPS, id) == 1 then
-    forget(id)
-    if options then let_go(id, options, 'cancelled', true) end
-    return count('cancelled', kind_of(record))
-  end
+  if drop_if_cancelled(id, options, record) then return false end
   local lane = options and options.l
   -- Where order is to be kept (h) a job keeps its place in its lane while it is put off.
   past.k = lane and options.h and 1 or nil
-  if lane and not past.k and not options.r then make_room(options) end
+  if not past.k and options and counts_while_active(options) then make_room(options) end
   save_past(id, past)
   if delay > 0 then
-    call('ZADD', DELAYED, int(now + delay), id)
+    put_off(id, now + delay)
   elseif lane and not past.k then
     admit(id, options)
   else
     put_in_line(id, options)
   end
-  moved = true
+  return true
 end
 
-local function put_off(id, verdict, kind, delay)
+local function postpone(id, verdict, kind, delay)
   local past = load_past(id)
   if verdict == 'back' and delay > 0 then
     -- Longer each time, up to a minute: no worker here may know such jobs for a long while.
     past.h = (past.h or 0) + 1
     delay = math.min(delay * 2 ^ math.min(past.h - 1, 10), math.max(delay, 60000))
   end
-  later(id, delay, past)
-  count(verdict == 'snooze' and 'snoozed' or 'handed_back', kind)
+  if later(id, delay, past) then count(verdict == 'snooze' and 'snoozed' or 'handed_back', kind) end
 end
 
 local function fail(id, verdict, kind, delay, code, message)
-  local past = load_past(id)
+  local record, past = call('HGET', JOBS, id), load_past(id)
   past.a = (past.a or 0) + 1
   note_failure(past, code, message)
-  if verdict == 'retry' and past.a < attempts_of(record_of(id)) then
-    later(id, delay, past)
-    return count('retried', kind)
+  if verdict == 'retry' and past.a < attempts_of(record) then
+    if later(id, delay, past) then count('retried', kind) end
+  elseif verdict == 'dead' or not drop_if_cancelled(id, options_of(record), record) then
+    bury(id, record, past)
   end
-  move_out(id)
-  bury(id, call('HGET', JOBS, id), past)
 end
 
 local function conclude(verdict, kind, item, delay, code, message)
@@ -90,12 +87,12 @@ local function conclude(verdict, kind, item, delay, code, message)
     return count('done', kind, block and to - from or 1)
   end
   local id = block and id_in_block(block, from) or item
+  move_out(id)
   if verdict == 'cancel' then
-    move_out(id)
     finish(id, 'cancelled')
     count('cancelled', kind)
   elseif verdict == 'snooze' or verdict == 'back' then
-    put_off(id, verdict, kind, delay)
+    postpone(id, verdict, kind, delay)
   else
     fail(id, verdict, kind, delay, code, message)
   end
@@ -112,7 +109,7 @@ for at = 2, #ARGV, 7 do
   end
   local delay, code, message = tonumber(ARGV[at + 4]), ARGV[at + 5], ARGV[at + 6]
   if claim.items == items then
-    claim.items, claim.changed = '', true
+    claim.items, claim.list, claim.changed = '', nil, true
     for item in each_item(items) do conclude(verdict, kind, item, delay, code, message) end
     add('active', -jobs_in(items))
   else
@@ -120,16 +117,21 @@ for at = 2, #ARGV, 7 do
       claim.list = {}
       for item in each_item(claim.items or '') do claim.list[#claim.list + 1] = item end
     end
-    for item in each_item(items) do
+    local function settle_item(item)
+      local block, from, to = run_of(item)
       if take_item(claim.list, item) then
         claim.changed = true
         conclude(verdict, kind, item, delay, code, message)
         add('active', -jobs_in(item))
+      elseif block and to - from > 1 then
+        -- A part of it may be under the lease still.
+        for place = from, to - 1 do settle_item(item_of_run(block, place, place + 1)) end
       else
         late[#late + 1] = item
-        count('late', kind, jobs_in(item))
+        count('late', kind)
       end
     end
+    for item in each_item(items) do settle_item(item) end
     claim.items = table.concat(claim.list, ' ')
   end
 end
@@ -137,15 +139,15 @@ for token, claim in pairs(open) do
   if claim.changed then save_claim(token, claim.items) end
 end
 
-if keep_done > 0 then
+local kept = call('ZCARD', DONE)
+if kept > 0 then
   -- In bounded steps.
-  local gone = call('ZRANGE', DONE, 0, math.min(499, call('ZCARD', DONE) - keep_done - 1))
-  if call('ZCARD', DONE) <= keep_done then gone = {} end
+  local gone = kept > keep_done and call('ZRANGE', DONE, 0, math.min(500, kept - keep_done) - 1) or {}
   if keep_done_ms and #gone == 0 then
     gone = call('ZRANGEBYSCORE', DONE, '-inf', int(now - keep_done_ms), 'LIMIT', 0, 500)
   end
   for _, id in ipairs(gone) do
-    local options = options_of(call('HGET', JOBS, id) or '')
+    local options = options_of(call('HGET', JOBS, id))
     if options then unindex(id, options) end
     call('ZREM', DONE, id)
     forget(id)
@@ -153,5 +155,5 @@ if keep_done > 0 then
 end
 write_seq()
 write_counts()
-if moved or settings[3] then wake() end
+if stirred or settings[3] then wake() end
 return table.concat(late, ' ')

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use millgate_jobs::{Job, JobOptions, NewJob, Queue, QueueStats, Queues, RedisConfig};
+use millgate_jobs::{
+    Enqueued, Job, JobId, JobOptions, JobState, JobView, NewJob, Queue, QueueStats, Queues, RedisConfig,
+};
 use millgate_testkit::{RedisServer, RedisSpace, wait_until};
 use serde::{Deserialize, Serialize};
 
@@ -53,22 +55,25 @@ pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
 /// A queue under a prefix of its own, in the shared Redis or in one of the test's own.
 pub(crate) struct Bench {
     pub(crate) queue: Queue,
+    queues: Queues,
     config: RedisConfig,
     space: Option<RedisSpace>,
 }
 
 impl Bench {
     pub(crate) fn new() -> Self {
-        let space = RedisSpace::fresh("queue");
-        let config = space.config();
-        Self { queue: queue(&config), config, space: Some(space) }
+        Self::configured(|config| config)
     }
 
     /// The same, where an id is forgotten after `window`.
     pub(crate) fn with_window(window: Duration) -> Self {
-        let bench = Self::new();
-        let config = RedisConfig { dedupe_window: window, ..bench.config };
-        Self { queue: queue(&config), config, space: bench.space }
+        Self::configured(|config| RedisConfig { dedupe_window: window, ..config })
+    }
+
+    pub(crate) fn configured(change: impl FnOnce(RedisConfig) -> RedisConfig) -> Self {
+        let space = RedisSpace::fresh("queue");
+        let bench = Self::at(change(space.config()));
+        Self { space: Some(space), ..bench }
     }
 
     pub(crate) fn on(server: &RedisServer) -> Self {
@@ -76,7 +81,8 @@ impl Bench {
     }
 
     pub(crate) fn at(config: RedisConfig) -> Self {
-        Self { queue: queue(&config), config, space: None }
+        let queues = Queues::new(&config).unwrap();
+        Self { queue: queues.queue(Work::QUEUE), queues, config, space: None }
     }
 
     /// The shared Redis, for tests that look behind the scenes.
@@ -89,15 +95,47 @@ impl Bench {
         format!("{{{}:{}}}:{part}", self.config.prefix, Work::QUEUE)
     }
 
-    /// A worker with its own way to Redis.
+    /// Another queue of the same Redis.
+    pub(crate) fn other(&self, name: &str) -> Queue {
+        self.queues.queue(name)
+    }
+
+    /// The queue by way of another address.
+    pub(crate) fn queue_at(&self, address: &str) -> Queue {
+        let config = RedisConfig { response_timeout: Duration::from_secs(1), ..self.redis().config_at(address) };
+        Queues::new(&config).unwrap().queue(Work::QUEUE)
+    }
+
+    /// A worker with its own way to Redis, and the clock of all.
     pub(crate) fn worker(&self, settings: Settings) -> Worker {
-        Worker::start(&queue(&self.config), settings)
+        Worker::start(&self.queues.reconnected().queue(Work::QUEUE), settings)
     }
 
     /// A worker that reaches Redis by way of another address.
     pub(crate) fn worker_at(&self, address: &str, settings: Settings) -> Worker {
-        let config = RedisConfig { response_timeout: Duration::from_secs(1), ..self.redis().config_at(address) };
-        Worker::start(&queue(&config), settings)
+        Worker::start(&self.queue_at(address), settings)
+    }
+
+    /// Puts the clock forward, and wakes an idle worker to see what that means.
+    pub(crate) async fn skip(&self, time: Duration) {
+        self.queues.pass(time);
+        self.queue.resume().await.unwrap();
+    }
+
+    /// Puts a job in, and gives its id.
+    pub(crate) async fn enter(&self, job: NewJob) -> JobId {
+        let entered = self.queue.push(job).await.unwrap();
+        let Enqueued::New(id) = entered else { panic!("not taken in: {entered:?}") };
+        id
+    }
+
+    /// How a job is, if it is there.
+    pub(crate) async fn view(&self, id: JobId) -> Option<JobView> {
+        self.queue.look(&[id]).await.unwrap().pop()
+    }
+
+    pub(crate) async fn state(&self, id: JobId) -> Option<JobState> {
+        self.view(id).await.map(|view| view.state)
     }
 
     pub(crate) async fn stats(&self) -> QueueStats {
@@ -123,8 +161,4 @@ impl Bench {
         assert_eq!(self.queue.check().await.unwrap(), Vec::<String>::new());
         stats
     }
-}
-
-fn queue(config: &RedisConfig) -> Queue {
-    Queues::new(config).unwrap().queue(Work::QUEUE)
 }

@@ -8,7 +8,7 @@ use millgate_testkit::wait_until;
 
 use crate::{
     bench::{Bench, SOON, Work, job, jobs},
-    worker::Settings,
+    worker::{Run, Settings},
 };
 
 async fn next_numbers(bench: &Bench, count: usize) -> Vec<usize> {
@@ -64,6 +64,35 @@ async fn a_delayed_job_is_never_early_and_an_idle_worker_not_late() {
         assert!(started < due + 5_000, "late by {} ms", started - due);
         run.done();
     }
+    worker.stop().await;
+    bench.check().await;
+}
+
+#[tokio::test]
+async fn none_of_many_is_a_millisecond_early_and_those_of_one_moment_keep_their_order() {
+    let bench = Bench::new();
+    let mut worker = bench.worker(Settings::concurrency(500));
+    let start = bench.queue.now().await.unwrap();
+    // Two hundred moments, and two jobs in each.
+    let due = |n: usize| start + Duration::from_millis(200 + (n % 200) as u64 * 7 / 2);
+    let all: Vec<_> =
+        (0..400).map(|n| NewJob::of(&Work { n }, JobOptions::default().run_at(due(n))).unwrap()).collect();
+    bench.queue.enqueue(&all).await.unwrap();
+    let (mut runs, mut begun) = (Vec::new(), Vec::new());
+    for _ in 0..400 {
+        let run = worker.next().await;
+        // When it was claimed, by the clock of Redis.
+        begun.push((run.n(), bench.view(run.key()).await.unwrap().at.unwrap()));
+        runs.push(run);
+    }
+    for (n, at) in &begun {
+        assert!(at.timestamp_millis() >= due(*n).timestamp_millis(), "{n} is early by {}", due(*n) - at);
+    }
+    for moment in 0..200 {
+        let place = |n| begun.iter().position(|(other, _)| *other == n);
+        assert!(place(moment) < place(moment + 200));
+    }
+    runs.into_iter().for_each(Run::done);
     worker.stop().await;
     bench.check().await;
 }

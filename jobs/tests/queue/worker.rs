@@ -9,7 +9,8 @@ use std::{
 
 use apalis_core::{task::Task, worker::builder::WorkerBuilder};
 use futures::{FutureExt, future::BoxFuture};
-use millgate_jobs::{BackendConfig, Claimed, Failure, Queue, QueueBackend, Verdict};
+use millgate_jobs::{BackendConfig, Claimed, Failure, JobId, Queue, QueueBackend, Verdict};
+use millgate_testkit::wait_for;
 use tokio::{
     runtime::Runtime,
     sync::{mpsc, oneshot},
@@ -80,6 +81,11 @@ impl Worker {
         self.runs.try_recv().ok()
     }
 
+    /// The next job that one of some workers begins.
+    pub(crate) async fn next_of(workers: &mut [Self]) -> Run {
+        wait_for("a job begins", SOON, async || workers.iter_mut().find_map(Self::begun)).await
+    }
+
     /// Does whatever comes, with `verdict`, until the worker ends.
     pub(crate) fn answer_all(mut self, verdict: impl Fn(&Claimed) -> Verdict + Send + 'static) -> Self {
         let (_, none) = mpsc::unbounded_channel();
@@ -125,6 +131,11 @@ impl Drop for Worker {
 impl Run {
     pub(crate) fn n(&self) -> usize {
         serde_json::from_str::<Work>(&self.job.payload).unwrap().n
+    }
+
+    /// What the queue calls it.
+    pub(crate) fn key(&self) -> JobId {
+        self.job.id.parse().expect("a job without an id of its own")
     }
 
     pub(crate) fn end(self, verdict: Verdict) {

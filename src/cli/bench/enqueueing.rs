@@ -16,7 +16,7 @@ pub(super) async fn each(rig: &Rig) -> anyhow::Result<f64> {
         let (queue, bytes) = (rig.queue.clone(), rig.payload_bytes);
         tokio::spawn(async move {
             for _ in 0..share {
-                queue.enqueue(&[Load::enqueued(clock::now(), Duration::ZERO, bytes)?]).await?;
+                queue.push(Load::enqueued(clock::now(), Duration::ZERO, bytes)?).await?;
             }
             anyhow::Ok(())
         })

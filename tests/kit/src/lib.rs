@@ -54,4 +54,5 @@ pub use redis_sentinel::RedisSentinel;
 pub use redis_server::RedisServer;
 pub use redis_space::RedisSpace;
 pub use smtp_server::SmtpServer;
+pub use tools::tool;
 pub use wait::{wait_for, wait_until};

@@ -14,6 +14,8 @@ enum Way {
     Open,
     /// Nothing moves, and nobody is told.
     Stalled,
+    /// What clients say arrives; answers do not.
+    Muted,
     /// Connections break, and new ones break at once.
     Cut,
     /// The test is over.
@@ -67,6 +69,11 @@ impl Proxy {
         self.go(Way::Stalled);
     }
 
+    /// Hands on what clients say, and keeps back what the server answers.
+    pub fn mute(&self) {
+        self.go(Way::Muted);
+    }
+
     /// All is well again. What was stalled moves on; what was cut stays so, and can be made anew.
     pub fn restore(&self) {
         self.go(Way::Open);
@@ -106,14 +113,17 @@ async fn connect(client: TcpStream, server: String, state: watch::Receiver<State
     let mut cut = state.clone();
     let born = state.borrow().strandings;
     let work = async {
-        pass(&state, born).await;
+        pass(&state, born, false).await;
         let server = TcpStream::connect(server).await.ok()?;
         // Small packets, asked and answered: waiting for more to send would slow each of them.
         client.set_nodelay(true).ok()?;
         server.set_nodelay(true).ok()?;
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
-        tokio::join!(hand_on(from_client, to_server, &state, born), hand_on(from_server, to_client, &state, born));
+        tokio::join!(
+            hand_on(from_client, to_server, &state, born, false),
+            hand_on(from_server, to_client, &state, born, true)
+        );
         Some(())
     };
     tokio::select! {
@@ -123,9 +133,10 @@ async fn connect(client: TcpStream, server: String, state: watch::Receiver<State
 }
 
 /// Waits while the way is stalled; for ever, if the connection was left behind.
-async fn pass(state: &watch::Receiver<State>, born: usize) {
+async fn pass(state: &watch::Receiver<State>, born: usize, is_answer: bool) {
+    let passes = |way| way != Way::Stalled && !(is_answer && way == Way::Muted);
     // An error means that the proxy is gone, which ends the connection elsewhere.
-    let _ = state.clone().wait_for(|state| state.way != Way::Stalled && state.strandings == born).await;
+    let _ = state.clone().wait_for(|state| passes(state.way) && state.strandings == born).await;
 }
 
 async fn hand_on(
@@ -133,10 +144,11 @@ async fn hand_on(
     mut to: impl AsyncWrite + Unpin,
     state: &watch::Receiver<State>,
     born: usize,
+    is_answer: bool,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(bytes @ 1..) = from.read(&mut buffer).await {
-        pass(state, born).await;
+        pass(state, born, is_answer).await;
         if to.write_all(&buffer[..bytes]).await.is_err() {
             return;
         }

@@ -17,7 +17,10 @@ pub(crate) fn root() -> &'static Path {
 
 /// A program by its name in `.services/tools.env`, which `make test-tools` writes. A variable of
 /// the same name comes first.
-pub(crate) fn tool(name: &str) -> String {
+///
+/// # Panics
+/// If neither is there.
+pub fn tool(name: &str) -> String {
     if let Ok(path) = env::var(name) {
         return path;
     }
