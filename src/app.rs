@@ -1,12 +1,12 @@
 //! An application: its events, routes, handlers and state.
 
-use std::{path::Path, process::ExitCode, sync::Arc};
+use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 use millgate_bridge::{Route, Routes};
 use millgate_events::{Event, Producer};
 use millgate_jobs::{Job, Schedule, ScheduleError};
-use millgate_workers::{Handler, Handlers, State};
+use millgate_workers::{BatchHandler, Handler, Handlers, State};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -99,6 +99,14 @@ impl App {
     #[must_use]
     pub fn worker<J: Job>(mut self, handler: impl Handler<J>) -> Self {
         self.handlers.add(handler);
+        self
+    }
+
+    /// Adds a handler that does several jobs of kind `J` at once, an `async fn(Vec<J>, BatchCtx) -> Vec<Result<Done,
+    /// JobError>>`: up to `most`, or those there are `wait` after the first of them came. See [`Handlers::add_batch`].
+    #[must_use]
+    pub fn batch_worker<J: Job>(mut self, most: usize, wait: Duration, handler: impl BatchHandler<J>) -> Self {
+        self.handlers.add_batch(most, wait, handler);
         self
     }
 

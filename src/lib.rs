@@ -33,6 +33,11 @@
 #[doc = include_str!("../docs/schedules.md")]
 struct SchedulesDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/jobs.md")]
+struct JobsDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
@@ -52,7 +57,9 @@ pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
 pub use millgate_events::{Event, EventMeta, KafkaConfig, Producer, Published, Value};
 pub use millgate_jobs::{
-    CatchUp, ErrorCode, Job, JobOptions, Queues, RedisConfig, Schedule, ScheduleError, ScheduleState, Schedules, delay,
-    priority, unique,
+    Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Queues, RedisConfig, Schedule, ScheduleError, ScheduleState,
+    Schedules, delay, priority, unique,
 };
-pub use millgate_workers::{Ctx, Done, Handler, JobError, State, email, inventory};
+pub use millgate_workers::{
+    BatchCtx, BatchHandler, Ctx, Done, Handler, Handlers, JobError, Noted, State, email, inventory,
+};

@@ -1,8 +1,8 @@
-//! Reading `#[event(name = value, …)]` and `#[job(name = value, …)]`.
+//! Reading `#[event(name = value, …)]` and `#[job(name = value, flag, …)]`.
 
-use syn::{DeriveInput, Error, Ident, Lit, LitInt, LitStr, Result, Token, ext::IdentExt};
+use syn::{DeriveInput, Error, Ident, Lit, LitBool, LitInt, LitStr, Result, Token, ext::IdentExt};
 
-/// The `name = literal` pairs of one attribute.
+/// The `name = literal` pairs of one attribute; a name alone is one with `true`.
 pub(crate) struct Attribute {
     pairs: Vec<(Ident, Lit)>,
     owner: Ident,
@@ -24,8 +24,13 @@ impl Attribute {
                     if pairs.iter().any(|(other, _)| *other == key) {
                         return Err(Error::new(key.span(), format!("`{key}` is given twice")));
                     }
-                    stream.parse::<Token![=]>()?;
-                    pairs.push((key, stream.parse()?));
+                    let value = if stream.is_empty() || stream.peek(Token![,]) {
+                        Lit::Bool(LitBool::new(true, key.span()))
+                    } else {
+                        stream.parse::<Token![=]>()?;
+                        stream.parse()?
+                    };
+                    pairs.push((key, value));
                     if !stream.is_empty() {
                         stream.parse::<Token![,]>()?;
                     }
@@ -52,6 +57,15 @@ impl Attribute {
     /// A string that must be there.
     pub(crate) fn required(&self, name: &str, example: &str) -> Result<&LitStr> {
         self.text(name)?.ok_or_else(|| Error::new(self.owner.span(), format!("`{name}` is missing: {example}")))
+    }
+
+    /// Whether a name is there alone.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool> {
+        match self.find(name) {
+            None => Ok(false),
+            Some(Lit::Bool(flag)) => Ok(flag.value),
+            Some(other) => Err(Error::new(other.span(), format!("`{name}` takes no value: it is there or not"))),
+        }
     }
 
     /// A whole number within `range`, or `default`.

@@ -2,14 +2,15 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Data, DeriveInput, Error, Fields, Ident, LitStr, Path, Result};
+use syn::{DeriveInput, Path, Result};
 
-use crate::attribute::Attribute;
+use crate::{attribute::Attribute, field};
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let attribute = Attribute::read(input, "event", &["type", "version", "key", "topic", "upcast"])?;
     let event_type = attribute.required("type", "#[event(type = \"order.created\", key = \"order_id\")]")?;
-    let key = field(input, attribute.required("key", "the field that names the entity, key = \"order_id\"")?)?;
+    let key = attribute.required("key", "the field that names the entity, key = \"order_id\"")?;
+    let key = field::named(input, &key.value(), key, "an event")?;
     let version = attribute.number("version", 1, 1..=u32::MAX)?;
     let topic = attribute.text("topic")?.unwrap_or(event_type);
     let upcast = match attribute.text("upcast")? {
@@ -36,23 +37,6 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             #upcast
         }
     })
-}
-
-/// The field named by `key`, or an error that lists those there are.
-fn field(input: &DeriveInput, key: &LitStr) -> Result<Ident> {
-    let Data::Struct(data) = &input.data else {
-        return Err(Error::new(input.ident.span(), "an event is a struct"));
-    };
-    let Fields::Named(fields) = &data.fields else {
-        return Err(Error::new(input.ident.span(), "an event is a struct with named fields"));
-    };
-    let names: Vec<&Ident> = fields.named.iter().filter_map(|field| field.ident.as_ref()).collect();
-    if let Some(name) = names.iter().find(|name| **name == &key.value()) {
-        return Ok((*name).clone());
-    }
-    let list: Vec<String> = names.iter().map(ToString::to_string).collect();
-    let text = format!("`{}` has no field `{}`; it has: {}", input.ident, key.value(), list.join(", "));
-    Err(Error::new(key.span(), text))
 }
 
 #[cfg(test)]

@@ -2,12 +2,23 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, Error, LitStr, Result};
+use syn::{DeriveInput, Error, Ident, Result, ext::IdentExt};
 
-use crate::attribute::Attribute;
+use crate::{attribute::Attribute, backoff, field, time::milliseconds};
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
-    let known = ["queue", "kind", "version", "max_attempts", "timeout", "priority"];
+    let known = [
+        "queue",
+        "kind",
+        "version",
+        "max_attempts",
+        "timeout",
+        "priority",
+        "backoff",
+        "index",
+        "index_kind",
+        "ordered_by",
+    ];
     let attribute = Attribute::read(input, "job", &known)?;
     let queue = attribute.required("queue", "#[job(queue = \"email\")]")?;
     let kind = match attribute.text("kind")? {
@@ -18,7 +29,11 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let max_attempts = attribute.number("max_attempts", 4, 1..=1000)?;
     let priority = attribute.number("priority", 5, 0..=9)?;
     let priority = u8::try_from(priority).map_err(|_| Error::new(input.ident.span(), "priority is 0 to 9"))?;
-    let timeout = attribute.text("timeout")?.map_or(Ok(30_000), milliseconds)?;
+    let timeout = attribute
+        .text("timeout")?
+        .map_or(Ok(30_000), |text| milliseconds(&text.value()).map_err(|reason| Error::new(text.span(), reason)))?;
+    let index_kind = attribute.flag("index_kind")?;
+    let methods = methods(input, &attribute)?;
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     Ok(quote! {
@@ -29,6 +44,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             const MAX_ATTEMPTS: u32 = #max_attempts;
             const PRIORITY: u8 = #priority;
             const TIMEOUT: ::core::time::Duration = ::core::time::Duration::from_millis(#timeout);
+            const INDEX_KIND: bool = #index_kind;
+            #methods
         }
     })
 }
@@ -45,27 +62,44 @@ fn kebab_case(name: &str) -> String {
     kebab
 }
 
-/// `"30s"` → 30,000. Units: ms, s, m, h.
-fn milliseconds(text: &LitStr) -> Result<u64> {
-    let value = text.value();
-    let digits = value.len() - value.trim_start_matches(|c: char| c.is_ascii_digit()).len();
-    let (number, unit) = value.split_at(digits);
-    let factor = match unit.trim() {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => 0,
-    };
-    match number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)) {
-        Some(milliseconds) if milliseconds > 0 => Ok(milliseconds),
-        _ => Err(Error::new(text.span(), "a time is a whole number above 0 with a unit: 500ms, 30s, 5m, 1h")),
+/// What its attributes say beyond constants.
+fn methods(input: &DeriveInput, attribute: &Attribute) -> Result<TokenStream> {
+    let mut methods = TokenStream::new();
+    if let Some(list) = attribute.text("index")? {
+        let text = list.value();
+        let names = text.split(',').map(str::trim);
+        let fields: Vec<Ident> =
+            names.map(|name| field::named(input, name, list, "a job with an index")).collect::<Result<_>>()?;
+        // A raw name is found by the word that it is.
+        let words = fields.iter().map(|field| field.unraw().to_string());
+        methods.extend(quote! {
+            fn index(&self) -> ::std::vec::Vec<(&'static str, ::std::string::String)> {
+                ::std::vec![#((#words, ::std::string::ToString::to_string(&self.#fields))),*]
+            }
+        });
     }
+    if let Some(name) = attribute.text("ordered_by")? {
+        let field = field::named(input, &name.value(), name, "a job that is ordered by a field")?;
+        methods.extend(quote! {
+            fn lane(&self) -> ::core::option::Option<::millgate::Lane> {
+                ::core::option::Option::Some(::millgate::Lane::ordered(&self.#field))
+            }
+        });
+    }
+    if let Some(text) = attribute.text("backoff")? {
+        let backoff = backoff::expand(text)?;
+        methods.extend(quote! {
+            fn backoff() -> ::core::option::Option<::millgate::Backoff> {
+                ::core::option::Option::Some(#backoff)
+            }
+        });
+    }
+    Ok(methods)
 }
 
 #[cfg(test)]
 mod tests {
-    use proc_macro2::Span;
+    use syn::parse_quote;
 
     use super::*;
 
@@ -75,14 +109,37 @@ mod tests {
         assert_eq!(kebab_case("Sync"), "sync");
     }
 
+    fn refused(input: &DeriveInput) -> String {
+        expand(input).unwrap_err().to_string()
+    }
+
     #[test]
-    fn times_have_units() {
-        let read = |text: &str| milliseconds(&LitStr::new(text, Span::call_site())).ok();
-        assert_eq!(read("30s"), Some(30_000));
-        assert_eq!(read("250ms"), Some(250));
-        assert_eq!(read("2h"), Some(7_200_000));
-        for bad in ["30", "0s", "s", "3 days", "-1s", "99999999999999999999h"] {
-            assert_eq!(read(bad), None, "{bad}");
+    fn what_cannot_be_right_is_refused() {
+        let index =
+            parse_quote! { #[job(queue = "a", index = "order_id, customer")] struct A { order_id: u8, sum: u8 } };
+        assert_eq!(refused(&index), "`A` has no field `customer`; it has: order_id, sum");
+        let gap = parse_quote! { #[job(queue = "a", index = "order_id,")] struct A { order_id: u8 } };
+        assert_eq!(refused(&gap), "`A` has no field ``; it has: order_id");
+        let order = parse_quote! { #[job(queue = "a", ordered_by = "id")] struct A { order_id: u8 } };
+        assert_eq!(refused(&order), "`A` has no field `id`; it has: order_id");
+        let tuple = parse_quote! { #[job(queue = "a", ordered_by = "id")] struct A(u8); };
+        assert_eq!(refused(&tuple), "a job that is ordered by a field is a struct with named fields");
+        let flag = parse_quote! { #[job(queue = "a", index_kind = "yes")] struct A; };
+        assert_eq!(refused(&flag), "`index_kind` takes no value: it is there or not");
+        let value = parse_quote! { #[job(queue, priority = 1)] struct A; };
+        assert_eq!(refused(&value), "`queue` takes a string that is not empty");
+        let backoff = parse_quote! { #[job(queue = "a", backoff = "fast")] struct A; };
+        assert!(refused(&backoff).starts_with("`fast` is no backoff; a backoff is one of"));
+        let timeout = parse_quote! { #[job(queue = "a", timeout = "30")] struct A; };
+        assert!(refused(&timeout).starts_with("a time is a whole number above 0"));
+    }
+
+    #[test]
+    fn what_is_not_said_is_not_written() {
+        let plain = expand(&parse_quote! { #[job(queue = "a", index_kind)] enum A { B } }).unwrap().to_string();
+        assert!(plain.contains("INDEX_KIND : bool = true"), "{plain}");
+        for method in ["fn index", "fn lane", "fn backoff"] {
+            assert!(!plain.contains(method), "{plain}");
         }
     }
 }

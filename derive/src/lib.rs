@@ -4,8 +4,11 @@
 //! cannot be read, a word that is misspelt.
 
 mod attribute;
+mod backoff;
 mod event;
+mod field;
 mod job;
+mod time;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -45,6 +48,12 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// - `max_attempts`: runs before it is dead; 4 if left out.
 /// - `timeout`: of one attempt, in `ms`, `s`, `m` or `h`; 30 s if left out.
 /// - `priority`: 0 (first) to 9 (last); 5 if left out.
+/// - `backoff`: how pauses before retries grow: `"exponential 1s 10m"` (the first, the longest), `"linear 5s 1m"` (the step,
+///   the longest), `"fixed 30s"`, or `"own path"` of a `fn(attempt: u32) -> Duration`; as the worker is set up if left out.
+/// - `index`: fields that a job can be found by, as `"order_id, customer"`; their values are written by `Display`.
+/// - `index_kind`: alone; jobs can be found by their kind, too.
+/// - `ordered_by`: a field; jobs with the same value run one at a time and in the order they came, unless options name
+///   another lane: the same as `JobOptions::ordered_by(&job.field)`.
 #[proc_macro_derive(Job, attributes(job))]
 pub fn job(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

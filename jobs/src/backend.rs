@@ -118,8 +118,7 @@ impl Backend for QueueBackend {
         self.jobs.poll_recv(cx).map(|job| {
             let (run, job) = job?;
             // What is a task to apalis is a run to us: the same job can come twice, under two leases.
-            let id = TaskId::String(run.to_string());
-            Some(Ok(TaskBuilder::new(job).task_id(id).build()))
+            Some(Ok(TaskBuilder::new(job).task_id(TaskId::Int(run)).build()))
         })
     }
 
@@ -156,7 +155,7 @@ impl Acknowledge<Verdict> for Settle {
     type Future = Ready<Result<(), Infallible>>;
 
     fn ack(&mut self, result: &Result<Verdict, BoxDynError>, context: &ExecutionContext) -> Self::Future {
-        let run = context.task_id().and_then(|id| id.to_string().parse().ok());
+        let run = context.task_id().and_then(TaskId::as_int);
         let verdict = match result {
             Ok(verdict) => verdict.clone(),
             // The handler's service turns every outcome into a verdict; an error comes from a layer around it.

@@ -52,8 +52,8 @@ pub struct Claimed {
     pub timeout: Duration,
     /// When what it is about happened; or else when it was enqueued.
     pub time: DateTime<Utc>,
-    /// The event it goes back to, if any.
-    pub origin: Option<Origin>,
+    /// The event it goes back to, if any. In a box, as it is large and a job is moved often.
+    pub origin: Option<Box<Origin>>,
     /// What became of its batch, if it is the callback of one.
     pub batch: Option<BatchOutcome>,
     /// The tick of its schedule, if it has one: when it was to run, whenever it does.
@@ -67,7 +67,8 @@ pub struct Claimed {
 /// The way of a running job to say how far it is.
 #[derive(Clone)]
 pub struct Notes {
-    queue: Queue,
+    // A queue is more than a pointer or two, and this is made for every job that runs.
+    queue: Arc<Queue>,
     hold: Hold,
 }
 
@@ -85,7 +86,7 @@ impl Claimed {
             max_attempts: job.more.max_attempts.unwrap_or(DEFAULT_ATTEMPTS),
             timeout: job.more.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis),
             time: job.time.unwrap_or(now),
-            origin: job.more.origin.clone(),
+            origin: job.more.origin.clone().map(Box::new),
             tick: job.more.tick.map(from_millis),
             batch: job.more.batch.clone(),
             lost: hold.lost().clone(),
@@ -100,7 +101,12 @@ impl Claimed {
 
     /// The way to say how far it is.
     pub fn notes(&self, queue: &Queue) -> Notes {
-        Notes { queue: queue.clone(), hold: self.hold.clone() }
+        self.notes_to(Arc::new(queue.clone()))
+    }
+
+    /// The same for a worker, whose jobs share the queue.
+    pub fn notes_to(&self, queue: Arc<Queue>) -> Notes {
+        Notes { queue, hold: self.hold.clone() }
     }
 
     /// Whether somebody wants it stopped, as opposed to a lease that was lost.

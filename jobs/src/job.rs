@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::Backoff;
+use crate::{Backoff, Lane};
 
 /// Once, and three retries.
 pub(crate) const DEFAULT_ATTEMPTS: u32 = 4;
@@ -31,6 +31,11 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     /// Fields that a job can be found by, with this job's values. Each costs Redis about a hundred bytes a job.
     fn index(&self) -> Vec<(&'static str, String)> {
         Vec::new()
+    }
+
+    /// What this job has to wait for beside a free worker, unless its options name a lane; `None`: nothing.
+    fn lane(&self) -> Option<Lane> {
+        None
     }
 
     /// How long to wait before a job of this kind runs again that failed; `None`: as the worker is set up.

@@ -228,6 +228,7 @@ impl NewJob {
         if J::INDEX_KIND {
             options.index.push(format!("kind={}", J::KIND));
         }
+        options.lane = options.lane.or_else(|| job.lane());
         Ok(Self {
             id: None,
             kind: J::KIND.to_owned(),

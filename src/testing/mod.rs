@@ -56,7 +56,7 @@ impl TestApp {
         let (app, configuration) = loaded.unwrap_or_else(|error| panic!("{error}"));
         let worker = configuration.config.worker;
         let jobs = jobs(&app);
-        let backoff = Backoff { base: worker.backoff_base, max: worker.backoff_max };
+        let backoff = Backoff::exponential(worker.backoff_base, worker.backoff_max);
         Self { routes: app.routes, handlers: Arc::new(app.handlers), state: app.state, backoff, jobs }
     }
 

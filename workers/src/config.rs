@@ -18,7 +18,10 @@ pub struct WorkerConfig {
     /// On shutdown: how long jobs in hand may still take before they are handed back.
     #[serde(with = "humantime_serde")]
     pub shutdown_timeout: Duration,
-    /// First pause before a failed job runs again; doubles each time.
+    /// How long a job that is stopped while it runs may still take to end by itself.
+    #[serde(with = "humantime_serde")]
+    pub cancel_grace: Duration,
+    /// First pause before a failed job runs again; doubles each time. Unless its kind declares a backoff of its own.
     #[serde(with = "humantime_serde")]
     pub backoff_base: Duration,
     /// Longest such pause.
@@ -33,6 +36,7 @@ impl Default for WorkerConfig {
             concurrency: 32,
             lease: Duration::from_secs(8),
             shutdown_timeout: Duration::from_secs(20),
+            cancel_grace: Duration::from_secs(5),
             backoff_base: Duration::from_secs(1),
             backoff_max: Duration::from_mins(10),
         }

@@ -1,9 +1,10 @@
 //! Handlers: the functions that do the work.
 
-use std::{collections::HashMap, marker::PhantomData, sync::Arc};
+use std::{marker::PhantomData, sync::Arc};
 
-use futures::future::BoxFuture;
-use millgate_jobs::{Backoff, Failure, Job};
+use millgate_jobs::{ErrorCode, Failure, Job};
+use tokio::task::JoinHandle;
+use tracing::{Instrument, Span};
 
 use crate::{Ctx, Done, JobError};
 
@@ -26,72 +27,38 @@ where
 
 /// A handler whatever its kind of job.
 pub(crate) trait Erased: Send + Sync {
-    fn run(self: Arc<Self>, payload: String, ctx: Ctx) -> BoxFuture<'static, Result<Done, JobError>>;
+    /// Starts it in a task of its own: a handler that blocks or panics holds up or ends nothing else. Its future goes
+    /// into the task as it is, without a box around it.
+    fn start(self: Arc<Self>, payload: String, ctx: Ctx, span: Span) -> JoinHandle<Result<Done, JobError>>;
 }
 
-struct Typed<J, H> {
+pub(crate) struct Typed<J, H> {
     handler: H,
     job: PhantomData<fn() -> J>,
 }
 
+impl<J, H> Typed<J, H> {
+    pub(crate) fn new(handler: H) -> Self {
+        Self { handler, job: PhantomData }
+    }
+}
+
 impl<J: Job, H: Handler<J>> Erased for Typed<J, H> {
-    fn run(self: Arc<Self>, payload: String, ctx: Ctx) -> BoxFuture<'static, Result<Done, JobError>> {
-        Box::pin(async move {
-            let job = serde_json::from_str(&payload).map_err(|error| JobError::Dead {
-                failure: Failure::new(
-                    millgate_jobs::ErrorCode::Undecodable,
-                    format!("the arguments of {} cannot be read: {error}", J::KIND),
-                ),
-            })?;
+    fn start(self: Arc<Self>, payload: String, ctx: Ctx, span: Span) -> JoinHandle<Result<Done, JobError>> {
+        let run = async move {
+            let job = decode(&payload)?;
+            // A handler may take its time; the text is of no more use.
+            drop(payload);
             self.handler.call(job, ctx).await
-        })
-    }
-}
-
-/// One kind's handler, with what it knows.
-#[derive(Clone)]
-pub(crate) struct Known {
-    pub(crate) version: u32,
-    pub(crate) backoff: Option<Backoff>,
-    pub(crate) handler: Arc<dyn Erased>,
-}
-
-/// The table of all handlers.
-#[derive(Clone, Default)]
-pub struct Handlers {
-    known: HashMap<&'static str, Known>,
-    queues: Vec<&'static str>,
-}
-
-impl Handlers {
-    /// Adds the handler for jobs of kind `J`.
-    ///
-    /// # Panics
-    /// If that kind has one already: which of the two would be called would depend on their order.
-    pub fn add<J: Job>(&mut self, handler: impl Handler<J>) {
-        let known = Known {
-            version: J::VERSION,
-            backoff: J::backoff(),
-            handler: Arc::new(Typed { handler, job: PhantomData }),
         };
-        assert!(self.known.insert(J::KIND, known).is_none(), "job kind `{}` has two handlers", J::KIND);
-        if !self.queues.contains(&J::QUEUE) {
-            self.queues.push(J::QUEUE);
-        }
+        // A span that nobody listens to is not even carried along.
+        if span.is_disabled() { tokio::spawn(run) } else { tokio::spawn(run.instrument(span)) }
     }
+}
 
-    /// Whether a kind has a handler.
-    pub fn handles(&self, kind: &str) -> bool {
-        self.known.contains_key(kind)
-    }
-
-    /// Queues that some handler works on.
-    pub fn queues(&self) -> &[&'static str] {
-        &self.queues
-    }
-
-    /// The handler for a kind, if it knows jobs of that version.
-    pub(crate) fn find(&self, kind: &str, version: u32) -> Option<Known> {
-        self.known.get(kind).filter(|known| version <= known.version).cloned()
-    }
+/// Reads a job's arguments; what cannot be read now never can.
+pub(crate) fn decode<J: Job>(payload: &str) -> Result<J, JobError> {
+    serde_json::from_str(payload).map_err(|error| JobError::Dead {
+        failure: Failure::new(ErrorCode::Undecodable, format!("the arguments of {} cannot be read: {error}", J::KIND)),
+    })
 }

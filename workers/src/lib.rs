@@ -1,27 +1,36 @@
 //! How: the worker runtime, and the handlers that come with millgate.
 //!
-//! A handler is an `async fn(Job, Ctx) -> Result<Done, JobError>`; [`Handlers`] is the table of all, and
-//! [`Worker`] runs them on an apalis worker a queue. [`DeadLetterForwarder`] brings dead jobs to their topic.
+//! A handler is an `async fn(Job, Ctx) -> Result<Done, JobError>`, or a [`BatchHandler`] for several jobs at once;
+//! [`Handlers`] is the table of all, and [`Worker`] runs them on an apalis worker a queue. [`DeadLetterForwarder`] brings dead jobs to their topic.
 
 // What the derive macros write names `::millgate`; here that is the crate the trait comes from.
 extern crate millgate_jobs as millgate;
 
+mod batch_ctx;
+mod batch_handler;
 mod config;
 mod ctx;
 mod dead_letters;
 pub mod email;
+mod gathering;
 mod handler;
+mod handlers;
 pub mod inventory;
 mod job_error;
+mod run;
 mod service;
 mod state;
 mod worker;
 
+pub use batch_ctx::BatchCtx;
+pub use batch_handler::BatchHandler;
 pub use config::WorkerConfig;
-pub use ctx::Ctx;
+pub use ctx::{Ctx, Noted};
 pub use dead_letters::DeadLetterForwarder;
 pub use email::SmtpConfig;
-pub use handler::{Handler, Handlers};
+pub use handler::Handler;
+pub use handlers::Handlers;
 pub use job_error::{Done, JobError};
+pub use service::JobService;
 pub use state::State;
 pub use worker::{Worker, WorkerError};

@@ -1,7 +1,9 @@
-//! One run of one job: from a lease to a verdict.
+//! The service at the heart of each apalis worker: it starts jobs and watches them.
 
 use std::{
+    collections::HashMap,
     convert::Infallible,
+    mem::take,
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
@@ -10,22 +12,44 @@ use std::{
 use apalis_core::task::Task;
 use futures::future::BoxFuture;
 use millgate_events::TraceParent;
-use millgate_jobs::{Backoff, Claimed, ErrorCode, Verdict};
+use millgate_jobs::{Backoff, Claimed, Queue, Verdict};
 use tokio_util::task::AbortOnDropHandle;
 use tower::Service;
-use tracing::{Instrument, debug, info, info_span, warn};
+use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
-use crate::{Ctx, Done, Handlers, JobError, State};
+use crate::{
+    Ctx, Handlers, State, WorkerConfig,
+    gathering::Gathering,
+    handler::Erased,
+    handlers::AnyHandler,
+    run::{Terms, watch, watch_in_batch},
+};
 
 /// A job that this worker does not know is kept from all workers for so long; other workers take it then.
 const FOREIGN_PAUSE: Duration = Duration::from_secs(1);
 
-/// The service at the heart of each apalis worker.
+/// Runs jobs of one queue: a job comes in, a verdict on it out. Cheap to clone; clones share batches.
 #[derive(Clone)]
-pub(crate) struct JobService {
-    pub(crate) handlers: Arc<Handlers>,
-    pub(crate) state: State,
-    pub(crate) backoff: Backoff,
+pub struct JobService(Arc<Shared>);
+
+struct Shared {
+    kinds: HashMap<&'static str, Kind>,
+    state: State,
+    grace: Duration,
+    /// Where notes go; `None`, in tests: nowhere.
+    queue: Option<Arc<Queue>>,
+}
+
+/// How jobs of a kind are done.
+struct Kind {
+    version: u32,
+    backoff: Backoff,
+    way: Way,
+}
+
+enum Way {
+    Single(Arc<dyn Erased>),
+    Batch(Gathering),
 }
 
 impl Service<Task<Claimed>> for JobService {
@@ -38,60 +62,57 @@ impl Service<Task<Claimed>> for JobService {
     }
 
     fn call(&mut self, task: Task<Claimed>) -> Self::Future {
-        let service = self.clone();
         let job = task.args;
-        let origin = job.origin.as_ref();
-        let trace = origin.and_then(|origin| TraceParent::parse(origin.traceparent.as_deref()?));
-        let span = info_span!(
-            "job",
-            id = job.id,
-            kind = &*job.kind,
-            attempt = job.attempt,
-            event = origin.map(|origin| origin.event_id.as_str()),
-            trace = trace.map(|trace| trace.trace_id()),
-        );
-        Box::pin(async move { Ok(service.run(job).await) }.instrument(span))
+        let span = span(&job);
+        if span.is_disabled() {
+            return self.0.run(job, span);
+        }
+        let entered = span.clone().entered();
+        let run = self.0.run(job, span);
+        Box::pin(run.instrument(entered.exit()))
     }
 }
 
 impl JobService {
-    async fn run(self, job: Claimed) -> Verdict {
-        let Some(known) = self.handlers.find(&job.kind, job.version) else {
+    /// Runs jobs of `queue` by these handlers.
+    pub fn new(handlers: &Handlers, state: State, config: &WorkerConfig, queue: Queue) -> Self {
+        let terms = Terms {
+            backoff: Backoff::exponential(config.backoff_base, config.backoff_max),
+            grace: config.cancel_grace,
+        };
+        Self::on(handlers, state, terms, Some(Arc::new(queue)))
+    }
+
+    fn on(handlers: &Handlers, state: State, terms: Terms, queue: Option<Arc<Queue>>) -> Self {
+        let kinds = handlers.iter().map(|(kind, known)| {
+            let way = match &known.handler {
+                AnyHandler::Single(handler) => Way::Single(handler.clone()),
+                AnyHandler::Batch(size, handler) => Way::Batch(Gathering::new(kind, *size, handler.clone())),
+            };
+            (kind, Kind { version: known.version, backoff: known.backoff.unwrap_or(terms.backoff), way })
+        });
+        Self(Arc::new(Shared { kinds: kinds.collect(), state, grace: terms.grace, queue }))
+    }
+}
+
+impl Shared {
+    /// Starts a job, and gives what watches it.
+    fn run(&self, mut job: Claimed, span: Span) -> BoxFuture<'static, Result<Verdict, Infallible>> {
+        let Some(kind) = self.kinds.get(&*job.kind).filter(|kind| job.version <= kind.version) else {
             warn!(version = job.version, "this worker does not know such a job; handed back");
-            return Verdict::HandBack { after: FOREIGN_PAUSE };
+            return Box::pin(std::future::ready(Ok(Verdict::HandBack { after: FOREIGN_PAUSE })));
         };
-        let ctx = Ctx::new(&job, self.state.clone());
-        let backoff = known.backoff.unwrap_or(self.backoff);
-        // A task of its own: a handler that blocks or panics holds up or ends nothing else, and is ended with us.
-        let run = known.handler.run(job.payload.clone(), ctx).in_current_span();
-        let task = AbortOnDropHandle::new(tokio::spawn(run));
-        let outcome = tokio::select! {
-            outcome = tokio::time::timeout(job.timeout, task) => outcome,
-            () = job.lost.cancelled() => {
-                if job.is_cancelled() {
-                    info!("cancelled while it ran");
-                    return Verdict::Cancel { reason: "cancelled while it ran".into() };
-                }
-                warn!("the lease is lost; another worker has the job, this run ends");
-                return Verdict::HandBack { after: Duration::ZERO };
+        let terms = Terms { backoff: kind.backoff, grace: self.grace };
+        let payload = take(&mut job.payload);
+        let ctx = Ctx::new(&mut job, self.queue.clone(), self.state.clone());
+        match &kind.way {
+            Way::Single(handler) => {
+                let task = AbortOnDropHandle::new(handler.clone().start(payload, ctx, span));
+                Box::pin(watch(job, terms, task))
             }
-        };
-        match outcome {
-            Ok(Ok(Ok(Done))) => {
-                debug!("done");
-                Verdict::Done
-            }
-            Ok(Ok(Err(error))) => judge(&job, backoff, error),
-            Ok(Err(ended)) => {
-                let message = match ended.try_into_panic() {
-                    Ok(panic) => panic_message(panic.as_ref()),
-                    Err(ended) => ended.to_string(),
-                };
-                judge(&job, backoff, JobError::of(ErrorCode::Panic, message))
-            }
-            Err(_) => {
-                let message = format!("not done within {:?}", job.timeout);
-                judge(&job, backoff, JobError::of(ErrorCode::Timeout, message))
+            Way::Batch(gathering) => {
+                let place = gathering.join(payload, ctx);
+                Box::pin(watch_in_batch(job, terms, place))
             }
         }
     }
@@ -100,34 +121,27 @@ impl JobService {
 impl Handlers {
     /// Runs one job as a worker would: bounded in time, a panic caught. The verdict is for its queue.
     pub async fn run(self: Arc<Self>, job: Claimed, state: State, backoff: Backoff) -> Verdict {
-        JobService { handlers: self, state, backoff }.run(job).await
+        let terms = Terms { backoff, grace: Duration::ZERO };
+        let Ok(verdict) = JobService::on(&self, state, terms, None).0.run(job, Span::current()).await;
+        verdict
     }
 }
 
-fn judge(job: &Claimed, backoff: Backoff, error: JobError) -> Verdict {
-    match error {
-        JobError::Retry { after, failure } if job.attempt >= job.max_attempts => {
-            warn!(%failure, ?after, "failed at the last attempt; dead");
-            Verdict::Dead { failure }
-        }
-        JobError::Retry { after, failure } => {
-            let after = after.unwrap_or_else(|| backoff.pause(job.attempt, &mut rand::rng()));
-            info!(%failure, ?after, "failed; will be tried again");
-            Verdict::Retry { after, failure }
-        }
-        JobError::Snooze { after } => Verdict::Snooze { after },
-        JobError::Cancel { reason } => {
-            info!(reason, "cancelled");
-            Verdict::Cancel { reason }
-        }
-        JobError::Dead { failure } => {
-            warn!(%failure, "dead");
-            Verdict::Dead { failure }
-        }
+/// What log lines of a job say of it. Where nobody listens this costs nothing.
+fn span(job: &Claimed) -> Span {
+    let span = info_span!(
+        "job",
+        id = job.id,
+        kind = &*job.kind,
+        attempt = job.attempt,
+        event = job.origin.as_ref().map(|origin| origin.event_id.as_str()),
+        trace = Empty,
+    );
+    if !span.is_disabled()
+        && let Some(origin) = &job.origin
+        && let Some(trace) = origin.traceparent.as_deref().and_then(TraceParent::parse)
+    {
+        span.record("trace", trace.trace_id());
     }
-}
-
-fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
+    span
 }

@@ -7,7 +7,7 @@ use futures::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
-use millgate_jobs::{BackendConfig, Backoff, QueueBackend, QueueError, Queues, Settling};
+use millgate_jobs::{BackendConfig, QueueBackend, QueueError, Queues, Settling};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
@@ -52,6 +52,7 @@ struct Run {
 
 impl Worker {
     /// Starts taking jobs; Redis need not be up yet. Without named queues it takes from all that have handlers.
+    #[expect(clippy::needless_pass_by_value, reason = "what is handed over is the worker's from then on")]
     pub fn start(
         config: &WorkerConfig,
         queues: &Queues,
@@ -71,13 +72,13 @@ impl Worker {
         }
         info!(queues = names.join(" "), concurrency = config.concurrency, "worker starts");
         let fetching = CancellationToken::new();
-        let service =
-            JobService { handlers, state, backoff: Backoff { base: config.backoff_base, max: config.backoff_max } };
         let runs = names.into_iter().map(|name| {
             let settings =
                 BackendConfig { concurrency: config.concurrency, lease: config.lease, stop: fetching.clone() };
-            let (backend, settling) = QueueBackend::start(&queues.queue(name), settings)?;
-            let worker = WorkerBuilder::new(format!("millgate-{name}")).backend(backend).build(service.clone());
+            let queue = queues.queue(name);
+            let (backend, settling) = QueueBackend::start(&queue, settings)?;
+            let service = JobService::new(&handlers, state.clone(), config, queue);
+            let worker = WorkerBuilder::new(format!("millgate-{name}")).backend(backend).build(service);
             Ok(Run { queue: name.to_owned(), worker: worker.run().boxed(), settling })
         });
         let runs = runs.collect::<Result<Vec<_>, QueueError>>()?;

@@ -4,10 +4,16 @@
 // What the derive macros write names `::millgate`; here that is the crate the trait comes from.
 extern crate millgate_jobs as millgate;
 
+#[path = "worker/batches.rs"]
+mod batches;
 #[path = "worker/bench.rs"]
 mod bench;
 #[path = "worker/burying.rs"]
 mod burying;
+#[path = "worker/calling_off.rs"]
+mod calling_off;
+#[path = "worker/declaring.rs"]
+mod declaring;
 #[path = "worker/running.rs"]
 mod running;
 #[path = "worker/stopping.rs"]

@@ -16,7 +16,7 @@ use crate::{Backoff, Queue};
 
 /// Redis is asked this often at least, so that changes are seen.
 const LONGEST_NAP: Duration = Duration::from_secs(1);
-const BACKOFF: Backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(2) };
+const BACKOFF: Backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(2));
 
 /// Fires the ticks of schedules. Any number may run at once: a tick and its job are one step in Redis, which only the
 /// first of them takes. It remembers nothing that Redis does not know, so one that is killed loses nothing.

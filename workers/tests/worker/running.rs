@@ -59,7 +59,7 @@ async fn a_handler_gets_its_job_and_all_there_is_to_know() {
     let (job, ctx, word) = next(&mut calls).await;
     assert_eq!((job, word.unwrap()), (Work { n: 7 }, "state"));
     assert_eq!((ctx.job_id.as_str(), ctx.attempt, ctx.max_attempts, ctx.time), ("id-7", 1, 3, time()));
-    assert_eq!(ctx.origin, Some(origin));
+    assert_eq!(ctx.origin.as_deref(), Some(&origin));
     worker.stop().await;
     assert_eq!(bench.check().await.done(), 1);
 }
