@@ -17,7 +17,7 @@ use crate::{Claimed, Queue, QueueError, Verdict, claim::Claim, lease::InHand, se
 /// Most jobs in one claim.
 const STEP: usize = 250;
 /// An idle worker looks again after this long even if nobody wakes it.
-const LONGEST_NAP: Duration = Duration::from_secs(2);
+const LONGEST_NAP: Duration = Duration::from_millis(2_500);
 /// A wait for being woken begins anew after so long.
 const LONGEST_POP: Duration = Duration::from_secs(5);
 

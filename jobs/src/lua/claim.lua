@@ -4,8 +4,33 @@
 -- (claimed.lua), and for each item two values: what happened to it so far ('' for nothing), and its record; for a run
 -- the block's first line and then a line a job.
 local most, lease = tonumber(ARGV[2]), tonumber(ARGV[3])
--- An idle worker asks often; that is all it takes to tell it that there is nothing.
-if call('EXISTS', DELAYED, LEASES, FAIR, unpack(KEYS, WAIT, WAIT + 9)) == 0 then return { '-1' } end
+-- When the next delayed job is due, or the next lease ends (ms from now); -1 if there is none.
+local function look_ahead(grace)
+  local wait_ms = -1
+  local due_at = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
+  if due_at then wait_ms = math.max(0, due_at - now - beyond) end
+  local over_at = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')[2]
+  if over_at then
+    -- And before it would seem that nobody speaks any more.
+    local over_ms = math.min(math.max(0, math.max(over_at, grace) - now - beyond), lease / 4)
+    if wait_ms < 0 or over_ms < wait_ms then wait_ms = over_ms end
+  end
+  return wait_ms, over_at
+end
+
+-- An idle worker asks often; that is all it takes to tell it that there is nothing yet.
+local present = call('EXISTS', DELAYED, LEASES, FAIR, unpack(KEYS, WAIT, WAIT + 9))
+if present == 0 then return { '-1' } end
+if present <= 2 and call('EXISTS', FAIR, unpack(KEYS, WAIT, WAIT + 9)) == 0 then
+  local ahead_ms, leased = look_ahead(0)
+  if ahead_ms > 0 then
+    if leased then
+      even_if_full()
+      hear(lease)
+    end
+    return { string.format('%.3f', ahead_ms) }
+  end
+end
 -- Bounds the time that a call takes; what is left is done by the next one.
 local STEP = 500
 
@@ -253,13 +278,8 @@ if more and not paused and not too_fast and not (limit and limit <= claimed) the
   wake()
   wait_ms = 0
 else
-  local due_at = call('ZRANGE', DELAYED, 0, 0, 'WITHSCORES')[2]
-  if due_at then look_again_in(math.max(0, due_at - now - beyond)) end
-  local over_at = call('ZRANGE', LEASES, 0, 0, 'WITHSCORES')[2]
-  if over_at then
-    -- And before it would seem that nobody speaks any more.
-    look_again_in(math.min(math.max(0, math.max(over_at, grace) - now - beyond), lease / 4))
-  end
+  local ahead_ms = look_ahead(grace)
+  if ahead_ms >= 0 then look_again_in(ahead_ms) end
 end
 values[1] = string.format('%.3f', wait_ms)
 if not token then return { values[1] } end
