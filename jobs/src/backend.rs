@@ -42,8 +42,8 @@ pub struct BackendConfig {
 
 /// Jobs of one queue for one apalis worker. Its handler answers with a [`Verdict`].
 pub struct QueueBackend {
-    jobs: mpsc::UnboundedReceiver<(u64, Claimed)>,
-    settle: Settle,
+    pub(crate) jobs: mpsc::UnboundedReceiver<(u64, Claimed)>,
+    pub(crate) settle: Settle,
     config: BackendConfig,
     fetching: JoinHandle<()>,
     _keeper: Arc<LeaseKeeper>,
@@ -74,6 +74,7 @@ impl QueueBackend {
             queue: queue.clone(),
             lease: config.lease,
             in_hand: in_hand.clone(),
+            all_places: config.concurrency.max(1),
             jobs: job_sender,
             verdicts: verdicts.clone(),
             stop: config.stop.clone(),
@@ -86,6 +87,18 @@ impl QueueBackend {
         };
         let fetching = tokio::spawn(fetcher.run());
         Ok((Self { jobs, settle, config, fetching, _keeper: keeper }, settling))
+    }
+}
+
+impl Settle {
+    /// A run has come to a verdict.
+    pub(crate) fn judge(&self, run: u64, verdict: Verdict) {
+        if matches!(verdict, Verdict::HandBack { .. }) {
+            self.in_hand.handed_back.store(true, Relaxed);
+        }
+        if let Some(hold) = self.in_hand.judge(run) {
+            let _ = self.verdicts.send(Settlement { run, hold, verdict });
+        }
     }
 }
 
@@ -161,11 +174,8 @@ impl Acknowledge<Verdict> for Settle {
             // The handler's service turns every outcome into a verdict; an error comes from a layer around it.
             Err(error) => Verdict::Retry { after: Duration::from_secs(1), failure: Failure::new("internal", error) },
         };
-        if matches!(verdict, Verdict::HandBack { .. }) {
-            self.in_hand.handed_back.store(true, Relaxed);
-        }
-        if let Some((run, hold)) = run.and_then(|run| Some((run, self.in_hand.judge(run)?))) {
-            let _ = self.verdicts.send(Settlement { run, hold, verdict });
+        if let Some(run) = run {
+            self.judge(run, verdict);
         }
         ready(Ok(()))
     }

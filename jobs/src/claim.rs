@@ -1,17 +1,22 @@
 //! Taking jobs out under a lease.
 
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use redis::{Value, from_redis_value};
 
 use crate::{
     Claimed, Failure, JobId, Queue, QueueError,
+    blocks::{Block, Blocks},
     job::{DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT},
     lease::{Hold, Place},
     link::Link,
     new_job::{from_millis, millis},
     record::{More, Past, Record, kind_and_version, read_more},
 };
+
+/// How often a block is read again, and after how long.
+const TRIES: u32 = 5;
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// What a claim brought.
 #[derive(Default)]
@@ -25,7 +30,13 @@ pub(crate) struct Claim {
 
 impl Queue {
     /// Leases out up to `most` jobs.
-    pub(crate) async fn claim(&self, link: &Link, most: usize, lease: Duration) -> Result<Claim, QueueError> {
+    pub(crate) async fn claim(
+        &self,
+        link: &Link,
+        blocks: &mut Blocks,
+        most: usize,
+        lease: Duration,
+    ) -> Result<Claim, QueueError> {
         let mut call = self.prepare(&self.queues.scripts.claim);
         call.arg(most).arg(millis(lease));
         let answer: Vec<Value> = self.run_on(link, &call).await?;
@@ -37,18 +48,34 @@ impl Queue {
         claim.next = wait.parse().ok().and_then(|ms: f64| Duration::try_from_secs_f64(ms / 1_000.0).ok());
         let (token, items) = (text()?, text()?);
         let lease = Lease { token: token.into(), queue: self.shared_name() };
+        let runs = items.split_ascii_whitespace().filter_map(|item| Some(item.split_once(':')?.0));
+        self.fetch(link, blocks, &runs.collect::<Vec<_>>()).await?;
         for item in items.split_ascii_whitespace() {
             let (past, record) = (text()?, text()?);
             if let Some((block, run)) = item.split_once(':') {
-                let first = run.split_once('-').and_then(|(first, _)| first.parse().ok());
-                let first = first.ok_or_else(|| QueueError::strange_answer("claim", item))?;
-                lease.read_run(block, first, &record, &mut claim);
+                let places = run.split_once('-').and_then(|(first, end)| Some(first.parse().ok()?..end.parse().ok()?));
+                let places = places.ok_or_else(|| QueueError::strange_answer("claim", item))?;
+                // One that is gone by now is gone with the lease.
+                if let Some(text) = blocks.get(block) {
+                    lease.read_run(block, places, &text, &mut claim);
+                }
             } else {
                 let id = item.parse().map_err(|_| QueueError::strange_answer("claim", item))?;
                 lease.read_one(id, &past, &record, &mut claim);
             }
         }
         Ok(claim)
+    }
+
+    /// Reads blocks. What is claimed of them is leased already, so it is tried more than once.
+    async fn fetch(&self, link: &Link, blocks: &mut Blocks, wanted: &[&str]) -> Result<(), QueueError> {
+        for _ in 0..TRIES {
+            match blocks.fetch(self, link, wanted).await {
+                Err(error) if error.is_transient() => tokio::time::sleep(PAUSE).await,
+                fetched => return fetched,
+            }
+        }
+        blocks.fetch(self, link, wanted).await
     }
 }
 
@@ -87,17 +114,17 @@ impl Lease {
         }
     }
 
-    /// A run of jobs in a block: a line for their kind, and then one each.
-    fn read_run(&self, block: &str, first: usize, text: &str, claim: &mut Claim) {
-        let mut lines = text.split('\n');
-        let head = lines.next().unwrap_or_default();
-        let (kind, version) = match kind_and_version(head) {
+    /// A run of jobs in a block.
+    fn read_run(&self, block: &str, places: Range<usize>, text: &Block, claim: &mut Claim) {
+        let (kind, version) = match kind_and_version(text.head()) {
             Ok((kind, version)) => (Arc::<str>::from(kind), Ok(version)),
             Err(reason) => (Arc::from("unknown"), Err(reason)),
         };
         let block: Arc<str> = block.into();
-        for (number, line) in (first..).zip(lines) {
+        for number in places {
             let Some(id) = JobId::in_block(&block, number) else { continue };
+            // A line that is not there is read as an empty one, which is nobody's arguments.
+            let line = text.line(number).unwrap_or_default();
             let place = Place { block: block.clone(), number };
             let hold = Hold::new(self.token.clone(), id, kind.clone(), Some(place));
             let (payload, more) = match line.split_once('\t') {

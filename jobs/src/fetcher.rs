@@ -12,10 +12,13 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::{Claimed, Queue, QueueError, Verdict, claim::Claim, lease::InHand, settle::Settlement};
+use crate::{Claimed, Queue, QueueError, Verdict, blocks::Blocks, claim::Claim, lease::InHand, settle::Settlement};
 
-/// Most jobs in one claim.
-const STEP: usize = 250;
+/// Most jobs in one claim: two blocks.
+const STEP: usize = 500;
+/// While there is more work than places, this long is waited for some more places to be free: a claim costs Redis much
+/// the same for one job as for many.
+const PATIENCE: Duration = Duration::from_millis(1);
 /// An idle worker looks again after this long even if nobody wakes it.
 const LONGEST_NAP: Duration = Duration::from_millis(2_500);
 /// A wait for being woken begins anew after so long.
@@ -28,6 +31,8 @@ pub(crate) struct Fetcher {
     pub(crate) queue: Queue,
     pub(crate) lease: Duration,
     pub(crate) in_hand: Arc<InHand>,
+    /// How many places there are, free or not.
+    pub(crate) all_places: usize,
     pub(crate) jobs: mpsc::UnboundedSender<(u64, Claimed)>,
     pub(crate) verdicts: mpsc::UnboundedSender<Settlement>,
     pub(crate) stop: CancellationToken,
@@ -47,16 +52,21 @@ impl Fetcher {
         // A claim that is given up on is carried out all the same, and its jobs are leased to nobody. So it is waited for
         // as long as those leases would last.
         let link = self.queue.queues.separate(self.queue.patience(self.lease));
-        let mut ear = Ear::default();
+        let (mut ear, mut blocks) = (Ear::default(), Blocks::default());
         let mut pause = Duration::from_millis(50);
+        let mut busy = false;
         loop {
             // A place first: a job that is claimed and cannot be run only wears its lease.
             let Some(Some(place)) = self.stop.run_until_cancelled(self.place(&mut ear)).await else { return };
-            let most = 1 + self.in_hand.places.available_permits().min(STEP - 1);
             drop(place);
-            match self.queue.claim(&link, most, self.lease).await {
+            if busy {
+                self.more_places().await;
+            }
+            let most = self.in_hand.places.available_permits().clamp(1, STEP);
+            match self.queue.claim(&link, &mut blocks, most, self.lease).await {
                 Ok(claim) => {
                     pause = Duration::from_millis(50);
+                    busy = claim.jobs.len() >= most;
                     let (none, next) = (claim.jobs.is_empty(), claim.next);
                     self.hand_on(claim);
                     if self.stop.is_cancelled() {
@@ -86,6 +96,15 @@ impl Fetcher {
             return rand::rng().random_range(Duration::ZERO..Duration::from_millis(20));
         }
         Duration::ZERO
+    }
+
+    /// Waits for a quarter of the places to be free, but not long.
+    async fn more_places(&self) {
+        let wanted = (self.all_places / 4).clamp(1, STEP);
+        if self.in_hand.places.available_permits() < wanted {
+            let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
+            let _ = tokio::time::timeout(PATIENCE, self.in_hand.places.acquire_many(wanted)).await;
+        }
     }
 
     /// Waits for a free place. Woken meanwhile, it wakes another worker instead.

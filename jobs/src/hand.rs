@@ -4,6 +4,7 @@ use std::{collections::HashSet, time::Duration};
 
 use crate::{
     Claimed, Queue, QueueError, Verdict,
+    blocks::Blocks,
     lease::{Hold, InHand},
     settle::Settlement,
 };
@@ -24,7 +25,7 @@ impl Hand {
 
     /// Leases out up to `most` jobs. Those that cannot be read are dead by that, and not among them.
     pub async fn claim(&self, most: usize) -> Result<Vec<Claimed>, QueueError> {
-        let claim = self.queue.claim(&self.queue.queues.link, most, self.lease).await?;
+        let claim = self.queue.claim(&self.queue.queues.link, &mut Blocks::default(), most, self.lease).await?;
         self.runs.take(claim.jobs.iter().map(|job| &job.hold));
         if !claim.unreadable.is_empty() {
             let dead = |(hold, failure)| Settlement { run: 0, hold, verdict: Verdict::Dead { failure } };

@@ -36,6 +36,13 @@ impl JobId {
         Some(Self { text, length: 14 })
     }
 
+    /// The block that it was enqueued in, if it was in one, and its place there.
+    pub(crate) fn place(&self) -> Option<(String, usize)> {
+        let text = self.as_str();
+        let place = usize::from_str_radix(text.get(11..13)?, 36).ok().filter(|_| text.len() == 14)?;
+        Some((format!("{}{}", &text[..11], &text[13..]), place))
+    }
+
     /// As text.
     pub fn as_str(&self) -> &str {
         // Only letters and digits get in.

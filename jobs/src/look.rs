@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::{
     JobId, Origin, Queue, QueueError,
+    blocks::Blocks,
     job::DEFAULT_ATTEMPTS,
     new_job::{from_millis, unique_key},
     record::{More, Past, Record, read_options},
@@ -162,11 +163,25 @@ impl Queue {
                 call.arg(id.as_str());
             }
             let answer: Vec<String> = self.run(&call).await?;
-            for (id, values) in ids.iter().zip(answer.chunks(5)) {
+            let mut blocks = Blocks::default();
+            let found = ids.iter().zip(answer.chunks(5));
+            let in_blocks = found
+                .clone()
+                .filter(|(_, values)| !values[0].is_empty() && values.get(2).is_some_and(String::is_empty));
+            let mut wanted: Vec<String> = in_blocks.filter_map(|(id, _)| Some(id.place()?.0)).collect();
+            wanted.dedup();
+            blocks.fetch(self, &self.queues.link, &wanted.iter().map(String::as_str).collect::<Vec<_>>()).await?;
+            for (id, values) in found {
                 let [state, when, record, past, stopping] = values else {
                     return Err(QueueError::strange_answer("look", &values.join(" ")));
                 };
                 let Ok(state) = state.parse() else { continue };
+                let in_block = || id.place().and_then(|(block, place)| blocks.get(&block)?.record(place));
+                // One that has left its block meanwhile is as good as gone.
+                let Some(record) = Some(record.clone()).filter(|record| !record.is_empty()).or_else(in_block) else {
+                    continue;
+                };
+                let record = &record;
                 views.push((view(*id, state, when, record, past, stopping == "1"), record.clone()));
             }
         }

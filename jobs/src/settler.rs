@@ -14,6 +14,13 @@ const STEP: usize = 500;
 pub(crate) async fn settle_all(queue: Queue, in_hand: Arc<InHand>, mut verdicts: mpsc::UnboundedReceiver<Settlement>) {
     let mut step = Vec::with_capacity(STEP);
     while verdicts.recv_many(&mut step, STEP).await > 0 {
+        // Jobs that end together are settled together: others of the runtime go first, and may add some.
+        tokio::task::yield_now().await;
+        while step.len() < STEP
+            && let Ok(settlement) = verdicts.try_recv()
+        {
+            step.push(settlement);
+        }
         let late = settle(&queue, &mut step).await;
         if late > 0 {
             debug!(queue = queue.name(), late, "results came after their leases were lost, and do not count");

@@ -168,7 +168,7 @@ fn topic(name: &str) -> Verdict {
 }
 
 fn level(directives: &str) -> Verdict {
-    let error = tracing_subscriber::EnvFilter::builder().parse(directives).err()?;
+    let error = directives.parse::<tracing_subscriber::filter::Targets>().err()?;
     Some(format!("{error}; use a level such as info, or directives: info,millgate_bridge=debug"))
 }
 

@@ -2,9 +2,8 @@
 
 use std::{marker::PhantomData, sync::Arc};
 
+use futures::future::BoxFuture;
 use millgate_jobs::{ErrorCode, Failure, Job};
-use tokio::task::JoinHandle;
-use tracing::{Instrument, Span};
 
 use crate::{Ctx, Done, JobError};
 
@@ -27,9 +26,8 @@ where
 
 /// A handler whatever its kind of job.
 pub(crate) trait Erased: Send + Sync {
-    /// Starts it in a task of its own: a handler that blocks or panics holds up or ends nothing else. Its future goes
-    /// into the task as it is, without a box around it.
-    fn start(self: Arc<Self>, payload: String, ctx: Ctx, span: Span) -> JoinHandle<Result<Done, JobError>>;
+    /// What does a job. Nothing of the handler runs before it is polled.
+    fn run(self: Arc<Self>, payload: String, ctx: Ctx) -> BoxFuture<'static, Result<Done, JobError>>;
 }
 
 pub(crate) struct Typed<J, H> {
@@ -44,15 +42,13 @@ impl<J, H> Typed<J, H> {
 }
 
 impl<J: Job, H: Handler<J>> Erased for Typed<J, H> {
-    fn start(self: Arc<Self>, payload: String, ctx: Ctx, span: Span) -> JoinHandle<Result<Done, JobError>> {
-        let run = async move {
+    fn run(self: Arc<Self>, payload: String, ctx: Ctx) -> BoxFuture<'static, Result<Done, JobError>> {
+        Box::pin(async move {
             let job = decode(&payload)?;
             // A handler may take its time; the text is of no more use.
             drop(payload);
             self.handler.call(job, ctx).await
-        };
-        // A span that nobody listens to is not even carried along.
-        if span.is_disabled() { tokio::spawn(run) } else { tokio::spawn(run.instrument(span)) }
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! One run of one job, watched from outside: from its beginning to a verdict.
 
-use std::{convert::Infallible, time::Duration};
+use std::{any::Any, time::Duration};
 
 use millgate_jobs::{Backoff, Claimed, ErrorCode, Verdict};
 use tokio::task::JoinError;
@@ -19,24 +19,23 @@ pub(crate) struct Terms {
 
 /// Waits for the handler's answer, for as long as the job may take and is wanted.
 ///
-/// Dropped, `outcome` has to end the handler. It always comes to a verdict; that it gives a `Result` spares the service a
-/// future around this one, and every job its move.
+/// Dropped, `outcome` has to end the handler.
 pub(crate) async fn watch(
     job: Claimed,
     terms: Terms,
     outcome: impl Future<Output = Result<Result<Done, JobError>, JoinError>>,
-) -> Result<Verdict, Infallible> {
+) -> Verdict {
     tokio::pin!(outcome);
     let answer = tokio::select! {
         biased;
         answer = &mut outcome => answer,
         () = job.lost.cancelled() => {
             if !job.is_cancelled() {
-                return Ok(lease_lost());
+                return lease_lost();
             }
             let Ok(answer) = tokio::time::timeout(terms.grace, outcome).await else {
                 info!("cancelled while it ran; it did not end by itself within {:?}", terms.grace);
-                return Ok(cancelled());
+                return cancelled();
             };
             answer
         }
@@ -47,23 +46,33 @@ pub(crate) async fn watch(
             Ok(Err(JobError::of(ErrorCode::Timeout, message)))
         }
     };
-    Ok(match answer {
+    let answer = answer.map_err(|ended| ended.try_into_panic().unwrap_or_else(|ended| Box::new(ended.to_string())));
+    finish(&job, terms, answer)
+}
+
+/// The verdict on a run that ended: with an answer, or with a panic.
+pub(crate) fn finish(
+    job: &Claimed,
+    terms: Terms,
+    answer: Result<Result<Done, JobError>, Box<dyn Any + Send>>,
+) -> Verdict {
+    match answer {
         Ok(Ok(Done)) => {
             debug!("done");
             Verdict::Done
         }
-        Ok(Err(error)) => judge(&job, terms.backoff, error),
-        Err(ended) => judge(&job, terms.backoff, JobError::of(ErrorCode::Panic, panic_message(ended))),
-    })
+        Ok(Err(error)) => judge(job, terms.backoff, error),
+        Err(panic) => judge(job, terms.backoff, JobError::of(ErrorCode::Panic, text_of(panic.as_ref()))),
+    }
 }
 
 /// The same for a job that first has to wait for its batch.
-pub(crate) async fn watch_in_batch(job: Claimed, terms: Terms, place: Place) -> Result<Verdict, Infallible> {
+pub(crate) async fn watch_in_batch(job: Claimed, terms: Terms, place: Place) -> Verdict {
     let Place { begun, answer } = place;
     tokio::select! {
         _ = begun => {}
         // Nobody has begun with it: no grace is needed.
-        () = job.lost.cancelled() => return Ok(if job.is_cancelled() { cancelled() } else { lease_lost() }),
+        () = job.lost.cancelled() => return if job.is_cancelled() { cancelled() } else { lease_lost() },
     }
     let outcome = async {
         match answer.await {
@@ -114,10 +123,12 @@ fn judge(job: &Claimed, backoff: Backoff, error: JobError) -> Verdict {
 /// What a task that ended without an answer has said last.
 pub(crate) fn panic_message(ended: JoinError) -> String {
     match ended.try_into_panic() {
-        Ok(panic) => {
-            let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
-            text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
-        }
+        Ok(panic) => text_of(panic.as_ref()),
         Err(ended) => ended.to_string(),
     }
+}
+
+fn text_of(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

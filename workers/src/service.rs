@@ -12,8 +12,11 @@ use std::{
 use apalis_core::task::Task;
 use futures::future::BoxFuture;
 use millgate_events::TraceParent;
-use millgate_jobs::{Backoff, Claimed, Queue, Verdict};
-use tokio_util::task::AbortOnDropHandle;
+use millgate_jobs::{Backoff, Claimed, Handful, Queue, Verdict};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::AbortOnDropHandle,
+};
 use tower::Service;
 use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
@@ -23,14 +26,19 @@ use crate::{
     handler::Erased,
     handlers::AnyHandler,
     run::{Terms, watch, watch_in_batch},
+    runners::{self, Entry, Line},
 };
 
 /// A job that this worker does not know is kept from all workers for so long; other workers take it then.
 const FOREIGN_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs jobs of one queue: a job comes in, a verdict on it out. Cheap to clone; clones share batches.
+/// Runs jobs of one queue: a handful comes in, and each of its jobs is judged. Cheap to clone.
 #[derive(Clone)]
-pub struct JobService(Arc<Shared>);
+pub(crate) struct JobService {
+    line: Arc<Line>,
+    /// Of the last clone, ends what still runs.
+    _end: Arc<DropGuard>,
+}
 
 struct Shared {
     kinds: HashMap<&'static str, Kind>,
@@ -52,38 +60,45 @@ enum Way {
     Batch(Gathering),
 }
 
-impl Service<Task<Claimed>> for JobService {
-    type Response = Verdict;
+impl Service<Task<Handful>> for JobService {
+    type Response = ();
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Verdict, Infallible>>;
+    type Future = BoxFuture<'static, Result<(), Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, task: Task<Claimed>) -> Self::Future {
-        let job = task.args;
-        let span = span(&job);
-        if span.is_disabled() {
-            return self.0.run(job, span);
-        }
-        let entered = span.clone().entered();
-        let run = self.0.run(job, span);
-        Box::pin(run.instrument(entered.exit()))
+    /// Ends when all jobs of the handful have.
+    fn call(&mut self, task: Task<Handful>) -> Self::Future {
+        let over = CancellationToken::new();
+        let handful = Arc::new(over.clone().drop_guard());
+        let entry = |(job, judgement)| Entry { job, judgement, handful: handful.clone() };
+        self.line.push(task.args.into_jobs().map(entry));
+        Box::pin(async move {
+            over.cancelled().await;
+            Ok(())
+        })
     }
 }
 
 impl JobService {
     /// Runs jobs of `queue` by these handlers.
-    pub fn new(handlers: &Handlers, state: State, config: &WorkerConfig, queue: Queue) -> Self {
+    pub(crate) fn new(handlers: &Handlers, state: State, config: &WorkerConfig, queue: Queue) -> Self {
         let terms = Terms {
             backoff: Backoff::exponential(config.backoff_base, config.backoff_max),
             grace: config.cancel_grace,
         };
-        Self::on(handlers, state, terms, Some(Arc::new(queue)))
+        let shared = Arc::new(Shared::new(handlers, state, terms, Some(Arc::new(queue))));
+        let line = Arc::new(Line::new());
+        let ended = line.ended.clone();
+        line.serve(move |entry, cx| shared.begin(entry, &ended, cx));
+        Self { _end: Arc::new(line.ended.clone().drop_guard()), line }
     }
+}
 
-    fn on(handlers: &Handlers, state: State, terms: Terms, queue: Option<Arc<Queue>>) -> Self {
+impl Shared {
+    fn new(handlers: &Handlers, state: State, terms: Terms, queue: Option<Arc<Queue>>) -> Self {
         let kinds = handlers.iter().map(|(kind, known)| {
             let way = match &known.handler {
                 AnyHandler::Single(handler) => Way::Single(handler.clone()),
@@ -91,23 +106,44 @@ impl JobService {
             };
             (kind, Kind { version: known.version, backoff: known.backoff.unwrap_or(terms.backoff), way })
         });
-        Self(Arc::new(Shared { kinds: kinds.collect(), state, grace: terms.grace, queue }))
+        Self { kinds: kinds.collect(), state, grace: terms.grace, queue }
     }
-}
 
-impl Shared {
+    /// Begins a job; if it is not done at once it goes on by itself.
+    fn begin(&self, mut entry: Entry, ended: &CancellationToken, cx: &mut Context<'_>) {
+        let span = span(&entry.job);
+        let kind = self.kinds.get(&*entry.job.kind).filter(|kind| entry.job.version <= kind.version);
+        if let Some(Kind { way: Way::Single(handler), backoff, .. }) = kind {
+            let terms = Terms { backoff: *backoff, grace: self.grace };
+            let payload = take(&mut entry.job.payload);
+            let ctx = Ctx::new(&mut entry.job, self.queue.clone(), self.state.clone());
+            return runners::begin(handler.clone().run(payload, ctx), entry, terms, (span, ended), cx);
+        }
+        let Entry { job, judgement, handful } = entry;
+        let run = span.in_scope(|| self.run(job));
+        let ended = ended.clone();
+        let watched = async move {
+            if let Some(verdict) = ended.run_until_cancelled(run).await {
+                judgement.give(verdict);
+            }
+            drop(handful);
+        };
+        tokio::spawn(watched.instrument(span));
+    }
+
     /// Starts a job, and gives what watches it.
-    fn run(&self, mut job: Claimed, span: Span) -> BoxFuture<'static, Result<Verdict, Infallible>> {
+    fn run(&self, mut job: Claimed) -> BoxFuture<'static, Verdict> {
         let Some(kind) = self.kinds.get(&*job.kind).filter(|kind| job.version <= kind.version) else {
             warn!(version = job.version, "this worker does not know such a job; handed back");
-            return Box::pin(std::future::ready(Ok(Verdict::HandBack { after: FOREIGN_PAUSE })));
+            return Box::pin(std::future::ready(Verdict::HandBack { after: FOREIGN_PAUSE }));
         };
         let terms = Terms { backoff: kind.backoff, grace: self.grace };
         let payload = take(&mut job.payload);
         let ctx = Ctx::new(&mut job, self.queue.clone(), self.state.clone());
         match &kind.way {
             Way::Single(handler) => {
-                let task = AbortOnDropHandle::new(handler.clone().start(payload, ctx, span));
+                let run = handler.clone().run(payload, ctx).in_current_span();
+                let task = AbortOnDropHandle::new(tokio::spawn(run));
                 Box::pin(watch(job, terms, task))
             }
             Way::Batch(gathering) => {
@@ -122,8 +158,7 @@ impl Handlers {
     /// Runs one job as a worker would: bounded in time, a panic caught. The verdict is for its queue.
     pub async fn run(self: Arc<Self>, job: Claimed, state: State, backoff: Backoff) -> Verdict {
         let terms = Terms { backoff, grace: Duration::ZERO };
-        let Ok(verdict) = JobService::on(&self, state, terms, None).0.run(job, Span::current()).await;
-        verdict
+        Shared::new(&self, state, terms, None).run(job).await
     }
 }
 

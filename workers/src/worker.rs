@@ -78,7 +78,7 @@ impl Worker {
             let queue = queues.queue(name);
             let (backend, settling) = QueueBackend::start(&queue, settings)?;
             let service = JobService::new(&handlers, state.clone(), config, queue);
-            let worker = WorkerBuilder::new(format!("millgate-{name}")).backend(backend).build(service);
+            let worker = WorkerBuilder::new(format!("millgate-{name}")).backend(backend.in_handfuls()).build(service);
             Ok(Run { queue: name.to_owned(), worker: worker.run().boxed(), settling })
         });
         let runs = runs.collect::<Result<Vec<_>, QueueError>>()?;

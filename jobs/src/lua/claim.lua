@@ -1,8 +1,8 @@
 -- ARGV: shift, most jobs, lease (ms)
 -- Moves what is due into line, gives jobs of dead workers back, then leases out up to that many jobs under one token.
--- Gives: ms until there may be work without a new job (a decimal; -1: none in sight); and if there are jobs: the token, the items
--- (claimed.lua), and for each item two values: what happened to it so far ('' for nothing), and its record; for a run
--- the block's first line and then a line a job.
+-- Gives: ms until there may be work without a new job (a decimal; -1: none in sight); and if there are jobs: the token, the
+-- items (claimed.lua), and for each item two values: what happened to it so far ('' for nothing), and its record, or ''
+-- for a run: that is read from its block.
 local most, lease = tonumber(ARGV[2]), tonumber(ARGV[3])
 -- When the next delayed job is due, or the next lease ends (ms from now); -1 if there is none.
 local function look_ahead(grace)
@@ -201,29 +201,23 @@ local function take(id)
   end
 end
 
+-- Its text stays where it is: to make it a text of Lua's would cost more than all the rest. Who claims it reads it.
 local function take_run(line, block)
-  local text = call('HGET', BLOCKS, block)
-  local row = text and load_row(block)
-  local head = row and string.match(text, '^[^\n]*')
+  local row = call('HEXISTS', BLOCKS, block) == 1 and load_row(block) or nil
   ghosts = ghosts - 1
   while row and most > 0 and row.next < row.many do
-    while is_hole(row, row.next) do
-      row.next, row.offset = row.next + 1, (string.find(text, '\n', row.offset, true) or #text) + 1
-    end
-    local to, ends = row.next, row.offset
-    if row.holes == '' and row.many - row.next <= most then
-      to, ends = row.many, #text + 2
+    while is_hole(row, row.next) do row.next = row.next + 1 end
+    local to = row.next
+    if row.holes == '' then
+      to = math.min(row.many, row.next + most)
     else
-      while to < row.many and to - row.next < most and not is_hole(row, to) do
-        to, ends = to + 1, (string.find(text, '\n', ends, true) or #text + 1) + 1
-      end
+      while to < row.many and to - row.next < most and not is_hole(row, to) do to = to + 1 end
     end
     if to > row.next then
-      local part = row.next == 0 and to == row.many and text or head .. '\n' .. string.sub(text, row.offset, ends - 2)
       add('waiting', row.next - to)
-      claim_item(item_of_run(block, row.next, to), nil, part, to - row.next)
+      claim_item(item_of_run(block, row.next, to), nil, '', to - row.next)
     end
-    row.next, row.offset = to, ends
+    row.next = to
   end
   if row then save_row(block, row) end
   if not row or row.next >= row.many then call('LPOP', line) end

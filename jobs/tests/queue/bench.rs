@@ -106,9 +106,14 @@ impl Bench {
         Queues::new(&config).unwrap().queue(Work::QUEUE)
     }
 
+    /// The queue as another process has it, with the clock of all.
+    pub(crate) fn of_another(&self) -> Queue {
+        self.queues.reconnected().queue(Work::QUEUE)
+    }
+
     /// A worker with its own way to Redis, and the clock of all.
     pub(crate) fn worker(&self, settings: Settings) -> Worker {
-        Worker::start(&self.queues.reconnected().queue(Work::QUEUE), settings)
+        Worker::start(&self.of_another(), settings)
     }
 
     /// A worker that reaches Redis by way of another address.

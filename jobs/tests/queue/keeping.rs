@@ -35,7 +35,7 @@ async fn nothing_is_left_of_done_jobs() {
     do_all(&bench, 10_000 - held as u64).await;
     bench.check().await;
     // What happened, the last id, who spoke last, a word to wake somebody, the last answer to the one who enqueued.
-    let of_the_queue = ["counts", "seq", "beat", "wake", "producer"];
+    let of_the_queue = ["counts", "seq", "beat", "wake", "answers"];
     for key in bench.redis().keys().await {
         assert!(of_the_queue.iter().any(|part| key.contains(&format!(":{part}"))), "{key} is left");
     }
