@@ -3,18 +3,23 @@
 //! The client reads URLs of one host; one with several is taken apart into such. No error quotes a URL, since it may hold
 //! a password.
 
-use redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult};
+use redis::{ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult, io::tcp::TcpSettings};
 
 use crate::deployment::Deployment;
 
 const SENTINEL_PORT: u16 = 26_379;
+
+/// Small commands are sent at once: by default they would wait until the server has acknowledged those before them.
+fn connection_info(url: &str) -> RedisResult<ConnectionInfo> {
+    Ok(url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
 
 pub(crate) fn read(url: &str) -> RedisResult<Deployment> {
     let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
     match scheme.split_once('+') {
         Some((scheme, "cluster")) => Parts::of(scheme, rest)?.cluster(),
         Some((scheme, "sentinel")) => Parts::of(scheme, rest)?.sentinel(),
-        _ => Ok(Deployment::Server(url.into_connection_info()?)),
+        _ => Ok(Deployment::Server(connection_info(url)?)),
     }
 }
 
@@ -78,7 +83,7 @@ impl<'a> Parts<'a> {
         if host.is_empty() {
             return Err(wrong("a host is missing"));
         }
-        format!("{}://{login}{host}/{database}{}", self.scheme, self.query).into_connection_info()
+        connection_info(&format!("{}://{login}{host}/{database}{}", self.scheme, self.query))
     }
 }
 
