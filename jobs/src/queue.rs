@@ -110,7 +110,7 @@ impl Queue {
     /// Looks at the whole queue at one moment and says what is wrong with it: a job in two states or in none, a lease
     /// without its jobs, a count that is off. Nothing, if all is well.
     ///
-    /// Redis does nothing else meanwhile, for about 2 s where a million jobs have records of their own.
+    /// Redis does nothing else meanwhile: for seconds where some hundred thousand jobs have records of their own.
     pub async fn check(&self) -> Result<Vec<String>, QueueError> {
         let call = self.prepare(&self.queues.scripts.check);
         self.run(&call).await

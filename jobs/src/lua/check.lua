@@ -1,6 +1,6 @@
 -- ARGV: shift. Looks at the whole queue at one moment: every job in exactly one state, every lease with its jobs, counts
--- equal to what is there. Gives what is wrong, one line each, at most a hundred. Takes about 2 µs a job: a queue of a
--- million holds Redis up for seconds.
+-- equal to what is there. Gives what is wrong, one line each, at most a hundred. All that
+-- time Redis does nothing else: some 30 µs a job with options, so that a few hundred thousand of them take seconds.
 local wrong = {}
 local function say(...) if #wrong < 100 then wrong[#wrong + 1] = table.concat({ ... }, ' ') end end
 local state = {}
