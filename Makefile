@@ -27,7 +27,7 @@ real-servers:
 	@ops/services.sh up
 
 test: build-tools test-tools ## all tests, on real servers; T=name: only those; KEEP=1: leave the servers running
-	KEEP=$(KEEP) ops/services.sh with cargo test --workspace $(FEATURES) $(T)
+	KEEP=$(KEEP) ops/services.sh with cargo test --workspace --no-fail-fast $(FEATURES) $(T)
 
 lint: build-tools cargo-deny ## format, clippy, docs, licences and layering, shell scripts
 	cargo fmt --all --check

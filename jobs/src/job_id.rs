@@ -59,7 +59,7 @@ impl JobId {
 
     /// When it was enqueued: milliseconds since 1970, by the clock of Redis.
     pub(crate) fn born(&self) -> i64 {
-        i64::from_str_radix(&self.as_str()[..8], 36).unwrap_or_default()
+        i64::from_str_radix(&self.as_str()[..9], 36).unwrap_or_default()
     }
 }
 

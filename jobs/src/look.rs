@@ -333,7 +333,7 @@ fn view(key: JobId, state: JobState, when: &str, record: &str, past: &str, stopp
         time: from_millis(more.time.unwrap_or_else(|| key.born())),
         at: match state {
             // Its token, which is made like an id.
-            JobState::Active => when.get(..8).and_then(|ms| i64::from_str_radix(ms, 36).ok()),
+            JobState::Active => when.get(..9).and_then(|ms| i64::from_str_radix(ms, 36).ok()),
             _ => when.parse().ok(),
         }
         .map(from_millis),

@@ -129,7 +129,7 @@ impl Books {
 
     pub(crate) fn is_doomed(&self, n: usize) -> bool {
         let entry = &self.entries[n];
-        let born = entry.key.map_or(entry.born, |key| i64::from_str_radix(&key.as_str()[..8], 36).unwrap());
+        let born = entry.key.map_or(entry.born, |key| i64::from_str_radix(&key.as_str()[..9], 36).unwrap());
         self.cancelled(&entry.spec, (born, born)) == Sure::Yes
     }
 
