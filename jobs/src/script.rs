@@ -41,22 +41,41 @@ macro_rules! scripts {
 /// Names of keys, the clock, counts.
 const KEYS: &str = include_str!("lua/keys.lua");
 
+/// Ids, blocks and claims: all that plain jobs need.
+macro_rules! plain {
+    () => {
+        concat!(
+            include_str!("lua/keys.lua"),
+            include_str!("lua/id.lua"),
+            include_str!("lua/block.lua"),
+            include_str!("lua/claimed.lua"),
+        )
+    };
+}
+
+/// What other jobs need besides. To set it up costs Redis as long as to do a call for plain jobs.
+macro_rules! beyond_plain {
+    () => {
+        concat!(include_str!("lua/record.lua"), include_str!("lua/line.lua"), include_str!("lua/ending.lua"))
+    };
+}
+
 /// All that moves jobs.
-const ALL: &str = concat!(
-    include_str!("lua/keys.lua"),
-    include_str!("lua/id.lua"),
-    include_str!("lua/record.lua"),
-    include_str!("lua/claimed.lua"),
-    include_str!("lua/line.lua"),
-    include_str!("lua/ending.lua"),
-);
+const ALL: &str = concat!(plain!(), beyond_plain!());
+
+/// The scripts that each job needs are done before that where there are only plain jobs.
+const CLAIM: &str = concat!(plain!(), include_str!("lua/claim_plain.lua"), beyond_plain!());
+const ENQUEUE: &str = concat!(plain!(), include_str!("lua/enqueue_plain.lua"), beyond_plain!());
+const SETTLE: &str = concat!(plain!(), include_str!("lua/settle_plain.lua"), beyond_plain!());
+/// Renewals are frequent, too.
+const PLAIN: &str = plain!();
 
 scripts! {
     cancel = ALL;
     check = ALL;
-    claim = ALL;
+    claim = CLAIM;
     claim_dead = KEYS;
-    enqueue = ALL;
+    enqueue = ENQUEUE;
     find = KEYS;
     keep_dead = KEYS;
     look = ALL;
@@ -64,11 +83,11 @@ scripts! {
     page = ALL;
     prune = ALL;
     remove = ALL;
-    renew = ALL;
+    renew = PLAIN;
     reschedule = ALL;
     set = KEYS;
     schedule = ALL;
-    settle = ALL;
+    settle = SETTLE;
     stats = ALL;
     stop = ALL;
     tick = ALL;

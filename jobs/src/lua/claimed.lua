@@ -80,7 +80,9 @@ end
 local function hear(lease)
   local last, grace = string.match(call('GET', BEAT) or '', '^(%d+) (%d+)$')
   grace = tonumber(grace or 0)
-  if last and now - last > lease / 2 then grace = now + lease / 2 end
-  call('SET', BEAT, int(now) .. ' ' .. int(grace))
+  local was_silent = last and now - last > lease / 2
+  if was_silent then grace = now + lease / 2 end
+  -- So many a second are enough.
+  if was_silent or not last or math.abs(now - last) >= 50 then call('SET', BEAT, int(now) .. ' ' .. int(grace)) end
   return grace
 end

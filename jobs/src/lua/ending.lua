@@ -94,12 +94,6 @@ local function let_go(id, options, ending, counts, kept)
   end
 end
 
-local function forget(id)
-  call('HDEL', JOBS, id)
-  call('HDEL', PAST, id)
-  call('HDEL', STOPS, id)
-end
-
 -- Takes a job from its worker that was cancelled while it ran. Gives whether it was.
 local function drop_if_cancelled(id, options, record)
   if not is_cancelled(options, id) and call('HEXISTS', STOPS, id) == 0 then return false end

@@ -2,15 +2,14 @@
 -- greater than all before it, whatever the clock does, and as it holds the time it is new even to a Redis that lost
 -- its last seconds. A job's id is that and one letter: its priority, as a digit for a plain job, as a letter (a is 0)
 -- for one with options. A job in a block has two digits more, for its place in it, in front of that letter.
-local DIGITS = '0123456789abcdefghijklmnopqrstuvwxyz'
 local function base36(number, width)
-  local text = ''
-  for _ = 1, width do
+  local bytes = {}
+  for place = width, 1, -1 do
     local digit = number % 36
-    text = string.sub(DIGITS, digit + 1, digit + 1) .. text
+    bytes[place] = digit < 10 and digit + 48 or digit + 87
     number = (number - digit) / 36
   end
-  return text
+  return string.char(unpack(bytes))
 end
 
 local id_ms, id_tail, id_head
@@ -42,5 +41,7 @@ local function nature(id)
   if byte <= BYTE_9 then return byte - BYTE_0, false end
   return byte - BYTE_A, true
 end
+-- Whether an entry of a line is a block.
+local function is_block(entry) return string.byte(entry, 13) == 35 end
 -- When an id was made, ms since 1970.
 local function born(id) return tonumber(string.sub(id, 1, 9), 36) end

@@ -7,6 +7,8 @@ local LANES, HELD, FAIR, TAGS, INDEX = KEYS[20], KEYS[21], KEYS[22], KEYS[23], K
 local BATCHES, SCHEDULES = KEYS[25], KEYS[26]
 -- One list a priority: KEYS[27] is that of priority 0.
 local WAIT = 27
+-- In FAIR each priority has this much room for tags, and all of them are whole numbers to a double.
+local FAIR_ROOM = 5e14
 
 local call = redis.call
 
@@ -35,6 +37,5 @@ end
 
 -- One element on this list wakes one idle worker; more would wake it for nothing.
 local function wake()
-  call('LPUSH', WAKE, '1')
-  call('LTRIM', WAKE, 0, 0)
+  if call('EXISTS', WAKE) == 0 then call('LPUSH', WAKE, '1') end
 end

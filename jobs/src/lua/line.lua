@@ -9,8 +9,6 @@ local function put_off(id, till)
   stirred = true
 end
 
--- In FAIR each priority has this much room for tags, and all of them are whole numbers to a double.
-local FAIR_ROOM = 5e14
 local function put_in_line(id, options)
   local priority = nature(id)
   if options and options.t then
