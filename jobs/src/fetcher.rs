@@ -12,7 +12,9 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::{Claimed, Queue, QueueError, Verdict, blocks::Blocks, claim::Claim, lease::InHand, settle::Settlement};
+use crate::{
+    Claimed, Queue, QueueError, Verdict, blocks::Blocks, claim::Claim, lease::InHand, nap, settle::Settlement,
+};
 
 /// Most jobs in one claim: two blocks.
 const STEP: usize = 500;
@@ -159,7 +161,10 @@ impl Fetcher {
             return tokio::time::sleep(nap).await;
         }
         let Some(woken) = &mut ear.woken else { return };
-        let Ok(woken) = tokio::time::timeout(nap, woken).await else { return };
+        let woken = tokio::select! {
+            woken = woken => woken,
+            () = nap::sleep(nap) => return,
+        };
         ear.woken = None;
         if let Err(error) = woken {
             warn!(queue = self.queue.name(), %error, "cannot wait for jobs; trying on");

@@ -30,6 +30,7 @@ mod lease_keeper;
 mod limits;
 mod link;
 mod look;
+mod nap;
 mod new_job;
 mod producer;
 mod queue;

@@ -5,7 +5,8 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use futures::stream::{FuturesUnordered, StreamExt};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Enqueued, NewJob, Queue, QueueError,
@@ -53,28 +54,34 @@ impl Queue {
 }
 
 async fn send_all(queue: Queue, mut pushes: mpsc::UnboundedReceiver<Push>) {
-    let calls = Arc::new(Semaphore::new(CALLS));
+    // In this task, not in tasks of their own: each hand-over to another thread costs as much as a call.
+    let mut calls = FuturesUnordered::new();
     let mut step = Vec::with_capacity(STEP);
-    while pushes.recv_many(&mut step, STEP).await > 0 {
-        let Ok(seat) = calls.clone().acquire_owned().await else { return };
-        // More may have come while we waited.
-        while step.len() < STEP
-            && let Ok(push) = pushes.try_recv()
-        {
-            step.push(push);
+    loop {
+        tokio::select! {
+            Some(()) = calls.next() => {}
+            many = pushes.recv_many(&mut step, STEP), if calls.len() < CALLS => {
+                if many == 0 {
+                    break;
+                }
+                // Callers who were answered together may be about to push their next.
+                tokio::task::yield_now().await;
+                while step.len() < STEP
+                    && let Ok(push) = pushes.try_recv()
+                {
+                    step.push(push);
+                }
+                let (jobs, waiting): (Vec<_>, Vec<_>) = step.drain(..).unzip();
+                calls.push(send(&queue, jobs, waiting));
+            }
         }
-        let (jobs, waiting): (Vec<_>, Vec<_>) = step.drain(..).unzip();
-        let queue = queue.clone();
-        tokio::spawn(async move {
-            send(&queue, &jobs, waiting).await;
-            drop(seat);
-        });
     }
+    while calls.next().await.is_some() {}
 }
 
-async fn send(queue: &Queue, jobs: &[NewJob], waiting: Vec<oneshot::Sender<Result<Enqueued, QueueError>>>) {
+async fn send(queue: &Queue, jobs: Vec<NewJob>, waiting: Vec<oneshot::Sender<Result<Enqueued, QueueError>>>) {
     let mut waiting = waiting.into_iter();
-    let mut rest = jobs;
+    let mut rest = &jobs[..];
     while !rest.is_empty() {
         let mut call = Call::default();
         let taken = call.fill(rest, queue.queues.config.dedupe_window);
