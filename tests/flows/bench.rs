@@ -1,6 +1,6 @@
 //! `millgate bench`, so small that it takes seconds: its figures say nothing, but they are there.
 
-use millgate_testkit::{Binary, Child, RedisSpace};
+use millgate_testkit::{Binary, Child, KafkaSpace, RedisSpace};
 use serde_json::Value;
 
 use crate::shop::PATIENCE;
@@ -78,4 +78,34 @@ async fn a_measurement_that_does_not_exist_is_answered_with_those_that_do() {
     assert_eq!(child.wait_exit(PATIENCE).await.code(), Some(2));
     let said = child.output();
     assert!(said.contains("pikcup") && said.contains("enqueue-each, enqueue-bulk, drain, pickup"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_figure_of_the_bridge_is_measured_and_no_topic_is_left_behind() {
+    let (redis, kafka) = (RedisSpace::fresh("bench-bridge"), KafkaSpace::fresh("bench-bridge"));
+    let (config, events) = (redis.config(), kafka.config());
+    let child = Binary::new(env!("CARGO_BIN_EXE_millgate"))
+        .env("MILLGATE_REDIS_PREFIX", config.prefix)
+        .env("MILLGATE_KAFKA_TOPIC_PREFIX", events.topic_prefix.clone())
+        .args(["bench", "bridge", "--events", "1000", "--partitions", "2", "--json"])
+        .args(["--redis", &config.url, "--brokers", &events.brokers])
+        .spawn();
+    let status = child.wait_exit(PATIENCE).await;
+    let said = child.output();
+    assert!(status.success(), "{said}");
+    let answer = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no JSON: {said}"));
+    let figures: Value = serde_json::from_str(answer).unwrap();
+    // So few events may take the bridge less than one tick of the clock that processor time is counted by.
+    for name in ["events_per_s", "handoff_per_s", "rss_mb", "cpu_s_per_100k_events"] {
+        assert!(figures[name].as_f64().unwrap() > 0.0, "{name}: {answer}");
+    }
+    assert!(figures["handoff_cpu_us_per_event"].is_f64(), "{answer}");
+    for part in ["p50", "p95", "p99"] {
+        assert!(figures["latency_ms"][part].as_f64().unwrap() > 0.0, "{part}: {answer}");
+    }
+    assert_eq!((figures["events"].as_u64(), figures["partitions"].as_u64()), (Some(1000), Some(2)));
+    assert_eq!(redis.keys().await, [""; 0]);
+    let topics = kafka.admin().list().await.unwrap();
+    let left: Vec<_> = topics.into_iter().filter(|topic| topic.name.starts_with(&events.topic_prefix)).collect();
+    assert_eq!(left, []);
 }

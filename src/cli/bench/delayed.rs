@@ -7,6 +7,7 @@ use anyhow::Context;
 use super::{
     clock::{self, micros, seconds},
     median::Percentiles,
+    order::Report,
     rig::Rig,
     schedule,
 };
@@ -44,7 +45,7 @@ pub(super) async fn rush(rig: &Rig) -> anyhow::Result<f64> {
             continue;
         }
         rig.until_settled().await?;
-        let last = worker.report().await?.last().context("no job has started")?;
+        let last = worker.report::<Report>().await?.last().context("no job has started")?;
         return Ok(seconds(due, last));
     }
 }

@@ -8,8 +8,8 @@ use super::{
     clock::{self, Micros, seconds},
     enqueueing::fill_raw,
     order::Report,
+    process::Process,
     rig::Rig,
-    worker_process::WorkerProcess,
 };
 
 /// How a queue was drained.
@@ -71,8 +71,8 @@ pub(super) async fn drain_raw(rig: &Rig) -> anyhow::Result<f64> {
     Ok(f64::from(rig.jobs) / started.elapsed().as_secs_f64())
 }
 
-async fn reports(workers: Vec<WorkerProcess>) -> anyhow::Result<Vec<Report>> {
-    futures::future::try_join_all(workers.into_iter().map(WorkerProcess::report)).await
+async fn reports(workers: Vec<Process>) -> anyhow::Result<Vec<Report>> {
+    futures::future::try_join_all(workers.into_iter().map(Process::report::<Report>)).await
 }
 
 fn first(reports: &[Report]) -> anyhow::Result<Micros> {

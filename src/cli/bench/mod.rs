@@ -1,5 +1,8 @@
 //! `millgate bench`: how fast it is here.
 
+mod bridge;
+mod bridge_rig;
+mod bridge_runner;
 mod clock;
 mod delayed;
 mod draining;
@@ -9,12 +12,15 @@ mod idle;
 mod load;
 mod median;
 mod order;
+mod parent;
+mod process;
 mod queue;
 mod recovery;
 mod rig;
 mod schedule;
+mod shipment;
+mod spent;
 mod worker;
-mod worker_process;
 
 use super::{Call, Outcome};
 
@@ -22,7 +28,12 @@ use super::{Call, Outcome};
 pub(super) enum Command {
     /// Measure the queue, on the Redis of the configuration
     Queue(queue::Args),
-    /// A worker process of `bench queue`, which speaks to it on standard input and output
+    /// Measure the bridge, on the Kafka and the Redis of the configuration
+    Bridge(bridge::Args),
+    /// A bridge process of `bench bridge`, which speaks to it on standard input and output
+    #[command(hide = true)]
+    BridgeRunner,
+    /// A worker process of a bench, which speaks to it on standard input and output
     #[command(hide = true)]
     QueueWorker,
 }
@@ -30,6 +41,8 @@ pub(super) enum Command {
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
     match command {
         Command::Queue(args) => queue::run(call, args).await,
+        Command::Bridge(args) => bridge::run(call, args).await,
+        Command::BridgeRunner => bridge_runner::run().await,
         Command::QueueWorker => worker::run().await,
     }
 }

@@ -1,5 +1,7 @@
-//! What a bench and its worker processes tell each other, a line of JSON each.
+//! What a bench and its processes tell each other, a line of JSON each.
 
+use millgate_bridge::BridgeConfig;
+use millgate_events::KafkaConfig;
 use millgate_jobs::RedisConfig;
 use millgate_workers::WorkerConfig;
 use serde::{Deserialize, Serialize};
@@ -14,7 +16,24 @@ pub(super) struct Order {
     pub(super) worker: WorkerConfig,
 }
 
-/// From a worker process: it can reach Redis, and waits to begin.
+/// To a bridge process, first of all.
+#[derive(Serialize, Deserialize)]
+pub(super) struct BridgeOrder {
+    pub(super) kafka: KafkaConfig,
+    pub(super) bridge: BridgeConfig,
+    pub(super) redis: RedisConfig,
+}
+
+/// From a bridge process, at its end.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct BridgeReport {
+    /// Processor time since it began, in seconds.
+    pub(super) cpu_s: f64,
+    /// Most memory that it ever held.
+    pub(super) peak_memory_kib: u64,
+}
+
+/// From a process: it can reach its servers, and waits to begin.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Ready {
     pub(super) ready: bool,

@@ -9,6 +9,7 @@ use millgate_workers::WorkerConfig;
 use super::{
     clock::{self, seconds},
     load::Hang,
+    order::Report,
     rig::Rig,
 };
 
@@ -51,7 +52,7 @@ async fn attempt(rig: &Rig, lease: Duration) -> anyhow::Result<Option<f64>> {
     doomed.kill().await?;
     eprintln!("  killed a worker with {IN_HAND} jobs in hand");
     rig.until_settled().await?;
-    let report = heir.report().await?;
+    let report: Report = heir.report().await?;
     anyhow::ensure!(report.starts.len() <= IN_HAND, "{IN_HAND} jobs were started again {} times", report.starts.len());
     let after = report.starts.len() == IN_HAND && report.first() > Some(killed);
     Ok(report.last().filter(|_| after).map(|last| seconds(killed, last)))

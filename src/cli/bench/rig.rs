@@ -11,6 +11,7 @@ use millgate_jobs::{
     raw::{RawQueue, Server},
 };
 use millgate_workers::WorkerConfig;
+use serde::Serialize;
 use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
@@ -18,7 +19,7 @@ use super::{
     clock::{self, Micros},
     load::Load,
     order::Order,
-    worker_process::WorkerProcess,
+    process::Process,
 };
 
 /// Jobs that a worker process may have in hand. They do nothing, so this is how far it fetches ahead.
@@ -47,7 +48,7 @@ pub(super) struct Rig {
     /// Length of a job's payload.
     pub(super) payload_bytes: u32,
     pub(super) worker: WorkerConfig,
-    redis: RedisConfig,
+    pub(super) redis: RedisConfig,
     log: String,
     processes: TaskTracker,
 }
@@ -165,19 +166,23 @@ impl Rig {
     }
 
     /// A worker process that has still to begin.
-    pub(super) async fn worker_process(&self, worker: WorkerConfig) -> anyhow::Result<WorkerProcess> {
-        let order = Order { redis: self.redis.clone(), worker };
-        WorkerProcess::start(&order, &self.log, &self.processes).await
+    pub(super) async fn worker_process(&self, worker: WorkerConfig) -> anyhow::Result<Process> {
+        self.process("queue-worker", &Order { redis: self.redis.clone(), worker }).await
+    }
+
+    /// A process in another role.
+    pub(super) async fn process(&self, role: &str, order: &impl Serialize) -> anyhow::Result<Process> {
+        Process::start(role, order, &self.log, &self.processes).await
     }
 
     /// Worker processes that have still to begin, at full speed.
-    pub(super) async fn worker_processes(&self, count: usize) -> anyhow::Result<Vec<WorkerProcess>> {
+    pub(super) async fn worker_processes(&self, count: usize) -> anyhow::Result<Vec<Process>> {
         let worker = || self.worker_process(WorkerConfig { concurrency: CONCURRENCY, ..self.worker.clone() });
         futures::future::try_join_all((0..count).map(|_| worker())).await
     }
 
     /// A worker process that has done a job, and waits for more.
-    pub(super) async fn idle_worker(&self) -> anyhow::Result<WorkerProcess> {
+    pub(super) async fn idle_worker(&self) -> anyhow::Result<Process> {
         let mut worker = self.worker_processes(1).await?.pop().context("one was started")?;
         worker.go().await?;
         let done = self.queue.stats().await?.done();

@@ -34,7 +34,7 @@ pub(super) async fn run(rig: &Rig, per_s: f64, time: Duration, delay: Duration) 
         called?;
     }
     rig.until_settled().await?;
-    let report = worker.report().await?;
+    let report: Report = worker.report().await?;
     anyhow::ensure!(report.starts.len() == sent, "{sent} jobs have run {} times", report.starts.len());
     Ok(report)
 }

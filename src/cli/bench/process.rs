@@ -1,9 +1,9 @@
-//! A worker process, as the bench that starts it has it.
+//! A process that does what is measured, as the bench that starts it has it.
 
 use std::process::Stdio;
 
 use anyhow::Context;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{ChildStdin, ChildStdout, Command},
@@ -14,22 +14,27 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::order::{Order, Ready, Report};
+use super::order::Ready;
 
-/// A worker in a process of its own. Dropped, it is killed.
-pub(super) struct WorkerProcess {
+/// A process of this program. Dropped, it is killed.
+pub(super) struct Process {
     input: ChildStdin,
     output: Lines<BufReader<ChildStdout>>,
     kill: DropGuard,
     dead: JoinHandle<()>,
 }
 
-impl WorkerProcess {
-    /// Starts one, and returns when it has reached Redis. `processes` ends when all of them are dead.
-    pub(super) async fn start(order: &Order, log: &str, processes: &TaskTracker) -> anyhow::Result<Self> {
+impl Process {
+    /// Starts one in a role (`queue-worker`), and returns when it is ready. `processes` ends when all of them are dead.
+    pub(super) async fn start(
+        role: &str,
+        order: &impl Serialize,
+        log: &str,
+        processes: &TaskTracker,
+    ) -> anyhow::Result<Self> {
         let program = std::env::current_exe().context("this program does not know where it is")?;
         let mut child = Command::new(program)
-            .args(["bench", "queue-worker"])
+            .args(["bench", role])
             // Its order says everything; a configuration that is found here by chance must not be in the way.
             .current_dir("/")
             .env_remove(crate::config::FILE_VARIABLE)
@@ -40,9 +45,9 @@ impl WorkerProcess {
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
-            .context("no worker process can be started")?;
+            .context("no process can be started")?;
         let (Some(input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
-            anyhow::bail!("a worker process has no pipes");
+            anyhow::bail!("a process has no pipes");
         };
         let kill = CancellationToken::new();
         let killed = kill.clone();
@@ -56,7 +61,7 @@ impl WorkerProcess {
         let mut process = Self { input, output, kill: kill.drop_guard(), dead };
         process.tell(&serde_json::to_string(order)?).await?;
         let Ready { ready } = hear(&mut process.output).await?;
-        anyhow::ensure!(ready, "a worker process is not ready");
+        anyhow::ensure!(ready, "a process is not ready");
         Ok(process)
     }
 
@@ -66,7 +71,7 @@ impl WorkerProcess {
     }
 
     /// Ends it, and gives what it measured. Returns when it is dead: until then it may take jobs of the next measurement.
-    pub(super) async fn report(self) -> anyhow::Result<Report> {
+    pub(super) async fn report<T: DeserializeOwned>(self) -> anyhow::Result<T> {
         let Self { input, mut output, kill, dead } = self;
         drop(input);
         let report = hear(&mut output).await?;
@@ -83,11 +88,11 @@ impl WorkerProcess {
 
     async fn tell(&mut self, line: &str) -> anyhow::Result<()> {
         let told = self.input.write_all(format!("{line}\n").as_bytes()).await;
-        told.context("a worker process ended early")
+        told.context("a process that does the work ended early")
     }
 }
 
 async fn hear<T: DeserializeOwned>(output: &mut Lines<BufReader<ChildStdout>>) -> anyhow::Result<T> {
-    let line = output.next_line().await?.context("a worker process ended early")?;
+    let line = output.next_line().await?.context("a process that does the work ended early")?;
     Ok(serde_json::from_str(&line)?)
 }

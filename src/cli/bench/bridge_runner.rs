@@ -1,0 +1,42 @@
+//! `millgate bench bridge-runner`: a bridge as production runs it, with one typed route.
+
+use std::sync::Arc;
+
+use millgate_bridge::{Bridge, Routes, on};
+use millgate_events::Producer;
+use millgate_jobs::Queues;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    load::Load,
+    order::{BridgeOrder, BridgeReport},
+    parent::{Parent, say},
+    shipment::Shipment,
+    spent,
+};
+use crate::cli::Outcome;
+
+/// Bytes of the job that an event comes to.
+const JOB_BYTES: u32 = 200;
+
+pub(super) async fn run() -> anyhow::Result<Outcome> {
+    let (mut parent, BridgeOrder { kafka, bridge, redis }) = Parent::hear().await?;
+    let queues = Queues::new(&redis)?;
+    queues.info().await?;
+    let producer = Producer::new(&kafka, "/bench")?;
+    let mut routes = Routes::default();
+    routes.add(on::<Shipment>().enqueue(|shipment| Load::new(shipment.due_us, JOB_BYTES)));
+    if !parent.ready().await? {
+        return Ok(Outcome::Well);
+    }
+    let before = spent::processor()?;
+    let stop = CancellationToken::new();
+    let bridge = Bridge::start(&kafka, &bridge, Arc::new(routes), queues, producer)?;
+    let running = tokio::spawn(bridge.run(stop.clone()));
+    parent.end().await?;
+    let cpu_s = spent::processor()?.saturating_sub(before).as_secs_f64();
+    say(&BridgeReport { cpu_s, peak_memory_kib: spent::peak_memory_kib()? })?;
+    stop.cancel();
+    running.await??;
+    Ok(Outcome::Well)
+}

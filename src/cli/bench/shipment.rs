@@ -1,0 +1,49 @@
+//! The events of a bench.
+
+use millgate_events::{KafkaError, Producer};
+use serde::{Deserialize, Serialize};
+
+use super::clock::Micros;
+use crate::Event;
+
+/// Bytes of the event's JSON.
+const BYTES: usize = 250;
+/// Events that are on their way at a time.
+const STEP: usize = 5_000;
+/// Customers; the first has as many events as the next three, as in most shops.
+const CUSTOMERS: f64 = 1_000.0;
+
+/// An event of a usual size.
+#[derive(Debug, Serialize, Deserialize, Event)]
+#[event(type = "bench.shipment", key = "customer")]
+pub(super) struct Shipment {
+    customer: String,
+    /// When it was published.
+    pub(super) due_us: Micros,
+    padding: String,
+}
+
+impl Shipment {
+    pub(super) fn new(number: u32, at: Micros) -> Self {
+        // Spread evenly between 0 and 1, and the same in every run.
+        let even = (f64::from(number) * 0.618_033_988_75).fract();
+        // Zipf's law: who comes n-th has an n-th of what the first one has.
+        let mut shipment =
+            Self { customer: format!("customer-{:.0}", CUSTOMERS.powf(even)), due_us: at, padding: String::new() };
+        let bare = serde_json::to_string(&shipment).map_or(0, |json| json.len());
+        shipment.padding = "x".repeat(BYTES.saturating_sub(bare));
+        shipment
+    }
+}
+
+/// Publishes so many events of one moment, and waits until all are on their topic.
+pub(super) async fn publish(producer: &Producer, count: u32, at: Micros) -> Result<(), KafkaError> {
+    let events: Vec<_> = (0..count).map(|number| Shipment::new(number, at)).collect();
+    for events in events.chunks(STEP) {
+        producer.publish_batch(events).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    }
+    Ok(())
+}
+
+/// The name of their topic.
+pub(super) const TOPIC: &str = Shipment::TOPIC;
