@@ -51,12 +51,23 @@ const ALL: &str = concat!(
     include_str!("lua/ending.lua"),
 );
 
+/// What takes jobs in: first it is seen whether they were handed off before.
+const ENQUEUE: &str = concat!(
+    include_str!("lua/keys.lua"),
+    include_str!("lua/id.lua"),
+    include_str!("lua/record.lua"),
+    include_str!("lua/claimed.lua"),
+    include_str!("lua/line.lua"),
+    include_str!("lua/ending.lua"),
+    include_str!("lua/watermark.lua"),
+);
+
 scripts! {
     cancel = ALL;
     check = ALL;
     claim = ALL;
     claim_dead = KEYS;
-    enqueue = ALL;
+    enqueue = ENQUEUE;
     find = KEYS;
     keep_dead = KEYS;
     look = ALL;

@@ -4,6 +4,7 @@
 --   mode b0 to b9: a block of plain jobs of that priority that may run at once: block, where its first line begins
 --   mode 0 to 9: such jobs, one by one: records
 --   mode +: jobs with options: records
+--   mode mark: one value: the watermark of the source that stands for the kind; only first, see watermark.lua
 --   mode batch: one value: a batch, with kind for its name, that jobs after it are of; mode close: all of them are in
 -- Gives one word a job, parted by spaces: its id; = of a duplicate; ~id of the job that holds its unique key; ! where
 -- it was cancelled before it came. For a block one word: its id and priority.
@@ -49,7 +50,10 @@ local at = 4
 while at <= #ARGV do
   local kind, mode, many = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
   at = at + 3
-  if mode == 'batch' then
+  if mode == 'mark' then
+    call('HSET', WATERMARKS, kind, ARGV[at])
+    at = at + 1
+  elseif mode == 'batch' then
     call('HSET', BATCHES, kind, ARGV[at])
     at = at + 1
   elseif mode == 'close' then
