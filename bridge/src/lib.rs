@@ -5,15 +5,21 @@
 
 mod bridge;
 mod config;
+mod expectations;
 mod hand_off;
+mod judge;
+mod partition;
 mod plan;
 mod received;
 mod route;
 mod routes;
+mod share;
 mod stats;
+mod trouble;
+mod watch;
 
 pub use bridge::{Bridge, BridgeError};
-pub use config::BridgeConfig;
+pub use config::{BridgeConfig, WhenRedisIsEmpty};
 pub use plan::{Plan, Poison};
 pub use received::Received;
 pub use route::{Route, on};
