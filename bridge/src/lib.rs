@@ -17,6 +17,7 @@ mod share;
 mod stats;
 mod trouble;
 mod watch;
+mod watermarks;
 
 pub use bridge::{Bridge, BridgeError};
 pub use config::{BridgeConfig, WhenRedisIsEmpty};
@@ -25,3 +26,4 @@ pub use received::Received;
 pub use route::{Route, on};
 pub use routes::Routes;
 pub use stats::{BridgeCounts, BridgeStats};
+pub use watermarks::{Choice, Finding, WatermarkError, WatermarkState, Watermarks};
