@@ -42,11 +42,9 @@ impl Expectations {
 
     /// The note that goes with the offset `next`.
     pub(crate) fn note(&self, next: i64) -> String {
-        let mut note = VERSION.to_owned();
         // Below the offset all is buried, and need not be said.
-        if let Some(buried) = self.buried.filter(|buried| *buried >= next) {
-            note.push_str(&format!(";={buried}"));
-        }
+        let buried = self.buried.filter(|buried| *buried >= next);
+        let mut note = buried.map_or_else(|| VERSION.to_owned(), |buried| format!("{VERSION};={buried}"));
         for (queue, offset) in &self.queues {
             let entry = format!(";{}={offset}", escape(queue));
             if note.len() + entry.len() > MOST {

@@ -59,8 +59,10 @@ impl HandOff {
         let (Some(first), Some(last)) = (batch.records.first(), batch.records.last()) else { return };
         let (first, last) = (first.offset, last.offset);
         if let Some(offset) = progress.rewind.take() {
+            progress.read_again(offset.min(first));
             return batch.token.rewind(offset.min(first));
         }
+        progress.begin(first);
         let mut shares: BTreeMap<String, Share> = BTreeMap::new();
         let mut poisoned: Vec<(&Record, Poison)> = Vec::new();
         let mut tombstones = 0;
@@ -97,6 +99,7 @@ impl HandOff {
         }
         if let Some(to) = rewind {
             // Its own records too: those that are poison are not buried yet.
+            progress.read_again(to.min(first));
             return batch.token.rewind(to.min(first));
         }
         if revoked {
@@ -108,7 +111,7 @@ impl HandOff {
                 return;
             }
         }
-        progress.buried = buried.max(Some(last));
+        progress.end(last);
         let dead = poisoned.len() as u64;
         self.stats.batch(batch.records.len() as u64 - dead, tombstones, dead);
         drop(poisoned);
@@ -156,10 +159,14 @@ impl HandOff {
             let judged = match self.judge.decide(name, partition, mark.expected, stored, &self.stats).await {
                 Ok(Decision::Expect(expected)) => {
                     mark.expected = expected;
-                    match stored.filter(|_| share.begins_before(expected)) {
+                    let proof = match stored.filter(|_| share.begins_before(expected)) {
                         Some(stored) => self.judge.prove(name, partition, stored, &batch.records).await,
-                        None => Ok(()),
+                        None => continue,
+                    };
+                    if proof.is_ok() {
+                        mark.proven = expected;
                     }
+                    proof
                 }
                 Ok(Decision::Rewind { to, expect }) => {
                     mark.expected = expect;
@@ -167,11 +174,17 @@ impl HandOff {
                 }
                 Err(trouble) => Err(trouble),
             };
-            match judged {
-                Ok(()) => mark.proven = mark.expected,
-                Err(trouble) => {
-                    mark.replaced |= matches!(trouble, Trouble::TopicIsAnother { .. });
-                    self.say(&trouble);
+            if let Err(trouble) = judged {
+                mark.replaced |= matches!(trouble, Trouble::TopicIsAnother { .. });
+                self.say(&trouble);
+                self.wait(token).await?;
+                let began = Instant::now();
+                while trouble.is_for_people() && began.elapsed() < REMINDER {
+                    // What is wrong changes when somebody sets the watermark.
+                    let now = persist(token, name, || queue.watermarks_of(&source)).await?.pop().flatten();
+                    if now != stored {
+                        break;
+                    }
                     self.wait(token).await?;
                 }
             }

@@ -101,7 +101,7 @@ impl Judge {
         }
         match self.logs.record_at(topic, number, stored.offset).await? {
             Some(found) if found.offset == stored.offset && is_it(found.timestamp) => Ok(()),
-            Some(found) if found.offset == stored.offset || found.offset < stored.offset => another(ends),
+            Some(found) if found.offset <= stored.offset => another(ends),
             // Compacted away: then those before it must not be newer than it was.
             _ => {
                 let before = records.iter().filter(|record| record.offset < stored.offset);

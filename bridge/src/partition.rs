@@ -22,6 +22,8 @@ pub(crate) struct Partition {
 #[derive(Default)]
 pub(crate) struct Progress {
     marks: BTreeMap<String, Mark>,
+    /// The offset that is next.
+    next: i64,
     /// Up to here poison lies on the dead-letter topic.
     pub(crate) buried: Option<i64>,
     /// It is to be read again from here, and a batch that is out already is void.
@@ -51,6 +53,25 @@ impl Progress {
         self.marks.insert(queue.to_owned(), Mark { replaced: false, ..mark });
     }
 
+    /// A batch begins here. Earlier than it should, unasked, it may be another log's: what was proven of the one before
+    /// says nothing of it.
+    pub(crate) fn begin(&mut self, first: i64) {
+        if first < self.next {
+            self.marks.values_mut().for_each(|mark| mark.proven = None);
+        }
+    }
+
+    /// All up to here is handed off, and what is poison buried.
+    pub(crate) fn end(&mut self, last: i64) {
+        self.next = last + 1;
+        self.buried = self.buried.max(Some(last));
+    }
+
+    /// It will be read again from here, as we asked for.
+    pub(crate) fn read_again(&mut self, offset: i64) {
+        self.next = offset;
+    }
+
     /// What to note beside the offset `next`.
     pub(crate) fn note(&self, next: i64) -> String {
         let known = self.marks.iter().filter_map(|(queue, mark)| Some((queue.clone(), mark.expected?)));
@@ -61,13 +82,15 @@ impl Progress {
         let Expectations { queues, buried } = Expectations::read(note);
         let mark = |offset| Mark { expected: Some(offset), ..Mark::default() };
         let marks = queues.into_iter().map(|(queue, offset)| (queue, mark(offset))).collect();
-        Self { marks, buried, rewind: None }
+        Self { marks, next: 0, buried, rewind: None }
     }
 }
 
 /// All partitions that the bridge has had to do with.
 #[derive(Default)]
-pub(crate) struct Partitions(Mutex<HashMap<(Arc<str>, i32), Arc<Partition>>>);
+pub(crate) struct Partitions(Mutex<ByName>);
+
+type ByName = HashMap<(Arc<str>, i32), Arc<Partition>>;
 
 impl Partitions {
     /// What is known of a partition; in a new assignment that is what its last owner noted.

@@ -28,7 +28,7 @@ pub struct BridgeCounts {
     pub tombstones: u64,
     /// Records that went to the dead-letter topic.
     pub dead: u64,
-    /// Jobs that are new in their queues.
+    /// Jobs that are new in their queues, as far as Redis' answers arrived.
     pub jobs: u64,
     /// Jobs that were not taken in a second time, as their routes ask for (`once_per_event`).
     pub duplicates: u64,

@@ -17,7 +17,7 @@ use crate::{
     trouble::Trouble,
 };
 
-/// After an error: a Redis that comes back may be another one.
+/// After an error, as a Redis that comes back may be another one; and for how long one partition is waited for.
 const SOON: Duration = Duration::from_secs(1);
 
 /// Looks until it is stopped.
@@ -31,7 +31,7 @@ pub(crate) async fn watch(hand_off: Arc<HandOff>, holdings: Holdings) {
             holdings.iter().map(|holding| hand_off.partitions.of(holding, &hand_off.group)).collect();
         pause = interval;
         for name in hand_off.routes.queues() {
-            if let Err(error) = look(&hand_off, name, &partitions, interval).await {
+            if let Err(error) = look(&hand_off, name, &partitions).await {
                 debug!(queue = name, %error, "cannot look how far it is");
                 pause = interval.min(SOON);
             }
@@ -39,20 +39,12 @@ pub(crate) async fn watch(hand_off: Arc<HandOff>, holdings: Holdings) {
     }
 }
 
-async fn look(
-    hand_off: &HandOff,
-    name: &str,
-    partitions: &[Arc<Partition>],
-    patience: Duration,
-) -> Result<(), QueueError> {
+async fn look(hand_off: &HandOff, name: &str, partitions: &[Arc<Partition>]) -> Result<(), QueueError> {
     let queue = hand_off.queues.queue(name);
     let sources: Vec<_> = partitions.iter().map(|partition| partition.source.as_str()).collect();
     let stored = queue.watermarks_of(&sources).await?;
-    let looks = partitions.iter().zip(stored).map(|(partition, stored)| {
-        // One whose hand-off takes long is left to it, and holds up no other.
-        tokio::time::timeout(patience, look_at(hand_off, &queue, partition, stored))
-    });
-    join_all(looks).await.into_iter().filter_map(Result::ok).collect()
+    let looks = partitions.iter().zip(stored).map(|(partition, stored)| look_at(hand_off, &queue, partition, stored));
+    join_all(looks).await.into_iter().collect()
 }
 
 async fn look_at(
@@ -62,7 +54,8 @@ async fn look_at(
     stored: Option<Watermark>,
 ) -> Result<(), QueueError> {
     let name = queue.name();
-    let mut progress = partition.progress.lock().await;
+    // One whose hand-off takes long is left to it, and holds up no other.
+    let Ok(mut progress) = tokio::time::timeout(SOON, partition.progress.lock()).await else { return Ok(()) };
     let mark = progress.mark(name);
     let is_as_expected = |stored: Option<Watermark>| stored.map(|stored| stored.offset) == mark.expected;
     if mark.expected.is_none() || is_as_expected(stored) {
@@ -81,6 +74,7 @@ async fn look_at(
             progress.rewind = Some(progress.rewind.map_or(to, |earlier| earlier.min(to)));
             if partition.holding.rewind(to).await {
                 progress.rewind = None;
+                progress.read_again(to);
             }
         }
         Err(Trouble::Queue(error)) => return Err(error),

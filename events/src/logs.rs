@@ -7,6 +7,7 @@ use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
     metadata::{MetadataPartition, MetadataTopic},
+    topic_partition_list::TopicPartitionListElem,
 };
 
 use crate::{KafkaConfig, KafkaError, complaints::Silent};
@@ -79,7 +80,7 @@ impl Logs {
             let mut list = TopicPartitionList::new();
             list.add_partition_offset(&topic, partition, Offset::Offset(time.timestamp_millis().max(0)))?;
             let found = client.offsets_for_times(list, timeout)?;
-            match found.elements().first().map(|element| element.offset()) {
+            match found.elements().first().map(TopicPartitionListElem::offset) {
                 Some(Offset::Offset(offset)) => Ok(offset),
                 _ => Ok(client.fetch_watermarks(&topic, partition, timeout)?.1),
             }

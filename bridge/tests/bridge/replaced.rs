@@ -54,6 +54,24 @@ async fn a_longer_one_is_told_by_its_times() {
     bridge.stop().await;
 }
 
+/// One that has just seen that all of it is what it should be.
+#[tokio::test]
+async fn it_is_noticed_by_a_bridge_that_passed_over_the_old_one() {
+    let bench = Bench::new(1).await;
+    bench.order(0..20).await;
+    let bridge = bench.bridge();
+    bench.wait_each_once(20).await;
+    bridge.stop().await;
+    bench.kafka.commit(Ordered::TOPIC, &[(0, 0, "")]).await;
+    let bridge = bench.bridge();
+    bench.wait_all_committed().await;
+    assert_eq!(bridge.counts().skipped, 60);
+    replace(&bench).await;
+    bench.order(20..30).await;
+    waits_and_goes_on(&bench, &bridge, 20..30).await;
+    bridge.stop().await;
+}
+
 #[tokio::test]
 async fn it_is_noticed_by_a_bridge_that_runs() {
     let bench = Bench::new(1).await;

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -81,7 +81,9 @@ impl Holding {
 
 /// All partitions that are ours. Cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct Holdings(Arc<Mutex<HashMap<(Arc<str>, i32), Holding>>>);
+pub struct Holdings(Arc<Mutex<ByName>>);
+
+type ByName = HashMap<(Arc<str>, i32), Holding>;
 
 impl Holdings {
     /// Those of this moment.
@@ -95,7 +97,7 @@ impl Holdings {
         holdings.insert((holding.place.topic.clone(), holding.place.partition), holding);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Arc<str>, i32), Holding>> {
+    fn lock(&self) -> MutexGuard<'_, ByName> {
         // Every change is complete before anything can panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -213,7 +213,7 @@ async fn in_a_cluster_each_queue_has_its_own() {
     }
     for n in 0..6 {
         let queue = queues.queue(&format!("q{n}"));
-        let last = mark(19 + i64::try_from(n).unwrap());
+        let last = mark(19 + n);
         assert_eq!(queue.watermarks_of(&["other", SOURCE]).await.unwrap(), [None, Some(last)]);
         assert_eq!(queue.hand_off(SOURCE, Expected::At(3), &all).await.unwrap(), HandedOff::Elsewhere(Some(last)));
         assert_eq!(queue.check().await.unwrap(), Vec::<String>::new());
