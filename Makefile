@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint services-up services-down clean-services build-tools test-tools real-servers cargo-deny
+.PHONY: help demo test test-faults lint services-up services-down clean-services build-tools test-tools real-servers cargo-deny
 
 # Cargo is asked for one set of features everywhere, so that no target builds the dependencies of another again.
 FEATURES := --features embedded
@@ -28,6 +28,9 @@ real-servers:
 
 test: build-tools test-tools ## all tests, on real servers; T=name: only those; KEEP=1: leave the servers running
 	KEEP=$(KEEP) ops/services.sh with cargo test --workspace --no-fail-fast $(FEATURES) $(T)
+
+test-faults: build-tools test-tools ## every fault of tests/faults many times over: half an hour; T=name: only those
+	KEEP=$(KEEP) MILLGATE_FAULTS=long ops/services.sh with cargo test --workspace $(FEATURES) --test faults $(T)
 
 lint: build-tools cargo-deny ## format, clippy, docs, licences and layering, shell scripts
 	cargo fmt --all --check

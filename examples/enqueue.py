@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 PARTS = """jobs past blocks rows delayed claims leases dead done stops seen unique cancelled cancels counts settings
            seq beat wake lanes held fair tags index batches schedules""".split()
-PARTS += [*(f"wait{priority}" for priority in range(10)), "answers"]
+PARTS += [*(f"wait{priority}" for priority in range(10)), "answers", "watermarks"]
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 

@@ -58,7 +58,7 @@ pub use millgate_derive::{Event, Job};
 pub use millgate_events::{Event, EventMeta, KafkaConfig, Producer, Published, Value};
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Queues, RedisConfig, Schedule, ScheduleError, ScheduleState,
-    Schedules, delay, priority, unique,
+    Schedules, delay, once_per_event, priority, unique,
 };
 pub use millgate_workers::{
     BatchCtx, BatchHandler, Ctx, Done, Handler, Handlers, JobError, Noted, State, email, inventory,

@@ -1,9 +1,9 @@
 //! An application with the way to its servers, each connected when first used.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use millgate_bridge::{Bridge, Routes};
+use millgate_bridge::{Bridge, Routes, Watermarks};
 use millgate_events::{DeadLetters, Producer, TopicSpec};
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
@@ -142,6 +142,16 @@ impl Servers {
         );
         let Config { kafka, bridge, .. } = &self.config;
         Ok(Bridge::start(kafka, bridge, self.routes.clone(), self.queues.clone(), self.producer.clone())?)
+    }
+
+    /// Names of the queues that some route fills.
+    pub(crate) fn routed_queues(&self) -> BTreeSet<&'static str> {
+        self.routes.queues()
+    }
+
+    /// How far each of them is.
+    pub(crate) fn watermarks(&self) -> Watermarks {
+        Watermarks::new(&self.config.kafka, &self.routes, self.queues.clone())
     }
 
     /// The schedules of all queues.

@@ -1,14 +1,20 @@
 //! The bridge: from topics to queues.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
-use millgate_events::{Consumer, ConsumerConfig, DeadLetters, KafkaConfig, KafkaError, Producer};
+use millgate_events::{Consumer, ConsumerConfig, DeadLetters, KafkaConfig, KafkaError, Logs, Producer};
 use millgate_jobs::Queues;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::{BridgeConfig, BridgeStats, Routes, hand_off::HandOff};
+use crate::{BridgeConfig, BridgeStats, Routes, hand_off::HandOff, judge::Judge, partition::Partitions, watch::watch};
+
+/// For a question to Kafka about a partition, asked when something is not as expected.
+const QUESTION: Duration = Duration::from_secs(10);
 
 /// Why a bridge ended, other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -53,10 +59,14 @@ impl Bridge {
         let hand_off = HandOff {
             routes,
             queues,
+            judge: Judge { logs: Logs::new(kafka, QUESTION), config: config.clone() },
+            partitions: Partitions::default(),
             dead_letters: DeadLetters::new(producer, &config.dead_letter_topic),
             stats: Arc::default(),
             group: kafka.consumer_group.clone(),
             topic_prefix: kafka.topic_prefix.clone(),
+            stopping: CancellationToken::new(),
+            said: Mutex::default(),
         };
         Ok(Self { consumer, hand_off: Arc::new(hand_off) })
     }
@@ -70,6 +80,8 @@ impl Bridge {
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), BridgeError> {
         // One task a batch, so at most one a partition.
         let mut tasks = JoinSet::new();
+        let mut watching = JoinSet::new();
+        watching.spawn(watch(self.hand_off.clone(), self.consumer.holdings()));
         while let Some(Some(batch)) = stop.run_until_cancelled(self.consumer.next()).await {
             let hand_off = self.hand_off.clone();
             tasks.spawn(async move { hand_off.run(batch).await });
@@ -80,6 +92,8 @@ impl Bridge {
             }
         }
         info!("bridge stops");
+        self.hand_off.stopping.cancel();
+        watching.shutdown().await;
         let closed = self.consumer.close().await;
         tasks.shutdown().await;
         Ok(closed?)

@@ -20,6 +20,27 @@ pub struct BridgeConfig {
     pub drain_timeout: Duration,
     /// Topic for what cannot become a job.
     pub dead_letter_topic: String,
+    /// How often it is looked whether Redis still has what was handed off.
+    #[serde(with = "humantime_serde")]
+    pub watermark_check_interval: Duration,
+    /// What to do when Redis has lost everything.
+    pub when_redis_is_empty: WhenRedisIsEmpty,
+    /// For `rewind`: events of so long ago are handed off again.
+    #[serde(with = "humantime_serde")]
+    pub rewind_by: Duration,
+}
+
+/// What to do when a queue knows nothing of events that were handed off to it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WhenRedisIsEmpty {
+    /// The partition waits until somebody says how to go on.
+    #[default]
+    Halt,
+    /// The events of the last while are handed off again.
+    Rewind,
+    /// What was lost is lost.
+    GoOn,
 }
 
 impl Default for BridgeConfig {
@@ -30,6 +51,9 @@ impl Default for BridgeConfig {
             commit_interval: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(10),
             dead_letter_topic: "dead-letter-queue".into(),
+            watermark_check_interval: Duration::from_secs(5),
+            when_redis_is_empty: WhenRedisIsEmpty::default(),
+            rewind_by: Duration::from_hours(1),
         }
     }
 }

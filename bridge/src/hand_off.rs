@@ -1,64 +1,68 @@
 //! Handing one batch off: jobs into their queues, poison onto the dead-letter topic, then the batch is settled.
 
-use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt::Display,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use chrono::{SecondsFormat, Utc};
 use futures::future::join_all;
 use millgate_events::{Batch, BatchToken, DeadLetter, DeadLetters, Origin, Record};
-use millgate_jobs::{Cancel, NewJob, Queues};
+use millgate_jobs::{Expected, HandedOff, Queues};
+use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use crate::{BridgeStats, Plan, Poison, Routes};
+use crate::{
+    BridgeStats, Plan, Poison, Routes,
+    judge::{Decision, Judge},
+    partition::{Mark, Partition, Partitions},
+    share::Share,
+    trouble::Trouble,
+};
+
+/// A partition that waits for somebody to say how to go on is said again after so long.
+const REMINDER: Duration = Duration::from_secs(30);
+/// Between two looks whether it may go on.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What every hand-off needs.
 pub(crate) struct HandOff {
     pub(crate) routes: Arc<Routes>,
     pub(crate) queues: Queues,
+    pub(crate) judge: Judge,
+    pub(crate) partitions: Partitions,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) stats: Arc<BridgeStats>,
     pub(crate) group: String,
     pub(crate) topic_prefix: String,
+    /// Fires when the bridge stops: what waits for people is not waited for.
+    pub(crate) stopping: CancellationToken,
+    /// What was said, and when.
+    pub(crate) said: Mutex<HashMap<String, Instant>>,
 }
 
-/// What goes into one queue, step by step.
-#[derive(Default)]
-struct Share {
-    before: Vec<Step>,
-    last: Step,
+/// Why a batch is not handed off.
+enum Stop {
+    /// The partition is another's now.
+    Revoked,
+    /// Something before it has to be handed off again.
+    Rewind(i64),
 }
-
-/// Jobs, and then cancels, that go in with one call each.
-#[derive(Default)]
-struct Step {
-    jobs: Vec<NewJob>,
-    cancels: Vec<Cancel>,
-}
-
-impl Share {
-    fn enqueue(&mut self, job: NewJob) {
-        let is_of_job = |cancel: &Cancel| cancel.kind == job.kind && Some(cancel.unique.as_str()) == job.unique();
-        if self.last.cancels.iter().any(is_of_job) {
-            // Enqueued before the cancel, it would find its key held by the very job that is to go.
-            self.before.push(std::mem::take(&mut self.last));
-        }
-        self.last.jobs.push(job);
-    }
-
-    fn cancel(&mut self, cancel: Cancel) {
-        self.last.cancels.push(cancel);
-    }
-
-    fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.before.iter().chain([&self.last])
-    }
-}
-
-/// The partition is another's now.
-struct Revoked;
 
 impl HandOff {
     /// Hands a batch off. Only when everything in it is confirmed is it settled; without that it comes again.
     pub(crate) async fn run(&self, batch: Batch) {
+        let partition = self.partitions.of(batch.token.holding(), &self.group);
+        let mut progress = partition.progress.lock().await;
+        let (Some(first), Some(last)) = (batch.records.first(), batch.records.last()) else { return };
+        let (first, last) = (first.offset, last.offset);
+        if let Some(offset) = progress.rewind.take() {
+            progress.read_again(offset.min(first));
+            return batch.token.rewind(offset.min(first));
+        }
+        progress.begin(first);
         let mut shares: BTreeMap<String, Share> = BTreeMap::new();
         let mut poisoned: Vec<(&Record, Poison)> = Vec::new();
         let mut tombstones = 0;
@@ -67,49 +71,147 @@ impl HandOff {
             match self.routes.plan(record, topic) {
                 Ok(Some(Plan { jobs, cancels })) => {
                     for job in jobs {
-                        shares.entry(job.queue.clone()).or_default().enqueue(job);
+                        let share = shares.entry(job.queue.clone()).or_default();
+                        share.enqueue(record, job);
                     }
                     for (queue, cancel) in cancels {
-                        shares.entry(queue).or_default().cancel(cancel);
+                        shares.entry(queue).or_default().cancel(record, cancel);
                     }
                 }
                 Ok(None) => tombstones += 1,
                 Err(poison) => poisoned.push((record, poison)),
             }
         }
-        let filled = join_all(shares.iter().map(|(queue, share)| self.fill(queue, share, &batch.token))).await;
-        if filled.into_iter().any(|result| result.is_err()) {
+        let filled = join_all(shares.iter().map(async |(queue, share)| {
+            let mut mark = progress.mark(queue);
+            let stop = self.fill(queue, share, &partition, &mut mark, &batch).await.err();
+            (queue, mark, stop)
+        }));
+        let mut rewind: Option<i64> = None;
+        let mut revoked = false;
+        for (queue, mark, stop) in filled.await {
+            progress.set(queue, mark);
+            match stop {
+                None => {}
+                Some(Stop::Revoked) => revoked = true,
+                Some(Stop::Rewind(to)) => rewind = Some(rewind.map_or(to, |earlier| earlier.min(to))),
+            }
+        }
+        if let Some(to) = rewind {
+            // Its own records too: those that are poison are not buried yet.
+            progress.read_again(to.min(first));
+            return batch.token.rewind(to.min(first));
+        }
+        if revoked {
             return;
         }
-        for (record, poison) in &poisoned {
+        let buried = progress.buried;
+        for (record, poison) in poisoned.iter().filter(|(record, _)| Some(record.offset) > buried) {
             if self.bury(record, poison, &batch.token).await.is_err() {
                 return;
             }
         }
+        progress.end(last);
         let dead = poisoned.len() as u64;
         self.stats.batch(batch.records.len() as u64 - dead, tombstones, dead);
         drop(poisoned);
-        batch.token.settle();
+        let note = progress.note(last + 1);
+        batch.token.settle_with(&note);
     }
 
-    /// Enqueues and cancels in one queue.
-    async fn fill(&self, name: &str, share: &Share, token: &BatchToken) -> Result<(), Revoked> {
-        let queue = self.queues.queue(name);
-        for Step { jobs, cancels } in share.steps() {
-            if !jobs.is_empty() {
-                let results = persist(token, name, || queue.enqueue(jobs)).await?;
-                self.stats.enqueued(&results);
-            }
-            if !cancels.is_empty() {
-                let taken = persist(token, name, || queue.cancel(cancels)).await?;
-                self.stats.cancelled(taken);
+    /// Enqueues and cancels in one queue, from where it is.
+    async fn fill(
+        &self,
+        name: &str,
+        share: &Share,
+        partition: &Partition,
+        mark: &mut Mark,
+        batch: &Batch,
+    ) -> Result<(), Stop> {
+        let (queue, token) = (self.queues.queue(name), &batch.token);
+        let source = [partition.source.as_str()];
+        if !share.cancels.is_empty() {
+            // They go by the times of their events, so that it does no harm that they come before the jobs, and again.
+            let taken = persist(token, name, || queue.cancel(&share.cancels)).await?;
+            self.stats.cancelled(taken);
+        }
+        loop {
+            let rest = share.after(mark.expected);
+            let stored = if share.begins_before(mark.expected) && mark.proven != mark.expected {
+                // Nothing is passed over without a look.
+                persist(token, name, || queue.watermarks_of(&source)).await?.pop().flatten()
+            } else {
+                if rest.is_empty() {
+                    self.stats.skipped(share.jobs_up_to(mark.expected));
+                    return Ok(());
+                }
+                let expected = mark.expected.map_or(Expected::Unknown, Expected::At);
+                match persist(token, name, || queue.hand_off(source[0], expected, rest)).await? {
+                    HandedOff::Done(results) => {
+                        self.stats.enqueued(&results);
+                        self.stats.skipped(share.jobs_up_to(mark.expected));
+                        mark.expected = rest.last().map(|portion| portion.mark.offset);
+                        return Ok(());
+                    }
+                    HandedOff::Elsewhere(stored) => stored,
+                }
+            };
+            let judged = match self.judge.decide(name, partition, mark.expected, stored, &self.stats).await {
+                Ok(Decision::Expect(expected)) => {
+                    mark.expected = expected;
+                    let proof = match stored.filter(|_| share.begins_before(expected)) {
+                        Some(stored) => self.judge.prove(name, partition, stored, &batch.records).await,
+                        None => continue,
+                    };
+                    if proof.is_ok() {
+                        mark.proven = expected;
+                    }
+                    proof
+                }
+                Ok(Decision::Rewind { to, expect }) => {
+                    mark.expected = expect;
+                    return Err(Stop::Rewind(to));
+                }
+                Err(trouble) => Err(trouble),
+            };
+            if let Err(trouble) = judged {
+                mark.replaced |= matches!(trouble, Trouble::TopicIsAnother { .. });
+                self.say(&trouble);
+                self.wait(token).await?;
+                let began = Instant::now();
+                while trouble.is_for_people() && began.elapsed() < REMINDER {
+                    // What is wrong changes when somebody sets the watermark.
+                    let now = persist(token, name, || queue.watermarks_of(&source)).await?.pop().flatten();
+                    if now != stored {
+                        break;
+                    }
+                    self.wait(token).await?;
+                }
             }
         }
-        Ok(())
+    }
+
+    /// Says what is wrong: once, and then once in a while.
+    pub(crate) fn say(&self, trouble: &Trouble) {
+        let text = trouble.to_string();
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.retain(|_, at| at.elapsed() < REMINDER);
+        if said.insert(text.clone(), Instant::now()).is_none() {
+            if trouble.is_for_people() {
+                self.stats.halted();
+            }
+            error!("{text}");
+        }
+    }
+
+    /// Waits a moment, as long as the partition is ours.
+    async fn wait(&self, token: &BatchToken) -> Result<(), Stop> {
+        let waited = self.stopping.run_until_cancelled(tokio::time::sleep(LOOK)).await;
+        if waited.is_none() || token.is_revoked() { Err(Stop::Revoked) } else { Ok(()) }
     }
 
     /// Puts a record that cannot become jobs on the dead-letter topic.
-    async fn bury(&self, record: &Record, poison: &Poison, token: &BatchToken) -> Result<(), Revoked> {
+    async fn bury(&self, record: &Record, poison: &Poison, token: &BatchToken) -> Result<(), Stop> {
         let (topic, partition, offset) = (&record.topic, record.partition, record.offset);
         let message = poison.message();
         warn!(%topic, partition, offset, code = poison.code(), reason = message, "event is poison; to the dead-letter topic");
@@ -131,11 +233,11 @@ async fn persist<T, E: Display, F: Future<Output = Result<T, E>>>(
     token: &BatchToken,
     target: &str,
     action: impl Fn() -> F,
-) -> Result<T, Revoked> {
+) -> Result<T, Stop> {
     let mut pause = Duration::from_millis(50);
     loop {
         if token.is_revoked() {
-            return Err(Revoked);
+            return Err(Stop::Revoked);
         }
         match action().await {
             Ok(value) => return Ok(value),

@@ -5,17 +5,25 @@
 
 mod bridge;
 mod config;
+mod expectations;
 mod hand_off;
+mod judge;
+mod partition;
 mod plan;
 mod received;
 mod route;
 mod routes;
+mod share;
 mod stats;
+mod trouble;
+mod watch;
+mod watermarks;
 
 pub use bridge::{Bridge, BridgeError};
-pub use config::BridgeConfig;
+pub use config::{BridgeConfig, WhenRedisIsEmpty};
 pub use plan::{Plan, Poison};
 pub use received::Received;
 pub use route::{Route, on};
 pub use routes::Routes;
 pub use stats::{BridgeCounts, BridgeStats};
+pub use watermarks::{Choice, Finding, WatermarkError, WatermarkState, Watermarks};

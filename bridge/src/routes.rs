@@ -89,6 +89,11 @@ impl Routes {
         self.jobs.iter().map(|(kind, queue)| (*kind, *queue))
     }
 
+    /// The queues that routes fill.
+    pub fn queues(&self) -> BTreeSet<&'static str> {
+        self.jobs.values().copied().collect()
+    }
+
     /// What a record of the topic named `topic` (without the prefix) comes to. `Ok(None)` is a tombstone.
     ///
     /// A pure function: the same record gives the same jobs with the same ids.
@@ -107,12 +112,13 @@ impl Routes {
         };
         let mut plan = entry.plan(&incoming)?;
         let mut nth: HashMap<String, usize> = HashMap::new();
-        for job in &mut plan.jobs {
+        let named = plan.jobs.into_iter().map(|job| {
             let nth = nth.entry(job.kind.clone()).or_default();
             let id = job_id(&origin, &job.kind, *nth);
             *nth += 1;
-            *job = job.clone().caused_by(id, origin.clone());
-        }
+            job.caused_by(id, origin.clone())
+        });
+        plan.jobs = named.collect();
         Ok(Some(plan))
     }
 

@@ -60,7 +60,7 @@ fn the_same_event_gives_the_same_jobs_and_another_gives_others() {
     let routes = routes();
     let ids = |id: &str| -> Vec<String> {
         let plan = routes.plan(&record(id, r#"{"order":"o1"}"#), "order.created").unwrap().unwrap();
-        plan.jobs.into_iter().filter_map(|job| job.id).collect()
+        plan.jobs.into_iter().filter_map(|job| job.name().map(str::to_owned)).collect()
     };
     assert_eq!(ids("e1"), ids("e1"));
     let all: BTreeSet<String> = ids("e1").into_iter().chain(ids("e2")).collect();

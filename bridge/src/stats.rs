@@ -13,6 +13,9 @@ pub struct BridgeStats {
     jobs: AtomicU64,
     duplicates: AtomicU64,
     cancelled: AtomicU64,
+    skipped: AtomicU64,
+    rewinds: AtomicU64,
+    halts: AtomicU64,
 }
 
 /// A reading of [`BridgeStats`].
@@ -25,12 +28,18 @@ pub struct BridgeCounts {
     pub tombstones: u64,
     /// Records that went to the dead-letter topic.
     pub dead: u64,
-    /// Jobs that are new in their queues.
+    /// Jobs that are new in their queues, as far as Redis' answers arrived.
     pub jobs: u64,
-    /// Jobs that were there before.
+    /// Jobs that were not taken in a second time, as their routes ask for (`once_per_event`).
     pub duplicates: u64,
     /// Waiting jobs that a cancel took away.
     pub cancelled: u64,
+    /// Jobs of records that had been handed off before, and were read again.
+    pub skipped: u64,
+    /// Times that Redis had less than was handed off, and events were read again.
+    pub rewinds: u64,
+    /// Times that it was said that a partition waits for somebody to say how to go on.
+    pub halts: u64,
 }
 
 impl BridgeStats {
@@ -43,6 +52,9 @@ impl BridgeStats {
             jobs: self.jobs.load(Relaxed),
             duplicates: self.duplicates.load(Relaxed),
             cancelled: self.cancelled.load(Relaxed),
+            skipped: self.skipped.load(Relaxed),
+            rewinds: self.rewinds.load(Relaxed),
+            halts: self.halts.load(Relaxed),
         }
     }
 
@@ -56,6 +68,18 @@ impl BridgeStats {
         let count = |wanted: fn(&Enqueued) -> bool| results.iter().filter(|result| wanted(result)).count() as u64;
         self.jobs.fetch_add(count(|result| matches!(result, Enqueued::New(_) | Enqueued::Cancelled)), Relaxed);
         self.duplicates.fetch_add(count(|result| matches!(result, Enqueued::Duplicate)), Relaxed);
+    }
+
+    pub(crate) fn skipped(&self, jobs: usize) {
+        self.skipped.fetch_add(jobs as u64, Relaxed);
+    }
+
+    pub(crate) fn rewound(&self) {
+        self.rewinds.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn halted(&self) {
+        self.halts.fetch_add(1, Relaxed);
     }
 
     pub(crate) fn cancelled(&self, jobs: usize) {

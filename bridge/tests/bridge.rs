@@ -3,11 +3,17 @@
 
 #[path = "bridge/bench.rs"]
 mod bench;
+#[path = "bridge/losses.rs"]
+mod losses;
 #[path = "bridge/outages.rs"]
 mod outages;
 #[path = "bridge/poison.rs"]
 mod poison;
 #[path = "bridge/rebalance.rs"]
 mod rebalance;
+#[path = "bridge/redelivery.rs"]
+mod redelivery;
+#[path = "bridge/replaced.rs"]
+mod replaced;
 #[path = "bridge/routing.rs"]
 mod routing;

@@ -7,6 +7,8 @@ mod bench;
 mod consuming;
 #[path = "kafka/groups.rs"]
 mod groups;
+#[path = "kafka/notes.rs"]
+mod notes;
 #[path = "kafka/outages.rs"]
 mod outages;
 #[path = "kafka/publishing.rs"]

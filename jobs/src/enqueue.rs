@@ -1,10 +1,10 @@
 //! Putting jobs in: many in one call, plain ones packed into blocks.
 
-use std::time::Duration;
+use std::{borrow::Borrow, time::Duration};
 
 use redis::ScriptInvocation;
 
-use crate::{JobId, NewJob, Queue, QueueError, new_job::millis, producer::Turn};
+use crate::{Expected, JobId, NewJob, Queue, QueueError, Watermark, new_job::millis, producer::Turn};
 
 /// Most jobs in a block: its ids count them in two digits of base 36. Fewer, so that a block goes to few workers.
 const BLOCK_JOBS: usize = 250;
@@ -13,11 +13,11 @@ const BLOCK_BYTES: usize = 64 << 10;
 /// Jobs in one call of a script: enough to amortise the round trip, few enough not to hold Redis up.
 pub(crate) const STEP: usize = 1_000;
 /// A job with options takes the script as long as so many in a block.
-const OPTIONS_COST: usize = 10;
+pub(crate) const OPTIONS_COST: usize = 10;
 /// So many bytes in one call, about.
-const STEP_BYTES: usize = 1 << 20;
+pub(crate) const STEP_BYTES: usize = 1 << 20;
 /// How often a call is made whose answer does not come.
-const TRIES: u32 = 3;
+pub(crate) const TRIES: u32 = 3;
 /// For how long Redis keeps the answer to a producer's last call.
 const ANSWER_KEPT: Duration = Duration::from_mins(10);
 
@@ -47,6 +47,7 @@ impl Enqueued {
 /// Some jobs as the script wants them.
 #[derive(Default)]
 pub(crate) struct Call {
+    mark: Option<(String, String, String)>,
     groups: Vec<Group>,
     bytes: usize,
     /// How long the script takes, in jobs of a block.
@@ -78,7 +79,7 @@ impl Call {
         at
     }
 
-    fn add(&mut self, job: &NewJob, window: Duration) {
+    pub(crate) fn add(&mut self, job: &NewJob, window: Duration) {
         let mode = if job.is_plain() { job.priority.to_string() } else { "+".to_owned() };
         self.add_one(&job.kind, mode, job.record(window));
     }
@@ -102,11 +103,12 @@ impl Call {
         }
     }
 
-    fn add_block(&mut self, jobs: &[NewJob]) {
-        let first = &jobs[0];
+    /// Adds plain jobs of one kind, version and priority: a [`plain_run`].
+    pub(crate) fn add_block<J: Borrow<NewJob>>(&mut self, jobs: &[J]) {
+        let first = jobs[0].borrow();
         let mut text = first.head();
         let offset = text.len() + 2;
-        for job in jobs {
+        for job in jobs.iter().map(Borrow::borrow) {
             text.push('\n');
             text.push_str(&job.payload);
             if let Some(more) = job.more() {
@@ -132,6 +134,11 @@ impl Call {
         }
     }
 
+    /// Only if the source is where it is expected to be; then its watermark moves. Goes first.
+    pub(crate) fn add_mark(&mut self, source: &str, expected: Expected, mark: Watermark) {
+        self.mark = Some((source.to_owned(), expected.to_string(), mark.to_string()));
+    }
+
     /// A batch that jobs of this call are of.
     pub(crate) fn add_batch(&mut self, id: &str, text: String) {
         let (kind, mode) = (id.to_owned(), "batch".to_owned());
@@ -145,6 +152,9 @@ impl Call {
     }
 
     pub(crate) fn write(&self, call: &mut ScriptInvocation<'_>) {
+        if let Some((source, expected, mark)) = &self.mark {
+            call.arg(source).arg("mark").arg(expected).arg(mark);
+        }
         for group in &self.groups {
             call.arg(group.kind.as_str()).arg(group.mode.as_str()).arg(group.jobs);
             for value in &group.values {
@@ -180,8 +190,8 @@ impl Call {
 }
 
 /// How many jobs from the first on can share a block.
-fn plain_run(jobs: &[NewJob], most: usize) -> usize {
-    let Some(first) = jobs.first() else { return 0 };
+pub(crate) fn plain_run<J: Borrow<NewJob>>(jobs: &[J], most: usize) -> usize {
+    let Some(first) = jobs.first().map(Borrow::borrow) else { return 0 };
     let like_first = |job: &&NewJob| {
         job.is_plain() && job.kind == first.kind && job.version == first.version && job.priority == first.priority
     };
@@ -190,7 +200,7 @@ fn plain_run(jobs: &[NewJob], most: usize) -> usize {
         bytes += job.payload.len() + 1;
         bytes <= BLOCK_BYTES && !job.payload.contains(['\n', '\t'])
     };
-    jobs.iter().take(most.min(BLOCK_JOBS)).take_while(like_first).take_while(fits).count()
+    jobs.iter().map(Borrow::borrow).take(most.min(BLOCK_JOBS)).take_while(like_first).take_while(fits).count()
 }
 
 impl Queue {

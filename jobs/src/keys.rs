@@ -1,7 +1,7 @@
 //! Names of a queue's keys.
 
 /// The keys that every script gets, in this order; `lua/keys.lua` names them, `docs/protocol.md` says what each holds.
-/// After them comes one list a priority, `wait0` to `wait9`, and the answers to producers.
+/// After them comes one list a priority, `wait0` to `wait9`, the answers to producers, and the watermarks.
 const PARTS: [&str; 26] = [
     "jobs",
     "past",
@@ -43,7 +43,7 @@ impl Keys {
         let base = format!("{{{prefix}:{queue}}}");
         let parts = PARTS.iter().map(|part| format!("{base}:{part}"));
         let lines = (0..10).map(|priority| format!("{base}:wait{priority}"));
-        let all = parts.chain(lines).chain([format!("{base}:answers")]).collect();
+        let all = parts.chain(lines).chain([format!("{base}:answers"), format!("{base}:watermarks")]).collect();
         Self { base, all }
     }
 

@@ -32,6 +32,8 @@ pub struct JobOptions {
     pub tenant: Option<(String, u32)>,
     /// Drops the job if one with this key was enqueued within this time.
     pub once: Option<(String, Duration)>,
+    /// Drops the job if one was enqueued that goes back to the same event, within `redis.dedupe_window`.
+    pub once_per_event: bool,
     /// Words to find it by, beside those that its type declares: `order_id=17`.
     pub index: Vec<String>,
 }
@@ -49,6 +51,11 @@ pub fn priority(priority: u8) -> JobOptions {
 /// At most one of this kind and key waits or runs at a time; another is not taken in.
 pub fn unique(key: impl Display) -> JobOptions {
     JobOptions::default().unique(key)
+}
+
+/// Not a second time if the event's service publishes it twice.
+pub fn once_per_event() -> JobOptions {
+    JobOptions::default().once_per_event()
 }
 
 impl JobOptions {
@@ -125,6 +132,13 @@ impl JobOptions {
     #[must_use]
     pub fn once(self, key: impl Display, window: Duration) -> Self {
         Self { once: Some((key.to_string(), window)), ..self }
+    }
+
+    /// Is dropped if the same event came to it before, within `redis.dedupe_window`: the same id from the same source, as when
+    /// a service publishes an event twice. A record that is read twice comes to its jobs once in any case.
+    #[must_use]
+    pub fn once_per_event(self) -> Self {
+        Self { once_per_event: true, ..self }
     }
 
     /// Can be found by `field=value`.
@@ -259,12 +273,21 @@ impl NewJob {
         Ok(new)
     }
 
-    /// The same with an id that follows from its event, so that the event again gives the same job again.
+    /// The same with a name that follows from its event. By itself that keeps no second job of the name away; with
+    /// [`JobOptions::once_per_event`] it is an id as by [`with_id`](Self::with_id).
     #[must_use]
-    pub fn caused_by(self, id: String, origin: Origin) -> Self {
-        let mut job = self.with_id(id);
-        job.more.origin = Some(origin);
-        job
+    pub fn caused_by(mut self, id: String, origin: Origin) -> Self {
+        if self.options.once_per_event {
+            self.id = Some(id.clone());
+        }
+        self.more.id = Some(id);
+        self.more.origin = Some(origin);
+        self
+    }
+
+    /// Its own name, if it has one.
+    pub fn name(&self) -> Option<&str> {
+        self.more.id.as_deref()
     }
 
     /// The same with an id of its own: enqueued again within the dedupe window, or while it is here, it is the same job.

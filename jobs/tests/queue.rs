@@ -24,6 +24,8 @@ mod entering;
 mod faults;
 #[path = "queue/full.rs"]
 mod full;
+#[path = "queue/handing_off.rs"]
+mod handing_off;
 #[path = "queue/keeping.rs"]
 mod keeping;
 #[path = "queue/lanes.rs"]

@@ -14,6 +14,7 @@ mod queues;
 mod roles;
 mod schedules;
 mod topics;
+mod watermarks;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -55,6 +56,9 @@ enum Command {
     /// Look at jobs, and act on them: retry, cancel, delete
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Show how far each queue is in each partition, and go on when Redis lost what it had
+    #[command(subcommand)]
+    Watermarks(watermarks::Command),
     /// Show schedules, pause or resume one, run its job now
     #[command(subcommand)]
     Schedules(schedules::Command),
@@ -158,10 +162,11 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Topics(command) => topics::run(call, command).await,
         Command::Queues(args) => queues::run(call, args).await,
         Command::Jobs(command) => jobs::run(call, command).await,
+        Command::Watermarks(command) => watermarks::run(call, command).await,
         Command::Schedules(command) => schedules::run(call, command).await,
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,
         Command::Config => config::run(&call),
-        Command::Bench(command) => bench::run(call, command).await,
+        Command::Bench(command) => Box::pin(bench::run(call, command)).await,
     }
 }

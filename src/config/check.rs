@@ -74,6 +74,7 @@ fn values(config: &Config) -> Vec<Row> {
         ("bridge.batch_size", at_least_one(bridge.batch_size)),
         ("bridge.buffer_bytes", at_least_one(bridge.buffer_bytes)),
         ("bridge.commit_interval", at_least(bridge.commit_interval, MILLISECOND)),
+        ("bridge.watermark_check_interval", at_least(bridge.watermark_check_interval, MILLISECOND)),
         ("bridge.dead_letter_topic", topic(&bridge.dead_letter_topic)),
         ("worker.concurrency", at_least_one(worker.concurrency)),
         // A lease is renewed at a fraction of its time; a busy machine can be late by much of a second.

@@ -21,7 +21,7 @@ pub use events::{
     PaymentUpdated, UserRegistered,
 };
 
-use crate::{App, delay, on, priority};
+use crate::{App, delay, on, once_per_event, priority};
 
 /// The shop's tables.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -55,17 +55,21 @@ fn shop(app: App, settings: ShopSettings) -> App {
     let reminder_delay = settings.reminder_delay;
     app.route(
         on::<OrderCreated>()
-            .enqueue(|e| SendConfirmationEmail {
-                order_id: e.order_id.clone(),
-                to: e.customer_email.clone(),
-                name: e.customer_name.clone(),
-                items: lines(&e.items),
-                total_cents: e.total_cents,
-                currency: e.currency.clone(),
+            .enqueue_with(|e| {
+                let confirmation = SendConfirmationEmail {
+                    order_id: e.order_id.clone(),
+                    to: e.customer_email.clone(),
+                    name: e.customer_name.clone(),
+                    items: lines(&e.items),
+                    total_cents: e.total_cents,
+                    currency: e.currency.clone(),
+                };
+                // Its service may publish an order twice, and nobody wants two mails about it.
+                (confirmation, once_per_event())
             })
             .enqueue_with(|e| {
                 let items = e.items.iter().map(|item| StockItem { sku: item.sku.clone(), quantity: item.quantity });
-                (UpdateInventory { order_id: e.order_id.clone(), items: items.collect() }, priority(1))
+                (UpdateInventory { order_id: e.order_id.clone(), items: items.collect() }, priority(1).once_per_event())
             })
             .enqueue_with(move |e| {
                 let reminder = ReminderEmail {
@@ -73,17 +77,20 @@ fn shop(app: App, settings: ShopSettings) -> App {
                     to: e.customer_email.clone(),
                     name: e.customer_name.clone(),
                 };
-                (reminder, delay(reminder_delay).unique(&e.order_id))
+                (reminder, delay(reminder_delay).unique(&e.order_id).once_per_event())
             }),
     )
     .route(
         on::<PaymentCreated>()
-            .enqueue(|e| PaymentReceipt {
-                payment_id: e.payment_id.clone(),
-                order_id: e.order_id.clone(),
-                to: e.customer_email.clone(),
-                amount_cents: e.amount_cents,
-                currency: e.currency.clone(),
+            .enqueue_with(|e| {
+                let receipt = PaymentReceipt {
+                    payment_id: e.payment_id.clone(),
+                    order_id: e.order_id.clone(),
+                    to: e.customer_email.clone(),
+                    amount_cents: e.amount_cents,
+                    currency: e.currency.clone(),
+                };
+                (receipt, once_per_event())
             })
             .cancel::<ReminderEmail, _>(|e| e.order_id.clone()),
     )

@@ -132,7 +132,7 @@ async fn bridges_that_come_and_go_in_mid_traffic_lose_and_double_nothing() {
     third.wait_for_line("partitions assigned", PATIENCE).await;
     wait_until("all are handed off", PATIENCE, async || handed_off(&shop).await >= 400).await;
     wait_committed(&shop).await;
-    // Kafka may refuse a commit during a rebalance; what comes again then is known, and adds no job.
+    // Kafka may refuse a commit during a rebalance; what comes again then is passed over.
     assert_eq!(handed_off(&shop).await, 400);
     for bridge in [second, third] {
         bridge.sigterm();

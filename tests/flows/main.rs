@@ -14,3 +14,4 @@ mod outages;
 mod shop;
 mod stopping;
 mod testing;
+mod watermarks;

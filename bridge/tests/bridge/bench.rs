@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, Utc};
 use millgate_bridge::{Bridge, BridgeConfig, BridgeCounts, BridgeError, BridgeStats, Routes, on};
 use millgate_events::{Event, EventMeta, KafkaConfig, OutRecord, Producer};
-use millgate_jobs::{Job, JobState, JobView, QueueStats, Queues, RedisConfig, delay};
+use millgate_jobs::{Job, JobState, JobView, Queue, QueueStats, Queues, RedisConfig, delay};
 use millgate_testkit::{KafkaSpace, RedisSpace, wait_until};
 use serde::{Deserialize, Serialize};
 use tokio::task::JoinHandle;
@@ -79,7 +79,7 @@ impl Job for Pack {
 }
 
 /// An order is confirmed and packed, and there is a reminder unless it is paid. No order may be named `panic`.
-fn routes() -> Routes {
+pub(crate) fn routes() -> Routes {
     let mut routes = Routes::default();
     routes.add(
         on::<Ordered>()
@@ -159,6 +159,31 @@ impl Bench {
         queue.look(&ids).await.unwrap()
     }
 
+    /// The orders that there are jobs of a kind for, sorted: one that has two is there twice.
+    pub(crate) async fn orders<J: Job>(&self) -> Vec<String> {
+        orders_in(&self.queues.queue(J::QUEUE), J::KIND).await
+    }
+
+    /// Waits until each order from `o-0` on has one job of each kind.
+    pub(crate) async fn wait_each_once(&self, count: usize) {
+        let mut wanted: Vec<_> = (0..count).map(|n| format!("o-{n}")).collect();
+        wanted.sort();
+        wait_until(&format!("{count} orders have their jobs"), SOON, async || {
+            self.orders::<Pack>().await.len() >= count
+                && self.orders::<Confirm>().await.len() >= count
+                && self.orders::<Remind>().await.len() >= count
+        })
+        .await;
+        for orders in [self.orders::<Pack>().await, self.orders::<Confirm>().await, self.orders::<Remind>().await] {
+            assert_eq!(orders, wanted);
+        }
+    }
+
+    /// Publishes orders `o-<n>`.
+    pub(crate) async fn order(&self, numbers: std::ops::Range<usize>) {
+        self.publish(numbers.map(|n| ordered(format!("o-{n}")))).await;
+    }
+
     pub(crate) async fn wait_all_committed(&self) {
         wait_until("all offsets are committed", SOON, async || {
             let committed = self.kafka.committed(Ordered::TOPIC).await;
@@ -173,9 +198,37 @@ impl Bench {
     }
 }
 
+pub(crate) async fn orders_in(queue: &Queue, kind: &str) -> Vec<String> {
+    let (mut ids, mut orders) = (Vec::new(), Vec::new());
+    for state in [JobState::Waiting, JobState::Delayed] {
+        let mut from = None;
+        loop {
+            let page = queue.page(state, from.as_deref(), 200, Some(kind)).await.unwrap();
+            ids.extend(page.ids);
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+    }
+    for ids in ids.chunks(200) {
+        for job in queue.look(ids).await.unwrap() {
+            let payload: serde_json::Value = serde_json::from_str(&job.payload).unwrap();
+            orders.push(payload["order"].as_str().unwrap().to_owned());
+        }
+    }
+    orders.sort();
+    orders
+}
+
 /// Small batches and quick commits, so that there are many of both.
 pub(crate) fn config() -> BridgeConfig {
-    BridgeConfig { batch_size: 10, commit_interval: Duration::from_millis(50), ..BridgeConfig::default() }
+    BridgeConfig {
+        batch_size: 10,
+        commit_interval: Duration::from_millis(50),
+        watermark_check_interval: Duration::from_millis(200),
+        ..BridgeConfig::default()
+    }
 }
 
 /// A bridge that runs.
@@ -187,9 +240,14 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(kafka: &KafkaConfig, redis: &RedisConfig, config: &BridgeConfig) -> Self {
+        Self::with(routes(), kafka, redis, config)
+    }
+
+    /// One with other routes than the usual ones.
+    pub(crate) fn with(routes: Routes, kafka: &KafkaConfig, redis: &RedisConfig, config: &BridgeConfig) -> Self {
         let producer = Producer::new(kafka, "bridge").unwrap();
         let queues = Queues::new(redis).unwrap();
-        let bridge = Bridge::start(kafka, config, Arc::new(routes()), queues, producer).unwrap();
+        let bridge = Bridge::start(kafka, config, Arc::new(routes), queues, producer).unwrap();
         let stop = CancellationToken::new();
         Self { stats: bridge.stats(), ended: tokio::spawn(bridge.run(stop.clone())), stop }
     }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use millgate_bridge::{Bridge, BridgeError, Routes};
+use millgate_bridge::{Bridge, BridgeError, Routes, on};
 use millgate_events::{Event, KafkaConfig, Producer};
+use millgate_jobs::once_per_event;
 use millgate_testkit::wait_until;
 
 use crate::bench::{Bench, Confirm, Ordered, Pack, Paid, Remind, Running, SOON, at, config, ordered, record};
@@ -28,10 +29,17 @@ async fn an_event_becomes_the_jobs_of_its_routes() {
     assert!(origin.traceparent.is_some());
 }
 
+/// Two records are two events to everybody but a route that asks.
 #[tokio::test]
-async fn the_same_event_again_gives_no_job_again() {
+async fn an_event_that_is_published_twice_is_known_to_a_route_that_asks_for_it() {
     let bench = Bench::new(2).await;
-    // Twice from its service, and once more on another partition; then all of it once more, by another group.
+    let mut routes = Routes::default();
+    routes.add(
+        on::<Ordered>()
+            .enqueue(|e| Confirm { order: e.order.clone() })
+            .enqueue_with(|e| (Pack { order: e.order.clone() }, once_per_event())),
+    );
+    // Twice from its service, and once more on each partition.
     bench.publish([ordered("o-1"), ordered("o-1"), ordered("o-2")]).await;
     let again = ordered("o-1");
     let headers: Vec<_> = again.headers.iter().map(|(name, value)| (name, value.unwrap())).collect();
@@ -39,22 +47,34 @@ async fn the_same_event_again_gives_no_job_again() {
     for partition in [0, 1] {
         bench.kafka.put(Ordered::TOPIC, partition, None, again.value.as_deref(), &headers).await;
     }
-    let bridge = bench.bridge();
+    let bridge = Running::with(routes, &bench.kafka.config(), &bench.redis.config(), &config());
     bench.wait_all_committed().await;
     let counts = bridge.stop().await;
-    assert_eq!((counts.handed_off, counts.jobs, counts.duplicates), (5, 6, 9));
+    assert_eq!((counts.handed_off, counts.jobs, counts.duplicates), (5, 5 + 2, 3));
+    assert_eq!((bench.enqueued::<Confirm>().await, bench.enqueued::<Pack>().await), (5, 2));
+}
 
+/// A group is a reader of its own: what another one has handed off says nothing of it.
+#[tokio::test]
+async fn two_groups_fill_one_queue_with_jobs_of_their_own() {
+    let bench = Bench::new(1).await;
+    let only = |route| {
+        let mut routes = Routes::default();
+        routes.add(route);
+        routes
+    };
+    bench.order(0..20).await;
     let kafka = bench.kafka.config();
-    let other = KafkaConfig { consumer_group: format!("{}-2", kafka.consumer_group), ..kafka };
-    let replay = Running::start(&other, &bench.redis.config(), &config());
-    wait_until("all is read again", SOON, async || replay.counts().handed_off == 5).await;
-    let counts = replay.stop().await;
-    assert_eq!((counts.jobs, counts.duplicates), (0, 15));
-    for enqueued in
-        [bench.enqueued::<Confirm>().await, bench.enqueued::<Remind>().await, bench.enqueued::<Pack>().await]
-    {
-        assert_eq!(enqueued, 2);
-    }
+    let other = KafkaConfig { consumer_group: format!("{}-2", kafka.consumer_group), ..kafka.clone() };
+    let confirming = only(on::<Ordered>().enqueue(|e| Confirm { order: e.order.clone() }));
+    let reminding = only(on::<Ordered>().enqueue(|e| Remind { order: e.order.clone() }));
+    let first = Running::with(confirming, &kafka, &bench.redis.config(), &config());
+    bench.wait_all_committed().await;
+    let second = Running::with(reminding, &other, &bench.redis.config(), &config());
+    wait_until("the second has read all", SOON, async || second.counts().handed_off == 20).await;
+    first.stop().await;
+    second.stop().await;
+    assert_eq!((bench.enqueued::<Confirm>().await, bench.enqueued::<Remind>().await), (20, 20));
 }
 
 #[tokio::test]

@@ -11,7 +11,10 @@ use std::{
     },
 };
 
-use super::{Batch, BatchToken, Order, Place};
+use super::{
+    batch::{Batch, BatchToken},
+    holding::{Holding, Order, Place},
+};
 use crate::Record;
 
 type Name = (Arc<str>, i32);
@@ -29,8 +32,27 @@ struct Partition {
     /// The next offset to hand off. Known from the first record on, so that a group which had no offset has one before
     /// anything is done: else `latest` would pass over what was read and not settled.
     done: Option<i64>,
-    committed: Option<i64>,
+    /// What is committed with it. Not known until it is read off Kafka, and until then nothing is given out.
+    note: Option<Arc<str>>,
+    committed: Option<(i64, Arc<str>)>,
     revoked: Arc<AtomicBool>,
+}
+
+impl Partition {
+    fn holding(&self, (topic, partition): &Name, note: Arc<str>, orders: &mpsc::Sender<Order>) -> Holding {
+        Holding {
+            place: Place { topic: topic.clone(), partition: *partition, epoch: self.epoch },
+            note,
+            revoked: self.revoked.clone(),
+            orders: orders.clone(),
+        }
+    }
+
+    fn read_again(&mut self, offset: i64) {
+        self.buffer.clear();
+        self.bytes = 0;
+        self.rewind = Some(self.rewind.map_or(offset, |earlier| earlier.min(offset)));
+    }
 }
 
 /// Every partition assigned to this consumer.
@@ -65,10 +87,25 @@ impl Assignment {
             paused: false,
             rewind: None,
             done: None,
+            note: None,
             committed: None,
             revoked: Arc::default(),
         };
         self.partitions.insert(name, fresh);
+    }
+
+    /// Partitions whose note is not known yet.
+    pub(super) fn without_note(&self) -> Vec<Name> {
+        let without = self.partitions.iter().filter(|(_, state)| state.note.is_none());
+        without.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The note that was committed for a partition by whoever had it before.
+    pub(super) fn noted(&mut self, name: &Name, note: &str, orders: &mpsc::Sender<Order>) -> Option<Holding> {
+        let state = self.partitions.get_mut(name)?;
+        let note: Arc<str> = note.into();
+        state.note = Some(note.clone());
+        Some(state.holding(name, note, orders))
     }
 
     /// Stops intake of a partition that is about to be taken away.
@@ -116,7 +153,8 @@ impl Assignment {
     /// The next batch of every partition that has records and none out.
     pub(super) fn next_batches(&mut self, most: usize, orders: &mpsc::Sender<Order>) -> Vec<Batch> {
         let mut batches = Vec::new();
-        for ((topic, partition), state) in &mut self.partitions {
+        for (name, state) in &mut self.partitions {
+            let Some(note) = state.note.clone() else { continue };
             if state.out || state.buffer.is_empty() {
                 continue;
             }
@@ -125,36 +163,34 @@ impl Assignment {
             state.bytes -= records.iter().map(Record::size).sum::<usize>();
             let (Some(first), Some(last)) = (records.first(), records.last()) else { continue };
             state.out = true;
-            let token = BatchToken {
-                topic: topic.clone(),
-                partition: *partition,
-                epoch: state.epoch,
-                first: first.offset,
-                next: last.offset + 1,
-                revoked: state.revoked.clone(),
-                orders: orders.clone(),
-                settled: false,
-            };
+            let holding = state.holding(name, note, orders);
+            let token = BatchToken { holding, first: first.offset, next: last.offset + 1, settled: false };
             batches.push(Batch { records, token });
         }
         batches
     }
 
     /// A batch is handed off up to `next`. A result from an earlier assignment changes nothing.
-    pub(super) fn settled(&mut self, place: &Place, next: i64) {
+    pub(super) fn settled(&mut self, place: &Place, next: i64, note: Arc<str>) {
         if let Some(state) = self.current(place) {
             state.out = false;
             state.done = Some(next);
+            state.note = Some(note);
         }
+    }
+
+    /// A partition is to be read again from an earlier offset, unless a batch of it is out. Gives whether it will be.
+    pub(super) fn rewind(&mut self, place: &Place, offset: i64) -> bool {
+        let Some(state) = self.current(place).filter(|state| !state.out) else { return false };
+        state.read_again(offset);
+        true
     }
 
     /// A batch that began at `first` was dropped. If its partition is still ours, it is to be read again from there.
     pub(super) fn abandoned(&mut self, place: &Place, first: i64) {
         if let Some(state) = self.current(place) {
             state.out = false;
-            state.buffer.clear();
-            state.bytes = 0;
-            state.rewind = Some(first);
+            state.read_again(first);
         }
     }
 
@@ -175,17 +211,21 @@ impl Assignment {
         self.partitions.get_mut(&name).filter(|state| state.epoch == place.epoch)
     }
 
-    /// Offsets that are done and not committed yet.
-    pub(super) fn to_commit(&self) -> Vec<(Name, i64)> {
-        let behind = |state: &Partition| state.done.filter(|done| state.committed != Some(*done));
-        self.partitions.iter().filter_map(|(name, state)| Some((name.clone(), behind(state)?))).collect()
+    /// Offsets that are done and not committed yet, with their notes.
+    pub(super) fn to_commit(&self) -> Vec<(Name, i64, Arc<str>)> {
+        let open = self.partitions.iter().filter_map(|(name, state)| {
+            let (done, note) = (state.done?, state.note.clone()?);
+            let is_committed = state.committed.as_ref().is_some_and(|(offset, with)| *offset == done && *with == note);
+            (!is_committed).then(|| (name.clone(), done, note))
+        });
+        open.collect()
     }
 
     /// These were committed.
-    pub(super) fn committed(&mut self, offsets: &[(Name, i64)]) {
-        for (name, offset) in offsets {
+    pub(super) fn committed(&mut self, offsets: &[(Name, i64, Arc<str>)]) {
+        for (name, offset, note) in offsets {
             if let Some(state) = self.partitions.get_mut(name) {
-                state.committed = Some(*offset);
+                state.committed = Some((*offset, note.clone()));
             }
         }
     }
@@ -225,9 +265,19 @@ mod tests {
         }
     }
 
+    fn name() -> Name {
+        ("t".into(), 0)
+    }
+
+    /// The partition becomes ours, and what was noted of it is known.
+    fn assign(assignment: &mut Assignment, note: &str) {
+        assignment.assign("t", 0);
+        assert!(assignment.noted(&name(), note, &mpsc::channel().0).is_some());
+    }
+
     fn filled(offsets: std::ops::Range<i64>) -> Assignment {
         let mut assignment = Assignment::default();
-        assignment.assign("t", 0);
+        assign(&mut assignment, "");
         offsets.for_each(|offset| assignment.push(record(offset)));
         assignment
     }
@@ -235,8 +285,9 @@ mod tests {
     fn obey(assignment: &mut Assignment, orders: &mpsc::Receiver<Order>) {
         while let Ok(order) = orders.try_recv() {
             match order {
-                Order::Settled(place, next) => assignment.settled(&place, next),
+                Order::Settled(place, next, note) => assignment.settled(&place, next, note),
                 Order::Abandoned(place, first) => assignment.abandoned(&place, first),
+                Order::Rewind(place, offset, answer) => drop(answer.send(assignment.rewind(&place, offset))),
             }
         }
     }
@@ -248,10 +299,10 @@ mod tests {
         let batch = assignment.next_batches(3, &sender).pop().unwrap();
         assert_eq!(batch.records.len(), 3);
         assert!(assignment.next_batches(3, &sender).is_empty());
-        assert_eq!(assignment.to_commit(), [(("t".into(), 0), 0)], "where it began, and no further");
+        assert_eq!(assignment.to_commit(), [(name(), 0, "".into())], "where it began, and no further");
         batch.token.settle();
         obey(&mut assignment, &orders);
-        assert_eq!(assignment.to_commit(), [(("t".into(), 0), 3)]);
+        assert_eq!(assignment.to_commit(), [(name(), 3, "".into())]);
         assert_eq!(assignment.next_batches(3, &sender).pop().unwrap().records[0].offset, 3);
     }
 
@@ -262,12 +313,12 @@ mod tests {
         let late = assignment.next_batches(9, &sender).pop().unwrap();
         assignment.revoke("t", 0);
         assert!(late.token.is_revoked());
-        assignment.assign("t", 0);
+        assign(&mut assignment, "");
         assignment.push(record(0));
         let current = assignment.next_batches(9, &sender).pop().unwrap();
         late.token.settle();
         obey(&mut assignment, &orders);
-        assert_eq!(assignment.to_commit(), [(("t".into(), 0), 0)]);
+        assert_eq!(assignment.to_commit(), [(name(), 0, "".into())]);
         assert!(assignment.busy());
         assert!(!current.token.is_revoked());
     }
@@ -278,7 +329,7 @@ mod tests {
         let mut assignment = filled(0..4);
         drop(assignment.next_batches(2, &sender));
         obey(&mut assignment, &orders);
-        assert_eq!(assignment.to_commit(), [(("t".into(), 0), 0)]);
+        assert_eq!(assignment.to_commit(), [(name(), 0, "".into())]);
         assert_eq!(assignment.rewinds(), [(("t".into(), 0), 0)]);
         assignment.push(record(4));
         assert!(assignment.next_batches(2, &sender).is_empty(), "what was read ahead is read again");
@@ -297,6 +348,45 @@ mod tests {
         assert!(assignment.rewinds().is_empty());
         assignment.assign("t", 0);
         assert!(assignment.rewinds().is_empty());
+    }
+
+    #[test]
+    fn nothing_is_given_out_or_committed_before_it_is_known_what_was_noted() {
+        let (sender, orders) = mpsc::channel();
+        let mut assignment = Assignment::default();
+        assignment.assign("t", 0);
+        assignment.push(record(7));
+        assert!(assignment.next_batches(9, &sender).is_empty() && assignment.to_commit().is_empty());
+        assert_eq!(assignment.without_note(), [name()]);
+        assignment.noted(&name(), "before", &sender);
+        assert!(assignment.without_note().is_empty());
+        assert_eq!(assignment.to_commit(), [(name(), 7, "before".into())], "what was noted stays");
+        let batch = assignment.next_batches(9, &sender).pop().unwrap();
+        assert_eq!(batch.token.holding().note(), "before");
+        batch.token.settle_with("after");
+        obey(&mut assignment, &orders);
+        assert_eq!(assignment.to_commit(), [(name(), 8, "after".into())]);
+        assignment.committed(&assignment.to_commit());
+        assert!(assignment.to_commit().is_empty());
+    }
+
+    #[test]
+    fn it_is_read_again_from_where_a_batch_or_nobody_says() {
+        let (sender, orders) = mpsc::channel();
+        let mut assignment = filled(5..9);
+        let batch = assignment.next_batches(2, &sender).pop().unwrap();
+        let place = batch.token.holding().place.clone();
+        assert!(!assignment.rewind(&place, 1), "a batch is out, and would be settled after it");
+        batch.token.rewind(3);
+        obey(&mut assignment, &orders);
+        assert_eq!(assignment.rewinds(), [(name(), 3)]);
+        assert!(assignment.rewind(&place, 1) && assignment.rewind(&place, 2));
+        assert_eq!(assignment.rewinds(), [(name(), 1)], "the earliest, of all that were asked for");
+        assignment.rewound(&name());
+        assignment.push(record(1));
+        assert_eq!(assignment.next_batches(2, &sender).pop().unwrap().records[0].offset, 1);
+        let stale = Place { epoch: place.epoch + 1, ..place };
+        assert!(!assignment.rewind(&stale, 0));
     }
 
     #[test]

@@ -3,23 +3,23 @@
 //! A thread of its own polls a `BaseConsumer` (the stream consumer and split queues of rust-rdkafka lose
 //! wake-ups: its issues 638, 651, 840) and sorts records by partition. A partition's next batch is given
 //! out only when the one before is settled, so an offset is committed only when everything below it is done.
+//! With an offset goes a note, a text of the caller's own, which the next one to have the partition gets to read.
 //! Backpressure pauses partitions; polling never stops, so the group's membership never lapses.
 
 mod assignment;
+mod batch;
+mod holding;
 mod poll_thread;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
-    time::Duration,
-};
+use std::{sync::mpsc, time::Duration};
 
 use tokio::sync::{mpsc as async_mpsc, oneshot};
 
-use crate::{KafkaConfig, KafkaError, Record};
+pub use self::{
+    batch::{Batch, BatchToken},
+    holding::{Holding, Holdings},
+};
+use crate::{KafkaConfig, KafkaError};
 
 /// What a consumer needs beyond the way to Kafka.
 #[derive(Debug, Clone)]
@@ -38,74 +38,10 @@ pub struct ConsumerConfig {
     pub drain_timeout: Duration,
 }
 
-/// Records of one partition, in order.
-#[derive(Debug)]
-pub struct Batch {
-    /// The records; never empty.
-    pub records: Vec<Record>,
-    /// To be settled when every record is safely handed off.
-    pub token: BatchToken,
-}
-
-/// The right, and the duty, to settle a batch.
-///
-/// Dropped unsettled (a task that panicked, say), the batch is given out again.
-#[derive(Debug)]
-pub struct BatchToken {
-    topic: Arc<str>,
-    partition: i32,
-    epoch: u64,
-    first: i64,
-    next: i64,
-    revoked: Arc<AtomicBool>,
-    orders: mpsc::Sender<Order>,
-    settled: bool,
-}
-
-impl BatchToken {
-    /// Every record of the batch is safe elsewhere: its offsets may be committed.
-    pub fn settle(mut self) {
-        self.settled = true;
-        // The thread may be gone after a close; then nobody commits, and the batch comes again.
-        let _ = self.orders.send(Order::Settled(self.place(), self.next));
-    }
-
-    /// The partition is no longer ours; whatever is not done is another's to do.
-    pub fn is_revoked(&self) -> bool {
-        self.revoked.load(Ordering::Acquire)
-    }
-
-    fn place(&self) -> Place {
-        Place { topic: self.topic.clone(), partition: self.partition, epoch: self.epoch }
-    }
-}
-
-impl Drop for BatchToken {
-    fn drop(&mut self) {
-        if !self.settled {
-            let _ = self.orders.send(Order::Abandoned(self.place(), self.first));
-        }
-    }
-}
-
-/// A partition during one assignment of it. A later assignment has a higher epoch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
-    topic: Arc<str>,
-    partition: i32,
-    epoch: u64,
-}
-
-/// What the polling thread is told.
-#[derive(Debug)]
-enum Order {
-    Settled(Place, i64),
-    Abandoned(Place, i64),
-}
-
 /// A member of a consumer group. Dropped without a [`close`](Self::close) it leaves, too, in its own time.
 pub struct Consumer {
     batches: async_mpsc::UnboundedReceiver<Batch>,
+    holdings: Holdings,
     closed: oneshot::Receiver<Option<KafkaError>>,
     drain_timeout: Duration,
 }
@@ -118,7 +54,8 @@ impl Consumer {
         let (orders, order_receiver) = mpsc::channel();
         let (closed_sender, closed) = oneshot::channel();
         let drain_timeout = config.drain_timeout;
-        let thread = poll_thread::PollThread::new(config, batch_sender, orders, order_receiver)?;
+        let holdings = Holdings::default();
+        let thread = poll_thread::PollThread::new(config, batch_sender, orders, order_receiver, holdings.clone())?;
         std::thread::Builder::new()
             .name("millgate-kafka".into())
             .spawn(move || {
@@ -126,12 +63,17 @@ impl Consumer {
                 let _ = closed_sender.send(end);
             })
             .map_err(|error| KafkaError::Config(format!("no thread for the consumer: {error}")))?;
-        Ok(Self { batches, closed, drain_timeout })
+        Ok(Self { batches, holdings, closed, drain_timeout })
     }
 
     /// The next batch of any partition that has none out; `None` after a fatal error or a close.
     pub async fn next(&mut self) -> Option<Batch> {
         self.batches.recv().await
+    }
+
+    /// The partitions that are ours, at any time.
+    pub fn holdings(&self) -> Holdings {
+        self.holdings.clone()
     }
 
     /// Stops intake, waits for the batches that are out, commits, leaves the group.

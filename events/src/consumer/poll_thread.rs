@@ -15,7 +15,12 @@ use rdkafka::{
 use tokio::sync::mpsc as async_mpsc;
 use tracing::{debug, error, info, warn};
 
-use super::{Batch, ConsumerConfig, Order, assignment::Assignment};
+use super::{
+    ConsumerConfig,
+    assignment::Assignment,
+    batch::Batch,
+    holding::{Holdings, Order},
+};
 use crate::{
     KafkaError, Record,
     complaints::{self, Complaints},
@@ -24,13 +29,15 @@ use crate::{
 /// While batches are out, orders must be seen soon; the client has no way to wake a poll.
 const BUSY_POLL: Duration = Duration::from_millis(2);
 const IDLE_POLL: Duration = Duration::from_millis(50);
+/// How long Kafka may take to say what was committed.
+const NOTES: Duration = Duration::from_secs(5);
 /// On close: how long the last offsets may take to be committed.
 const LAST_COMMITS: Duration = Duration::from_secs(2);
 /// Records taken before batches are given out.
 const INTAKE: usize = 2_000;
 
 type Kafka = BaseConsumer<Group>;
-type Offsets = Vec<((Arc<str>, i32), i64)>;
+type Offsets = Vec<((Arc<str>, i32), i64, Arc<str>)>;
 
 /// What the client calls back into, always on the polling thread.
 struct Group {
@@ -48,8 +55,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Group {
     fn obey(&self, order: Order) {
         match order {
-            Order::Settled(place, next) => lock(&self.assignment).settled(&place, next),
+            Order::Settled(place, next, note) => lock(&self.assignment).settled(&place, next, note),
             Order::Abandoned(place, first) => lock(&self.assignment).abandoned(&place, first),
+            Order::Rewind(place, offset, answer) => {
+                // Who asked may not want to know any more.
+                let _ = answer.send(lock(&self.assignment).rewind(&place, offset));
+            }
         }
     }
 
@@ -114,11 +125,13 @@ impl Group {
             return true;
         }
         let mut list = TopicPartitionList::with_capacity(offsets.len());
-        for ((topic, partition), next) in &offsets {
-            if let Err(problem) = list.add_partition_offset(topic, *partition, Offset::Offset(*next)) {
+        for ((topic, partition), next, note) in &offsets {
+            let mut element = list.add_partition(topic, *partition);
+            if let Err(problem) = element.set_offset(Offset::Offset(*next)) {
                 error!(%topic, partition, next, %problem, "offset cannot be committed");
                 return false;
             }
+            element.set_metadata(note);
         }
         match kafka.commit(&list, CommitMode::Sync) {
             Ok(()) => lock(&self.assignment).committed(&offsets),
@@ -160,6 +173,7 @@ pub(super) struct PollThread {
     kafka: Kafka,
     batches: async_mpsc::UnboundedSender<Batch>,
     orders: mpsc::Sender<Order>,
+    holdings: Holdings,
     config: ConsumerConfig,
     last_commit: Instant,
 }
@@ -170,6 +184,7 @@ impl PollThread {
         batches: async_mpsc::UnboundedSender<Batch>,
         orders: mpsc::Sender<Order>,
         order_receiver: mpsc::Receiver<Order>,
+        holdings: Holdings,
     ) -> Result<Self, KafkaError> {
         let group = Group {
             assignment: Mutex::default(),
@@ -183,7 +198,7 @@ impl PollThread {
         let topics: Vec<String> = config.topics.iter().map(|topic| config.kafka.topic(topic)).collect();
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         kafka.subscribe(&names)?;
-        Ok(Self { kafka, batches, orders, config, last_commit: Instant::now() })
+        Ok(Self { kafka, batches, orders, holdings, config, last_commit: Instant::now() })
     }
 
     /// Polls until nobody takes batches any more, or until an error that no retry mends.
@@ -195,6 +210,7 @@ impl PollThread {
             if self.batches.is_closed() {
                 break None;
             }
+            self.read_notes();
             self.seek_back();
             if let Err(error) = self.take_in() {
                 error!(%error, "the consumer ends");
@@ -296,6 +312,35 @@ impl PollThread {
         }
     }
 
+    /// Asks Kafka what was committed with the offsets of partitions that became ours.
+    fn read_notes(&self) {
+        let group = self.kafka.context();
+        let names = lock(&group.assignment).without_note();
+        if names.is_empty() {
+            return;
+        }
+        let mut list = TopicPartitionList::with_capacity(names.len());
+        for (topic, partition) in &names {
+            list.add_partition(topic, *partition);
+        }
+        match self.kafka.committed_offsets(list, NOTES) {
+            Ok(committed) => {
+                for element in committed.elements() {
+                    if let Err(error) = element.error() {
+                        group.complaints.hear(&error, "reading what was committed");
+                        continue;
+                    }
+                    let mut assignment = lock(&group.assignment);
+                    let name = (assignment.topic(element.topic()), element.partition());
+                    if let Some(holding) = assignment.noted(&name, element.metadata(), &self.orders) {
+                        self.holdings.add(holding);
+                    }
+                }
+            }
+            Err(error) => group.complaints.hear(&error, "reading what was committed"),
+        }
+    }
+
     /// Reads again from the start of batches that were given back.
     fn seek_back(&self) {
         let group = self.kafka.context();
@@ -304,7 +349,7 @@ impl PollThread {
             let (topic, partition) = (&name.0, name.1);
             match self.kafka.seek(topic, partition, Offset::Offset(offset), Duration::from_secs(5)) {
                 Ok(()) => {
-                    warn!(%topic, partition, offset, "a batch was given back; reading it again");
+                    warn!(%topic, partition, offset, "reading again from here");
                     lock(&group.assignment).rewound(&name);
                 }
                 Err(error) => group.complaints.hear(&error, "seeking back"),

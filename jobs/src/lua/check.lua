@@ -135,6 +135,10 @@ end
 for _, id in ipairs(call('HKEYS', STOPS)) do
   if state[id] ~= 'active' then say('job', id, 'is told to stop and is', state[id] or 'gone') end
 end
+local marks = call('HGETALL', WATERMARKS)
+for at = 1, #marks, 2 do
+  if not string.match(marks[at + 1], '^%-?%d+ %-?%d+$') then say('source', marks[at], 'has for a watermark', marks[at + 1]) end
+end
 local counts = call('HMGET', COUNTS, 'waiting', 'active')
 if tonumber(counts[1] or 0) ~= waiting then say('counts say', counts[1] or 0, 'wait, and there are', waiting) end
 if tonumber(counts[2] or 0) ~= active then say('counts say', counts[2] or 0, 'are active, and there are', active) end

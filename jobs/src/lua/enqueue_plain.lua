@@ -4,6 +4,7 @@
 --   mode b0 to b9: a block of plain jobs of that priority that may run at once: block, where its first line begins
 --   mode 0 to 9: such jobs, one by one: records
 --   mode +: jobs with options: records
+--   mode mark: one value: the watermark of the source that stands for the kind; only first, see watermark.lua
 --   mode batch: one value: a batch, with kind for its name, that jobs after it are of; mode close: all of them are in
 -- Gives one word a job, parted by spaces: its id; = of a duplicate; ~id of the job that holds its unique key; ! where
 -- it was cancelled before it came. For a block one word: its id and priority.
@@ -55,6 +56,9 @@ local function enqueue_plain()
     elseif string.find(mode, '^%d$') then
       for record = at + 3, at + 2 + many do plain(kind, tonumber(mode), ARGV[record]) end
       at = at + 3 + many
+    elseif mode == 'mark' then
+      call('HSET', WATERMARKS, kind, ARGV[at + 3])
+      at = at + 4
     else
       return
     end

@@ -7,6 +7,7 @@ local LANES, HELD, FAIR, TAGS, INDEX = KEYS[20], KEYS[21], KEYS[22], KEYS[23], K
 local BATCHES, SCHEDULES = KEYS[25], KEYS[26]
 -- One list a priority: KEYS[27] is that of priority 0.
 local WAIT = 27
+local WATERMARKS = KEYS[38]
 -- In FAIR each priority has this much room for tags, and all of them are whole numbers to a double.
 local FAIR_ROOM = 5e14
 

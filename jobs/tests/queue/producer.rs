@@ -7,7 +7,7 @@ use millgate_testkit::{Proxy, wait_until};
 
 use crate::bench::{Bench, SOON, job, jobs};
 
-/// Lets `enqueue` lose its answer: the call arrives, and the connection breaks before anything comes back.
+/// Lets `enqueue` lose its answer: the call arrives, and on that connection nothing ever comes back.
 async fn answer_lost<T>(bench: &Bench, enqueued: u64, enqueue: impl AsyncFnOnce(Queue) -> T) -> T {
     let proxy = Proxy::to(&bench.redis().address());
     let queue = bench.queue_at(&proxy.address());
@@ -16,7 +16,8 @@ async fn answer_lost<T>(bench: &Bench, enqueued: u64, enqueue: impl AsyncFnOnce(
     proxy.mute();
     let lose = async {
         bench.until("the call arrives", |stats| stats.enqueued() == enqueued).await;
-        proxy.cut();
+        // Not `cut`, which this, so soon after, would undo before anybody has seen it.
+        proxy.strand();
         proxy.restore();
     };
     tokio::join!(enqueue(queue), lose).0

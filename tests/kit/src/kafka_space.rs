@@ -11,7 +11,8 @@ use bytes::Bytes;
 use millgate_events::{Headers, KafkaConfig, Record, TopicAdmin, TopicChange, TopicSpec};
 use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer},
+    admin::{AdminClient, AdminOptions},
+    consumer::{BaseConsumer, CommitMode, Consumer},
     error::RDKafkaErrorCode,
     message::{BorrowedMessage, Header, Headers as _, OwnedHeaders},
     metadata::{MetadataPartition, MetadataTopic},
@@ -141,6 +142,32 @@ impl KafkaSpace {
     pub async fn committed(&self, topic: &str) -> Vec<Option<i64>> {
         let (config, topic) = (self.config(), topic.to_owned());
         blocking(move || committed(&config, &topic)).await
+    }
+
+    /// Commits for the group of this space, which nobody may be in: partition, offset, and the note beside it.
+    pub async fn commit(&self, topic: &str, offsets: &[(i32, i64, &str)]) {
+        let (config, topic) = (self.config(), self.name(topic));
+        let offsets: Vec<_> =
+            offsets.iter().map(|(partition, offset, note)| (*partition, *offset, (*note).to_owned())).collect();
+        blocking(move || {
+            let mut list = TopicPartitionList::new();
+            for (partition, offset, note) in &offsets {
+                let mut element = list.add_partition(&topic, *partition);
+                element.set_offset(Offset::Offset(*offset)).unwrap();
+                element.set_metadata(note);
+            }
+            consumer(&config).commit(&list, CommitMode::Sync).unwrap();
+        })
+        .await;
+    }
+
+    /// Removes a partition's records before an offset, as their retention would.
+    pub async fn truncate(&self, topic: &str, partition: i32, before: i64) {
+        let admin: AdminClient<_> = client(&self.config).create().unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.name(topic), partition, Offset::Offset(before)).unwrap();
+        let removed = admin.delete_records(&list, &AdminOptions::new()).await.unwrap();
+        removed.elements().iter().for_each(|element| element.error().unwrap());
     }
 
     /// The state of this space's group as the broker names it (`Stable`), and its number of members.

@@ -1,6 +1,10 @@
 //! A way to a server that a test can cut, stall and mend.
 
-use std::{thread, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -22,11 +26,13 @@ enum Way {
     Gone,
 }
 
-/// The way, and how often connections were left behind: older ones than the last time never move again.
+/// The way, and how often connections were left behind: older ones than the last time never move again. And how often
+/// all that there were were broken.
 #[derive(Debug, Clone, Copy)]
 struct State {
     way: Way,
     strandings: usize,
+    breaks: usize,
 }
 
 /// Hands bytes on between clients and a server, on a thread of its own.
@@ -34,13 +40,15 @@ struct State {
 pub struct Proxy {
     port: u16,
     state: watch::Sender<State>,
+    server: Arc<Mutex<String>>,
 }
 
 impl Proxy {
     /// A way to `server`, `host:port`. The server need not be up.
     pub fn to(server: &str) -> Self {
-        let (sender, state) = watch::channel(State { way: Way::Open, strandings: 0 });
-        let server = server.to_owned();
+        let (sender, state) = watch::channel(State { way: Way::Open, strandings: 0, breaks: 0 });
+        let server = Arc::new(Mutex::new(server.to_owned()));
+        let target = server.clone();
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         listener.set_nonblocking(true).unwrap();
@@ -48,15 +56,21 @@ impl Proxy {
             .name("proxy".into())
             .spawn(move || {
                 let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                runtime.block_on(accept(listener, server, state));
+                runtime.block_on(accept(listener, target, state));
             })
             .unwrap();
-        Self { port, state: sender }
+        Self { port, state: sender, server }
     }
 
     /// `127.0.0.1:port`: what a client is to use in place of the server's address.
     pub fn address(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// Breaks all connections; new ones lead to another server.
+    pub fn redirect(&self, server: &str) {
+        server.clone_into(&mut self.server.lock().unwrap());
+        self.state.send_modify(|state| state.breaks += 1);
     }
 
     /// Breaks all connections; new ones break at once, too.
@@ -95,7 +109,7 @@ impl Drop for Proxy {
     }
 }
 
-async fn accept(listener: std::net::TcpListener, server: String, mut state: watch::Receiver<State>) {
+async fn accept(listener: std::net::TcpListener, server: Arc<Mutex<String>>, mut state: watch::Receiver<State>) {
     let listener = TcpListener::from_std(listener).unwrap();
     loop {
         let client = tokio::select! {
@@ -103,7 +117,8 @@ async fn accept(listener: std::net::TcpListener, server: String, mut state: watc
             _ = state.wait_for(|state| state.way == Way::Gone) => return,
         };
         if let Ok((client, _)) = client {
-            tokio::spawn(connect(client, server.clone(), state.clone()));
+            let server = server.lock().unwrap().clone();
+            tokio::spawn(connect(client, server, state.clone()));
         }
     }
 }
@@ -111,7 +126,7 @@ async fn accept(listener: std::net::TcpListener, server: String, mut state: watc
 /// One connection, until either end closes it or the way is cut.
 async fn connect(client: TcpStream, server: String, state: watch::Receiver<State>) {
     let mut cut = state.clone();
-    let born = state.borrow().strandings;
+    let State { strandings: born, breaks, .. } = *state.borrow();
     let work = async {
         pass(&state, born, false).await;
         let server = TcpStream::connect(server).await.ok()?;
@@ -128,7 +143,7 @@ async fn connect(client: TcpStream, server: String, state: watch::Receiver<State
     };
     tokio::select! {
         _ = work => {}
-        _ = cut.wait_for(|state| matches!(state.way, Way::Cut | Way::Gone)) => {}
+        _ = cut.wait_for(|state| matches!(state.way, Way::Cut | Way::Gone) || state.breaks != breaks) => {}
     }
 }
 

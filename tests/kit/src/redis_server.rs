@@ -1,6 +1,11 @@
 //! A Redis of a test's own, to be killed, frozen and filled.
 
-use std::{sync::Mutex, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::Duration,
+};
 
 use millgate_jobs::{Queues, RedisConfig};
 use redis::{Client, FromRedisValue, InfoDict};
@@ -65,6 +70,43 @@ impl RedisServer {
         if let Some(process) = self.process.lock().unwrap().take() {
             process.kill9();
         }
+    }
+
+    /// SIGKILL, and the last bytes that it wrote to its append-only file are gone, though it acknowledged them: what a
+    /// loss of power leaves of a file that is synced every second. Gives how many bytes are gone.
+    pub fn kill_with_loss(&self, bytes: u64) -> u64 {
+        self.kill9();
+        let newest = self.files().into_iter().filter(|file| file.extension().is_some_and(|kind| kind == "aof")).max();
+        let file = fs::OpenOptions::new().write(true).open(newest.expect("an append-only file")).unwrap();
+        let length = file.metadata().unwrap().len();
+        file.set_len(length.saturating_sub(bytes)).unwrap();
+        length.min(bytes)
+    }
+
+    /// Its data as they are now, to be [put back](Self::put_back).
+    pub async fn snapshot(&self) -> Vec<(PathBuf, Vec<u8>)> {
+        self.synced().await;
+        self.files().into_iter().map(|file| (file.clone(), fs::read(file).unwrap())).collect()
+    }
+
+    /// SIGKILL; then it starts with older data.
+    pub async fn put_back(&self, snapshot: &[(PathBuf, Vec<u8>)]) {
+        self.kill9();
+        for file in self.files() {
+            fs::remove_file(file).unwrap();
+        }
+        for (file, bytes) in snapshot {
+            fs::write(file, bytes).unwrap();
+        }
+        self.restart().await;
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        let entries = |folder: &Path| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let all: Vec<PathBuf> = entries(self.folder.path());
+        let (folders, mut files): (Vec<_>, Vec<_>) = all.into_iter().partition(|path| path.is_dir());
+        files.extend(folders.iter().flat_map(|folder| -> Vec<PathBuf> { entries(folder) }));
+        files
     }
 
     /// Starts it again (or for the first time) on the same port and data; returns when it answers.
