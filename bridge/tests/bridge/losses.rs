@@ -6,6 +6,7 @@ use millgate_bridge::{BridgeConfig, Choice, Watermarks, WhenRedisIsEmpty};
 use millgate_events::Event;
 use millgate_jobs::{Job, RedisConfig};
 use millgate_testkit::{RedisServer, wait_until};
+use tokio_util::sync::CancellationToken;
 
 use crate::bench::{
     Bench, Confirm, DEAD, Ordered, Pack, Paid, Remind, Running, SOON, config, ordered, orders_in, record, routes,
@@ -121,6 +122,38 @@ async fn of_two_queues_only_the_one_that_lost_something_is_filled() {
     let counts = bridge.stop().await;
     assert_eq!(counts.jobs - jobs, 50);
     assert!(counts.skipped >= 2 * 50, "{counts:?}");
+}
+
+/// It is not found out by a hand-off, and there is hardly a moment without a batch out.
+#[tokio::test]
+async fn a_queue_that_gets_nothing_is_filled_again_under_traffic_for_another() {
+    let bench = Bench::new(1).await;
+    let bridge = bench.bridge();
+    bench.order(0..30).await;
+    bench.wait_each_once(30).await;
+    keep(&bench).await;
+    bench.order(30..60).await;
+    bench.wait_each_once(60).await;
+    let stop = CancellationToken::new();
+    let traffic = async {
+        let mut count = 0;
+        while !stop.is_cancelled() {
+            // Cancels of nothing, for the other queue.
+            bench.publish((count..count + 100).map(|n| record(&Paid { order: format!("x-{n}") }, 1))).await;
+            count += 100;
+        }
+    };
+    let loss = async {
+        let before = bridge.counts().handed_off;
+        wait_until("traffic goes on", SOON, async || bridge.counts().handed_off > before + 300).await;
+        put_back(&bench, Pack::QUEUE).await;
+        wait_until("it is filled again", SOON, async || bench.orders::<Pack>().await.len() >= 60).await;
+        stop.cancel();
+    };
+    tokio::join!(traffic, loss);
+    bench.wait_all_committed().await;
+    bench.wait_each_once(60).await;
+    assert_eq!(bridge.stop().await.rewinds, 1);
 }
 
 #[tokio::test]
