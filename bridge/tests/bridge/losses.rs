@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millgate_bridge::{BridgeConfig, Choice, Watermarks, WhenRedisIsEmpty};
-use millgate_events::Event;
+use millgate_events::{Event, KafkaConfig};
 use millgate_jobs::{Job, RedisConfig};
 use millgate_testkit::{RedisServer, wait_until};
 use tokio_util::sync::CancellationToken;
@@ -306,6 +306,43 @@ async fn what_kafka_has_not_kept_is_said_and_given_up_by_people_only() {
     wanted.sort();
     wait_until("the rest is there", SOON, async || bench.orders::<Confirm>().await == wanted).await;
     wait_until("the rest is there", SOON, async || bench.orders::<Pack>().await == wanted).await;
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn what_kafka_deleted_before_it_was_handed_off_is_counted() {
+    let bench = Bench::new(1).await;
+    bench.order(0..20).await;
+    bench.kafka.commit(Ordered::TOPIC, &[(0, 5, "")]).await;
+    bench.kafka.truncate(Ordered::TOPIC, 0, 12).await;
+    let bridge = bench.bridge();
+    bench.wait_all_committed().await;
+    let counts = bridge.stop().await;
+    assert_eq!((counts.missed, counts.handed_off), (7, 8));
+    let again = bench.bridge();
+    bench.order(20..21).await;
+    bench.wait_all_committed().await;
+    assert_eq!(again.stop().await.missed, 0);
+}
+
+/// A sparse queue's watermark may lie far before what Kafka has kept.
+#[tokio::test]
+async fn going_back_begins_no_earlier_than_kafka_does() {
+    let bench = Bench::new(1).await;
+    let told = BridgeConfig { when_redis_is_empty: WhenRedisIsEmpty::Rewind, ..config() };
+    let kafka = KafkaConfig { auto_offset_reset: "latest".into(), ..bench.kafka.config() };
+    bench.order(0..5).await;
+    bench.publish((0..30).map(|n| record(&Paid { order: format!("x-{n}") }, 1))).await;
+    bench.kafka.commit(Ordered::TOPIC, &[(0, 0, "")]).await;
+    let bridge = Running::start(&kafka, &bench.redis.config(), &told);
+    bench.wait_all_committed().await;
+    // Of the five orders' queue nothing is left to be had; what comes is handed off all the same.
+    bench.kafka.truncate(Ordered::TOPIC, 0, 20).await;
+    empty(&bench).await;
+    bench.order(5..10).await;
+    let new: Vec<_> = (5..10).map(|n| format!("o-{n}")).collect();
+    wait_until("the new ones are there", SOON, async || bench.orders::<Pack>().await == new).await;
+    bench.wait_all_committed().await;
     bridge.stop().await;
 }
 
