@@ -63,6 +63,11 @@ impl HandOff {
             return batch.token.rewind(offset.min(first));
         }
         progress.begin(first);
+        if let Some(began) = progress.began.take() {
+            let missed = persist(&batch.token, "nothing yet", || self.judge.missed(&partition, began, first)).await;
+            let Ok(missed) = missed else { return };
+            self.stats.missed(missed);
+        }
         let mut shares: BTreeMap<String, Share> = BTreeMap::new();
         let mut poisoned: Vec<(&Record, Poison)> = Vec::new();
         let mut tombstones = 0;

@@ -1,7 +1,7 @@
 //! What to do where a queue's watermark is not what it was expected to be.
 
 use chrono::{DateTime, Utc};
-use millgate_events::{Logs, Record};
+use millgate_events::{KafkaError, Logs, Record};
 use millgate_jobs::Watermark;
 use tracing::{error, info, warn};
 
@@ -59,7 +59,9 @@ impl Judge {
                 }
                 WhenRedisIsEmpty::Rewind => {
                     let to = self.logs.offset_at(topic, number, now() - self.config.rewind_by).await?;
-                    let to = to.min(expected + 1);
+                    let (begins, _) = self.logs.bounds(topic, number).await?;
+                    // Where there is nothing any more, Kafka might have us begin at the end.
+                    let to = to.min(expected + 1).max(begins);
                     error!(queue, %topic, partition = number, expected, to, "Redis lost its data; reading again");
                     stats.rewound();
                     Ok(Decision::Rewind { to, expect: None })
@@ -73,6 +75,24 @@ impl Judge {
             }
             (None, None) => Ok(Decision::Expect(None)),
         }
+    }
+
+    /// How many offsets Kafka deleted before they were handed off: of a partition that was to begin at `began`, and begins
+    /// at `first`. Offsets may also be missing that never were events (of transactions), or were compacted away.
+    pub(crate) async fn missed(&self, partition: &Partition, began: i64, first: i64) -> Result<u64, KafkaError> {
+        if first <= began {
+            return Ok(0);
+        }
+        let (topic, number) = (partition.holding.topic(), partition.holding.partition());
+        let (begins, _) = self.logs.bounds(topic, number).await?;
+        let missed = u64::try_from(begins - began).unwrap_or_default();
+        if missed > 0 {
+            error!(
+                %topic, partition = number, began, begins,
+                "Kafka deleted events before they were handed off; raise the topic's retention, or the bridge was away for too long"
+            );
+        }
+        Ok(missed)
     }
 
     /// Proves that a partition still has the records that were handed off: what is taken for known is passed over, and

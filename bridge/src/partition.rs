@@ -24,6 +24,8 @@ pub(crate) struct Progress {
     marks: BTreeMap<String, Mark>,
     /// The offset that is next.
     next: i64,
+    /// The offset that it was to begin at; until it has begun.
+    pub(crate) began: Option<i64>,
     /// Up to here poison lies on the dead-letter topic.
     pub(crate) buried: Option<i64>,
     /// It is to be read again from here, and a batch that is out already is void.
@@ -78,11 +80,11 @@ impl Progress {
         Expectations { queues: known.collect(), buried: self.buried }.note(next)
     }
 
-    fn read(note: &str) -> Self {
-        let Expectations { queues, buried } = Expectations::read(note);
+    fn read(holding: &Holding) -> Self {
+        let Expectations { queues, buried } = Expectations::read(holding.note());
         let mark = |offset| Mark { expected: Some(offset), ..Mark::default() };
         let marks = queues.into_iter().map(|(queue, offset)| (queue, mark(offset))).collect();
-        Self { marks, next: 0, buried, rewind: None }
+        Self { marks, next: 0, began: holding.began(), buried, rewind: None }
     }
 }
 
@@ -103,7 +105,7 @@ impl Partitions {
         let partition = Arc::new(Partition {
             holding: holding.clone(),
             source: source(group, holding.topic(), holding.partition()),
-            progress: tokio::sync::Mutex::new(Progress::read(holding.note())),
+            progress: tokio::sync::Mutex::new(Progress::read(holding)),
         });
         partitions.insert(name, partition.clone());
         partition

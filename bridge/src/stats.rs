@@ -16,6 +16,7 @@ pub struct BridgeStats {
     skipped: AtomicU64,
     rewinds: AtomicU64,
     halts: AtomicU64,
+    missed: AtomicU64,
 }
 
 /// A reading of [`BridgeStats`].
@@ -40,6 +41,8 @@ pub struct BridgeCounts {
     pub rewinds: u64,
     /// Times that it was said that a partition waits for somebody to say how to go on.
     pub halts: u64,
+    /// Offsets that Kafka had deleted before they were handed off.
+    pub missed: u64,
 }
 
 impl BridgeStats {
@@ -55,6 +58,7 @@ impl BridgeStats {
             skipped: self.skipped.load(Relaxed),
             rewinds: self.rewinds.load(Relaxed),
             halts: self.halts.load(Relaxed),
+            missed: self.missed.load(Relaxed),
         }
     }
 
@@ -76,6 +80,10 @@ impl BridgeStats {
 
     pub(crate) fn rewound(&self) {
         self.rewinds.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn missed(&self, offsets: u64) {
+        self.missed.fetch_add(offsets, Relaxed);
     }
 
     pub(crate) fn halted(&self) {

@@ -167,6 +167,7 @@ fn span(job: &Claimed) -> Span {
     let span = info_span!(
         "job",
         id = job.id,
+        key = %job.key(),
         kind = &*job.kind,
         attempt = job.attempt,
         event = job.origin.as_ref().map(|origin| origin.event_id.as_str()),

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use millgate_bridge::{BridgeConfig, Choice, Watermarks, WhenRedisIsEmpty};
-use millgate_events::Event;
+use millgate_events::{Event, KafkaConfig};
 use millgate_jobs::{Job, RedisConfig};
 use millgate_testkit::{RedisServer, wait_until};
+use tokio_util::sync::CancellationToken;
 
 use crate::bench::{
     Bench, Confirm, DEAD, Ordered, Pack, Paid, Remind, Running, SOON, config, ordered, orders_in, record, routes,
@@ -121,6 +122,40 @@ async fn of_two_queues_only_the_one_that_lost_something_is_filled() {
     let counts = bridge.stop().await;
     assert_eq!(counts.jobs - jobs, 50);
     assert!(counts.skipped >= 2 * 50, "{counts:?}");
+}
+
+/// It is not found out by a hand-off, and there is hardly a moment without a batch out.
+#[tokio::test]
+async fn a_queue_that_gets_nothing_is_filled_again_under_traffic_for_another() {
+    let bench = Bench::new(1).await;
+    let bridge = bench.bridge();
+    bench.order(0..30).await;
+    bench.wait_each_once(30).await;
+    keep(&bench).await;
+    bench.order(30..60).await;
+    bench.wait_each_once(60).await;
+    let stop = CancellationToken::new();
+    let traffic = async {
+        let mut count = 0;
+        while !stop.is_cancelled() {
+            // Cancels of nothing, for the other queue.
+            bench.publish((count..count + 100).map(|n| record(&Paid { order: format!("x-{n}") }, 1))).await;
+            count += 100;
+            let enough = count as u64;
+            wait_until("the bridge keeps up", SOON, async || bridge.counts().handed_off + 500 > enough).await;
+        }
+    };
+    let loss = async {
+        let before = bridge.counts().handed_off;
+        wait_until("traffic goes on", SOON, async || bridge.counts().handed_off > before + 300).await;
+        put_back(&bench, Pack::QUEUE).await;
+        wait_until("it is filled again", SOON, async || bench.orders::<Pack>().await.len() >= 60).await;
+        stop.cancel();
+    };
+    tokio::join!(traffic, loss);
+    bench.wait_all_committed().await;
+    bench.wait_each_once(60).await;
+    assert_eq!(bridge.stop().await.rewinds, 1);
 }
 
 #[tokio::test]
@@ -271,6 +306,43 @@ async fn what_kafka_has_not_kept_is_said_and_given_up_by_people_only() {
     wanted.sort();
     wait_until("the rest is there", SOON, async || bench.orders::<Confirm>().await == wanted).await;
     wait_until("the rest is there", SOON, async || bench.orders::<Pack>().await == wanted).await;
+    bridge.stop().await;
+}
+
+#[tokio::test]
+async fn what_kafka_deleted_before_it_was_handed_off_is_counted() {
+    let bench = Bench::new(1).await;
+    bench.order(0..20).await;
+    bench.kafka.commit(Ordered::TOPIC, &[(0, 5, "")]).await;
+    bench.kafka.truncate(Ordered::TOPIC, 0, 12).await;
+    let bridge = bench.bridge();
+    bench.wait_all_committed().await;
+    let counts = bridge.stop().await;
+    assert_eq!((counts.missed, counts.handed_off), (7, 8));
+    let again = bench.bridge();
+    bench.order(20..21).await;
+    bench.wait_all_committed().await;
+    assert_eq!(again.stop().await.missed, 0);
+}
+
+/// A sparse queue's watermark may lie far before what Kafka has kept.
+#[tokio::test]
+async fn going_back_begins_no_earlier_than_kafka_does() {
+    let bench = Bench::new(1).await;
+    let told = BridgeConfig { when_redis_is_empty: WhenRedisIsEmpty::Rewind, ..config() };
+    let kafka = KafkaConfig { auto_offset_reset: "latest".into(), ..bench.kafka.config() };
+    bench.order(0..5).await;
+    bench.publish((0..30).map(|n| record(&Paid { order: format!("x-{n}") }, 1))).await;
+    bench.kafka.commit(Ordered::TOPIC, &[(0, 0, "")]).await;
+    let bridge = Running::start(&kafka, &bench.redis.config(), &told);
+    bench.wait_all_committed().await;
+    // Of the five orders' queue nothing is left to be had; what comes is handed off all the same.
+    bench.kafka.truncate(Ordered::TOPIC, 0, 20).await;
+    empty(&bench).await;
+    bench.order(5..10).await;
+    let new: Vec<_> = (5..10).map(|n| format!("o-{n}")).collect();
+    wait_until("the new ones are there", SOON, async || bench.orders::<Pack>().await == new).await;
+    bench.wait_all_committed().await;
     bridge.stop().await;
 }
 

@@ -34,6 +34,8 @@ struct Partition {
     done: Option<i64>,
     /// What is committed with it. Not known until it is read off Kafka, and until then nothing is given out.
     note: Option<Arc<str>>,
+    /// The offset that was committed when it became ours.
+    began: Option<i64>,
     committed: Option<(i64, Arc<str>)>,
     revoked: Arc<AtomicBool>,
 }
@@ -43,6 +45,7 @@ impl Partition {
         Holding {
             place: Place { topic: topic.clone(), partition: *partition, epoch: self.epoch },
             note,
+            began: self.began,
             revoked: self.revoked.clone(),
             orders: orders.clone(),
         }
@@ -88,6 +91,7 @@ impl Assignment {
             rewind: None,
             done: None,
             note: None,
+            began: None,
             committed: None,
             revoked: Arc::default(),
         };
@@ -100,11 +104,17 @@ impl Assignment {
         without.map(|(name, _)| name.clone()).collect()
     }
 
-    /// The note that was committed for a partition by whoever had it before.
-    pub(super) fn noted(&mut self, name: &Name, note: &str, orders: &mpsc::Sender<Order>) -> Option<Holding> {
+    /// The offset and the note that were committed for a partition by whoever had it before.
+    pub(super) fn noted(
+        &mut self,
+        name: &Name,
+        offset: Option<i64>,
+        note: &str,
+        orders: &mpsc::Sender<Order>,
+    ) -> Option<Holding> {
         let state = self.partitions.get_mut(name)?;
         let note: Arc<str> = note.into();
-        state.note = Some(note.clone());
+        (state.note, state.began) = (Some(note.clone()), offset);
         Some(state.holding(name, note, orders))
     }
 
@@ -272,7 +282,7 @@ mod tests {
     /// The partition becomes ours, and what was noted of it is known.
     fn assign(assignment: &mut Assignment, note: &str) {
         assignment.assign("t", 0);
-        assert!(assignment.noted(&name(), note, &mpsc::channel().0).is_some());
+        assert!(assignment.noted(&name(), None, note, &mpsc::channel().0).is_some());
     }
 
     fn filled(offsets: std::ops::Range<i64>) -> Assignment {
@@ -358,11 +368,11 @@ mod tests {
         assignment.push(record(7));
         assert!(assignment.next_batches(9, &sender).is_empty() && assignment.to_commit().is_empty());
         assert_eq!(assignment.without_note(), [name()]);
-        assignment.noted(&name(), "before", &sender);
+        assignment.noted(&name(), Some(5), "before", &sender);
         assert!(assignment.without_note().is_empty());
         assert_eq!(assignment.to_commit(), [(name(), 7, "before".into())], "what was noted stays");
         let batch = assignment.next_batches(9, &sender).pop().unwrap();
-        assert_eq!(batch.token.holding().note(), "before");
+        assert_eq!((batch.token.holding().note(), batch.token.holding().began()), ("before", Some(5)));
         batch.token.settle_with("after");
         obey(&mut assignment, &orders);
         assert_eq!(assignment.to_commit(), [(name(), 8, "after".into())]);

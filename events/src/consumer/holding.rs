@@ -35,6 +35,7 @@ pub(super) enum Order {
 pub struct Holding {
     pub(super) place: Place,
     pub(super) note: Arc<str>,
+    pub(super) began: Option<i64>,
     pub(super) revoked: Arc<AtomicBool>,
     pub(super) orders: mpsc::Sender<Order>,
 }
@@ -53,6 +54,11 @@ impl Holding {
     /// The note that was committed with its offset when it became ours; empty if there was none.
     pub fn note(&self) -> &str {
         &self.note
+    }
+
+    /// The offset that was committed when it became ours: the next one to be read, unless Kafka has deleted it.
+    pub fn began(&self) -> Option<i64> {
+        self.began
     }
 
     /// It is no longer ours.

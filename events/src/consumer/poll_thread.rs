@@ -332,7 +332,8 @@ impl PollThread {
                     }
                     let mut assignment = lock(&group.assignment);
                     let name = (assignment.topic(element.topic()), element.partition());
-                    if let Some(holding) = assignment.noted(&name, element.metadata(), &self.orders) {
+                    let offset = if let Offset::Offset(offset) = element.offset() { Some(offset) } else { None };
+                    if let Some(holding) = assignment.noted(&name, offset, element.metadata(), &self.orders) {
                         self.holdings.add(holding);
                     }
                 }
