@@ -36,7 +36,7 @@ async fn killed_with_writes_that_it_had_acknowledged() {
     traffic.more(400).await;
     for round in 0..rounds(2, 15) {
         world.progress().await;
-        let loss = redis.kill_with_loss(5_000 * (round as u64 % 4 + 1));
+        let loss = redis.kill_with_loss(5_000 * (round % 4 + 1));
         assert!(loss > 0, "something is lost");
         redis.restart().await;
         world.progress().await;

@@ -72,15 +72,23 @@ impl RedisServer {
         }
     }
 
-    /// SIGKILL, and the last bytes that it wrote to its append-only file are gone, though it acknowledged them: what a
-    /// loss of power leaves of a file that is synced every second. Gives how many bytes are gone.
-    pub fn kill_with_loss(&self, bytes: u64) -> u64 {
+    /// SIGKILL, and of its append-only file all is gone that came after a byte about so far from its end, though it
+    /// acknowledged that: what a loss of power leaves of a file that is synced every second. Gives how many bytes are gone.
+    ///
+    /// The cut is at the end of a transaction. Of one that is cut inside a command Redis leaves the beginning in the file,
+    /// ignores it when it starts, and carries it out when it starts once more (<https://github.com/valkey-io/valkey/pull/4342>).
+    pub fn kill_with_loss(&self, bytes: usize) -> usize {
+        const END: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
         self.kill9();
         let newest = self.files().into_iter().filter(|file| file.extension().is_some_and(|kind| kind == "aof")).max();
-        let file = fs::OpenOptions::new().write(true).open(newest.expect("an append-only file")).unwrap();
-        let length = file.metadata().unwrap().len();
-        file.set_len(length.saturating_sub(bytes)).unwrap();
-        length.min(bytes)
+        let newest = newest.expect("an append-only file");
+        let mut text = fs::read(&newest).unwrap();
+        let length = text.len();
+        text.truncate(length.saturating_sub(bytes));
+        let last = text.windows(END.len()).rposition(|window| window == END);
+        text.truncate(last.map_or(0, |at| at + END.len()));
+        fs::write(&newest, &text).unwrap();
+        length - text.len()
     }
 
     /// Its data as they are now, to be [put back](Self::put_back).
