@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millgate_events::{Consumer, ConsumerConfig, DeadLetters, KafkaConfig, KafkaError, Producer};
+use millgate_events::{Consumer, ConsumerConfig, DeadLetters, KafkaConfig, KafkaError};
 use millgate_jobs::Queues;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -35,7 +35,7 @@ impl Bridge {
         config: &BridgeConfig,
         routes: Arc<Routes>,
         queues: Queues,
-        producer: Producer,
+        dead_letters: DeadLetters,
     ) -> Result<Self, BridgeError> {
         let topics: Vec<String> = routes.topics().map(str::to_owned).collect();
         if topics.is_empty() {
@@ -53,7 +53,7 @@ impl Bridge {
         let hand_off = HandOff {
             routes,
             queues,
-            dead_letters: DeadLetters::new(producer, &config.dead_letter_topic),
+            dead_letters,
             stats: Arc::default(),
             group: kafka.consumer_group.clone(),
             topic_prefix: kafka.topic_prefix.clone(),

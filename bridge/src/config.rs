@@ -20,6 +20,9 @@ pub struct BridgeConfig {
     pub drain_timeout: Duration,
     /// Topic for what cannot become a job.
     pub dead_letter_topic: String,
+    /// Other topics for the dead letters of some domains, as `domain=topic`. A domain is the part of an event's type
+    /// before its first dot, or the queue of a job that goes back to no event.
+    pub dead_letter_topics: Vec<String>,
 }
 
 impl Default for BridgeConfig {
@@ -30,6 +33,7 @@ impl Default for BridgeConfig {
             commit_interval: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(10),
             dead_letter_topic: "dead-letter-queue".into(),
+            dead_letter_topics: Vec::new(),
         }
     }
 }

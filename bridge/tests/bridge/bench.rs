@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use millgate_bridge::{Bridge, BridgeConfig, BridgeCounts, BridgeError, BridgeStats, Routes, on};
-use millgate_events::{Event, EventMeta, KafkaConfig, OutRecord, Producer};
+use millgate_events::{DeadLetters, Event, EventMeta, KafkaConfig, OutRecord, Producer};
 use millgate_jobs::{Job, JobState, JobView, QueueStats, Queues, RedisConfig, delay};
 use millgate_testkit::{KafkaSpace, RedisSpace, wait_until};
 use serde::{Deserialize, Serialize};
@@ -187,9 +187,9 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(kafka: &KafkaConfig, redis: &RedisConfig, config: &BridgeConfig) -> Self {
-        let producer = Producer::new(kafka, "bridge").unwrap();
+        let dead_letters = DeadLetters::new(Producer::new(kafka, "bridge").unwrap(), DEAD);
         let queues = Queues::new(redis).unwrap();
-        let bridge = Bridge::start(kafka, config, Arc::new(routes()), queues, producer).unwrap();
+        let bridge = Bridge::start(kafka, config, Arc::new(routes()), queues, dead_letters).unwrap();
         let stop = CancellationToken::new();
         Self { stats: bridge.stats(), ended: tokio::spawn(bridge.run(stop.clone())), stop }
     }
