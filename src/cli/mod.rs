@@ -4,6 +4,7 @@ mod answer;
 mod bench;
 mod config;
 mod dev;
+mod dlq;
 mod doctor;
 mod jobs;
 mod migrate;
@@ -11,9 +12,11 @@ mod moment;
 mod publish;
 mod queue_choice;
 mod queues;
+mod rate;
 mod roles;
 mod schedules;
 mod topics;
+mod typed;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -55,6 +58,9 @@ enum Command {
     /// Look at jobs, and act on them: retry, cancel, delete
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Look at dead letters, and redrive, edit or discard them
+    #[command(subcommand)]
+    Dlq(dlq::Command),
     /// Show schedules, pause or resume one, run its job now
     #[command(subcommand)]
     Schedules(schedules::Command),
@@ -158,6 +164,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Topics(command) => topics::run(call, command).await,
         Command::Queues(args) => queues::run(call, args).await,
         Command::Jobs(command) => jobs::run(call, command).await,
+        Command::Dlq(command) => dlq::run(call, command).await,
         Command::Schedules(command) => schedules::run(call, command).await,
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,
