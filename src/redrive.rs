@@ -11,7 +11,9 @@ use uuid::Uuid;
 use crate::servers::Servers;
 
 /// Redis knows for so long which redrives it has done, so that one that was cut off can be ended.
-pub(crate) const REMEMBERED: Duration = Duration::from_hours(7 * 24);
+const REMEMBERED: Duration = Duration::from_hours(7 * 24);
+/// For so long that is relied on. What was cut off earlier may run twice.
+pub(crate) const RELIED_ON: Duration = Duration::from_hours(6 * 24);
 
 /// What it takes to redrive.
 pub(crate) struct Redrive {
@@ -182,5 +184,91 @@ impl Redrive {
         let job = Revival::new(head, payload, redrives, &once, REMEMBERED)
             .map_err(|reason| format!("its record cannot be read: {reason}"))?;
         Ok(Errand::Job { queue: queue.clone(), job: Box::new(job) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use millgate_bridge::on;
+    use millgate_derive::{Event, Job};
+    use millgate_events::{DeadLetter, Headers, KafkaConfig, LetterFilter, Position, Record};
+    use millgate_jobs::RedisConfig;
+    use millgate_testkit::{Database, KafkaSpace, RedisSpace};
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::{
+        App,
+        config::{Config, PostgresConfig},
+    };
+
+    #[derive(Serialize, Deserialize, Event)]
+    #[event(type = "parcel.lost", key = "parcel")]
+    struct ParcelLost {
+        parcel: String,
+    }
+
+    #[derive(Serialize, Deserialize, Job)]
+    #[job(queue = "search")]
+    struct SearchParcel {
+        parcel: String,
+    }
+
+    fn servers(app: App, kafka: KafkaConfig, redis: RedisConfig, url: String) -> Servers {
+        let postgres = PostgresConfig { url, ..PostgresConfig::default() };
+        Servers::new(app, Config { kafka, redis, postgres, ..Config::default() }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_event_goes_through_the_routes_of_today() {
+        let (kafka, redis) = (KafkaSpace::fresh("today"), RedisSpace::fresh("today"));
+        kafka.create("dead-letter-queue", 1).await;
+        let database = Database::fresh(None).await;
+        let servers = |app| servers(app, kafka.config(), redis.config(), database.url());
+        let yesterday = servers(App::new("parcels"));
+        assert_eq!(yesterday.migrate().await.unwrap(), 1);
+        let record = Record {
+            topic: kafka.name("parcel.lost").into(),
+            partition: 0,
+            offset: 7,
+            timestamp: Some(1_700_000_000_000),
+            key: None,
+            value: Some(r#"{"parcel":"p1"}"#.into()),
+            headers: Headers::new(),
+        };
+        let now = chrono::DateTime::UNIX_EPOCH;
+        let letter =
+            DeadLetter::of_event(&record, "bridge", "unknown_type", "event type parcel.lost is unknown here", now);
+        yesterday.dead_letters.write(&letter).await.unwrap();
+        let store = yesterday.letters.clone().unwrap();
+        let letters = store.whole_page(&LetterFilter::default(), Position::START, 10).await.unwrap();
+        let mut tally = Tally::default();
+        Redrive::new(&yesterday, store.clone()).would(&letters, &mut tally);
+        assert!(tally.refused.keys().all(|reason| reason.contains("parcel.lost is unknown here")), "{tally:?}");
+
+        let app = App::new("parcels").route(on::<ParcelLost>().enqueue(|e| SearchParcel { parcel: e.parcel.clone() }));
+        let today = servers(app);
+        let redrive = Redrive::new(&today, store.clone());
+        // Twice, as by two commands at once.
+        for redriven in [1, 0] {
+            let mut tally = Tally::default();
+            redrive.run(&claimed(&store, &letters).await, 0, &mut tally).await.unwrap();
+            assert_eq!((tally.redriven, tally.jobs_of_events), (redriven, 1));
+        }
+        let stats = today.queues.queue("search").stats().await.unwrap();
+        assert_eq!((stats.waiting, stats.enqueued()), (1, 1));
+    }
+
+    async fn claimed(store: &DeadLetterStore, letters: &[StoredLetter]) -> Vec<StoredLetter> {
+        let claimed = store.claim(&LetterFilter::default().open(), Position::START, 10, 0).await.unwrap();
+        if claimed.is_empty() { letters.to_vec() } else { claimed }
+    }
+
+    #[tokio::test]
+    async fn an_application_without_tables_has_no_dead_letters_in_a_database_that_nobody_named() {
+        assert!(Servers::new(App::new("parcels"), Config::default()).unwrap().letters.is_none());
+        let named = PostgresConfig { url: "postgres://db/parcels".into(), ..PostgresConfig::default() };
+        let config = Config { postgres: named, ..Config::default() };
+        assert!(Servers::new(App::new("parcels"), config).unwrap().letters.is_some());
     }
 }

@@ -24,7 +24,7 @@ pub use consumer::{Batch, BatchToken, Consumer, ConsumerConfig};
 pub use dead_letter::{
     Action, Attempt, Claim, DEAD_LETTER_HEADERS, DeadLetter, DeadLetterError, DeadLetterStore, DeadLetterTopics,
     DeadLetters, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, Origin, PastAction, Position,
-    StoredLetter,
+    StoredLetter, readable,
 };
 pub use decode::{DecodeError, Incoming};
 pub use error::KafkaError;

@@ -20,7 +20,7 @@ pub use redriving::Claim;
 pub use stats::{LetterGroup, LetterStats};
 pub use status::{LetterKind, LetterStatus};
 pub use store::{DeadLetterStore, Position};
-pub use stored::StoredLetter;
+pub use stored::{StoredLetter, readable};
 pub use topics::DeadLetterTopics;
 
 use std::{

@@ -3,6 +3,7 @@
 //! A redrive is begun in the table, done in Redis, and ended in the table. One that is cut off between leaves letters
 //! as `redriving`; the next redrive takes these, too, and what Redis has taken in already it takes in once.
 
+use sqlx::{Postgres, QueryBuilder, types::Json};
 use uuid::Uuid;
 
 use super::{Action, DeadLetterError, DeadLetterStore, LetterFilter, Position, StoredLetter, store::WHOLE};
@@ -37,7 +38,7 @@ impl DeadLetterStore {
         most: u32,
         action: i64,
     ) -> Result<Vec<StoredLetter>, DeadLetterError> {
-        let mut query = sqlx::QueryBuilder::new(
+        let mut query = QueryBuilder::new(
             "UPDATE dead_letters SET status = 'redriving', redriving_since = COALESCE(redriving_since, now()), \
              actions = array_append(actions, ",
         );
@@ -68,23 +69,24 @@ impl DeadLetterStore {
         if claims.is_empty() {
             return Ok(0);
         }
-        let mut query = sqlx::QueryBuilder::new("WITH changed AS (UPDATE dead_letters AS letter SET ");
-        query.push(change).push(" FROM UNNEST(");
+        // Locked in the order in which they are claimed, so that two commands wait for each other and never in a ring.
+        let mut query = QueryBuilder::new("WITH meant AS (SELECT letter.id FROM dead_letters AS letter JOIN UNNEST(");
         query.push_bind(claims.iter().map(|claim| claim.letter).collect::<Vec<_>>()).push("::uuid[], ");
-        query
-            .push_bind(claims.iter().map(|claim| claim.tries).collect::<Vec<_>>())
-            .push("::int[]) AS claim (id, tries)");
-        query.push(" WHERE letter.id = claim.id AND letter.tries = claim.tries AND letter.status = 'redriving'");
-        query.push(" RETURNING 1), counted AS (UPDATE dead_letter_actions SET letters = letters + ");
-        query.push("(SELECT count(*) FROM changed) WHERE id = ").push_bind(action).push(" RETURNING 1)");
-        query.push(" SELECT count(*) FROM changed");
+        query.push_bind(claims.iter().map(|claim| claim.tries).collect::<Vec<_>>());
+        query.push(
+            "::int[]) AS claim (id, tries) ON letter.id = claim.id AND letter.tries = claim.tries \
+             WHERE letter.status = 'redriving' ORDER BY letter.failed_at, letter.id FOR UPDATE OF letter), \
+             changed AS (UPDATE dead_letters AS letter SET ",
+        );
+        query.push(change).push(" FROM meant WHERE letter.id = meant.id RETURNING 1), ");
+        push_count(&mut query, action);
         let count: i64 = query.build_query_scalar().fetch_one(&self.database).await?;
         Ok(count.unsigned_abs())
     }
 
     /// Discards up to `most` dead letters that a filter lets through. Gives how many.
     pub async fn discard(&self, filter: &LetterFilter, most: u32, action: i64) -> Result<u64, DeadLetterError> {
-        let mut query = sqlx::QueryBuilder::new(
+        let mut query = QueryBuilder::new(
             "WITH changed AS (UPDATE dead_letters SET status = 'discarded', settled_at = now(), \
              actions = array_append(actions, ",
         );
@@ -93,8 +95,7 @@ impl DeadLetterStore {
             .push(") WHERE status = 'dead' AND id IN (SELECT id FROM dead_letters WHERE status = 'dead'");
         filter.push_where(&mut query);
         query.push(" ORDER BY failed_at, id LIMIT ").push_bind(i64::from(most)).push(" FOR UPDATE) RETURNING 1), ");
-        query.push("counted AS (UPDATE dead_letter_actions SET letters = letters + (SELECT count(*) FROM changed) ");
-        query.push("WHERE id = ").push_bind(action).push(" RETURNING 1) SELECT count(*) FROM changed");
+        push_count(&mut query, action);
         let count: i64 = query.build_query_scalar().fetch_one(&self.database).await?;
         Ok(count.unsigned_abs())
     }
@@ -106,7 +107,7 @@ impl DeadLetterStore {
         let insert = "INSERT INTO dead_letter_actions (what, who, why, filter, ended_at, letters) \
             VALUES ($1, $2, $3, $4, now(), 1) RETURNING id";
         let insert = sqlx::query_scalar(insert).bind(action.what).bind(action.who).bind(action.why);
-        let number: i64 = insert.bind(sqlx::types::Json(action.filter)).fetch_one(&mut *transaction).await?;
+        let number: i64 = insert.bind(Json(action.filter)).fetch_one(&mut *transaction).await?;
         let update = "UPDATE dead_letters SET edited = $2, actions = array_append(actions, $3) \
             WHERE id = $1 AND status = 'dead'";
         let update = sqlx::query(update).bind(letter).bind(payload).bind(number);
@@ -116,4 +117,12 @@ impl DeadLetterStore {
         }
         Ok(changed)
     }
+}
+
+/// Adds the letters that were changed to those of the action, and gives how many they are.
+fn push_count(query: &mut QueryBuilder<Postgres>, action: i64) {
+    query.push(
+        "counted AS (UPDATE dead_letter_actions SET letters = letters + (SELECT count(*) FROM changed) WHERE id = ",
+    );
+    query.push_bind(action).push(" RETURNING 1) SELECT count(*) FROM changed");
 }

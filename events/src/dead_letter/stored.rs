@@ -250,10 +250,18 @@ fn clean(text: &str) -> String {
 }
 
 fn to_json(value: Option<&Bytes>) -> Value {
-    let Some(bytes) = value else { return Value::Null };
+    value.map_or(Value::Null, |bytes| readable(bytes))
+}
+
+/// Text as it is, and other bytes as `{"hex": "ff"}`.
+pub fn readable(bytes: &[u8]) -> Value {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => text.into(),
-        _ => json!({ "hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() }),
+        _ => {
+            let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+            let digit = |number: u8| char::from_digit(number.into(), 16).unwrap_or_default();
+            json!({ "hex": digits.map(digit).collect::<String>() })
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! `millgate dlq discard`.
 
-use millgate_events::{Action, LetterFilter, LetterStatus};
+use millgate_events::{LetterFilter, LetterStatus};
 
 use super::{
     super::{Outcome, answer, typed},
@@ -51,8 +51,7 @@ pub(super) async fn run(servers: &Servers, store: &Store, json: bool, args: Args
         return Ok(Outcome::Misunderstood(message));
     }
     if letters > 0 {
-        let Signature { by: who, why } = &args.signature;
-        let action = store.begin(&Action { what: "discard", who, why, filter: &filter }).await?;
+        let action = store.begin(&args.signature.under("discard", &filter)).await?;
         loop {
             let step = store.discard(&filter, STEP, action).await?;
             discarded += step;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use millgate_events::{Action, LetterFilter, StoredLetter};
+use millgate_events::{LetterFilter, StoredLetter};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -91,9 +91,8 @@ pub(super) async fn run(servers: &Servers, store: Store, json: bool, args: Args)
     };
     let text = payload.to_string();
     if !args.dry_run {
-        let Signature { by: who, why } = &args.signature;
         let filter = LetterFilter { ids: vec![letter.id], ..LetterFilter::default() };
-        if !store.edit(letter.id, text.as_bytes(), &Action { what: "edit", who, why, filter: &filter }).await? {
+        if !store.edit(letter.id, text.as_bytes(), &args.signature.under("edit", &filter)).await? {
             anyhow::bail!("letter {} is {}, and only dead ones are edited", letter.id, letter.status);
         }
     }

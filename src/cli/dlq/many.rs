@@ -47,7 +47,7 @@ impl Many {
 
     /// Whether somebody has to say `--yes` before it is done to so many.
     pub(super) fn needs_yes(&self, letters: u64) -> bool {
-        self.ids.is_empty() && !self.yes && letters > 1
+        self.ids.is_empty() && !self.yes && !self.dry_run && letters > 1
     }
 
     pub(super) async fn resolve(&self, servers: &Servers, store: &DeadLetterStore) -> anyhow::Result<Meant> {

@@ -10,7 +10,7 @@ mod row;
 mod show;
 mod stats;
 
-use millgate_events::DeadLetterStore as Store;
+use millgate_events::{Action, DeadLetterStore as Store, LetterFilter};
 
 use super::{Call, Outcome};
 use crate::servers::Servers;
@@ -35,11 +35,19 @@ pub(super) enum Command {
 #[derive(clap::Args)]
 struct Signature {
     /// Who does it
-    #[arg(long, value_name = "NAME", env = "USER")]
-    by: String,
+    #[arg(long, value_name = "NAME", env = "USER", required_unless_present = "dry_run")]
+    by: Option<String>,
     /// Why
-    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run", default_value_if("dry_run", "true", ""))]
-    why: String,
+    #[arg(long, value_name = "TEXT", required_unless_present = "dry_run")]
+    why: Option<String>,
+}
+
+impl Signature {
+    /// Under what is done to those letters.
+    fn under<'a>(&'a self, what: &'a str, filter: &'a LetterFilter) -> Action<'a> {
+        let text = |text: &'a Option<String>| text.as_deref().unwrap_or_default();
+        Action { what, who: text(&self.by), why: text(&self.why), filter }
+    }
 }
 
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {

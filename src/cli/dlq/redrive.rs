@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millgate_events::{Action, LetterFilter, Position};
+use millgate_events::{LetterFilter, Position};
 use millgate_jobs::Rate;
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use super::{
     many::Many,
 };
 use crate::{
-    redrive::{REMEMBERED, Redrive, Tally},
+    redrive::{RELIED_ON, Redrive, Tally},
     servers::Servers,
 };
 
@@ -20,8 +20,6 @@ use crate::{
 const STEP: u32 = 100;
 /// A redrive that is slowed down moves letters about this often.
 const BEAT: Duration = Duration::from_millis(250);
-/// So long before Redis forgets what it has done of a redrive, that is not relied on any more.
-const MARGIN: Duration = Duration::from_hours(24);
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
@@ -50,7 +48,7 @@ pub(super) async fn run(servers: &Servers, store: Store, json: bool, args: Args)
     }
     let meant = args.many.resolve(servers, &store).await?;
     let mut refused = meant.refused;
-    let begun_after = meant.now - chrono::Duration::from_std(REMEMBERED - MARGIN)?;
+    let begun_after = meant.now - chrono::Duration::from_std(RELIED_ON)?;
     let mut filter = meant.filter;
     if !args.force {
         let all = store.count(&filter).await?;
@@ -83,8 +81,7 @@ pub(super) async fn run(servers: &Servers, store: Store, json: bool, args: Args)
             redrive.would(&page, &mut tally);
         }
     } else if letters > 0 {
-        let Signature { by: who, why } = &args.signature;
-        let action = store.begin(&Action { what: "redrive", who, why, filter: &filter }).await?;
+        let action = store.begin(&args.signature.under("redrive", &filter)).await?;
         act(&redrive, &store, &filter, action, args.rate, &mut tally).await.map_err(|error| {
             error.context("the redrive was cut off; run it again, and it goes on from there and does nothing twice")
         })?;

@@ -1,7 +1,7 @@
 //! A letter as commands show it.
 
 use chrono::{DateTime, Utc};
-use millgate_events::{LetterKind, StoredLetter};
+use millgate_events::{LetterKind, StoredLetter, readable};
 use serde_json::Value;
 
 use crate::cli::moment::from_now;
@@ -48,11 +48,5 @@ pub(super) fn json(letter: &StoredLetter) -> anyhow::Result<Value> {
 
 /// JSON as it is, other text as text, and anything else in hexadecimal digits.
 fn bytes_as_json(bytes: &[u8]) -> Value {
-    if let Ok(value) = serde_json::from_slice(bytes) {
-        return value;
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(text) => text.into(),
-        Err(_) => serde_json::json!({ "hex": bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>() }),
-    }
+    serde_json::from_slice(bytes).unwrap_or_else(|_| readable(bytes))
 }
