@@ -39,6 +39,8 @@ CREATE TABLE dead_letters (
     actions          BIGINT[] NOT NULL DEFAULT ARRAY[]::BIGINT[]
 );
 
+-- What commands page through, in its order, however many were dealt with before.
+CREATE INDEX dead_letters_open ON dead_letters (failed_at, id) WHERE status IN ('dead', 'redriving');
 CREATE INDEX dead_letters_by_status ON dead_letters (status, failed_at, id);
 CREATE INDEX dead_letters_by_fingerprint ON dead_letters (fingerprint, failed_at, id);
 CREATE INDEX dead_letters_by_event_type ON dead_letters (event_type, failed_at, id);

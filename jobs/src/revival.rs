@@ -26,6 +26,9 @@ impl Revival {
         let (mut options, line) = split(head);
         let text = format!("{line}\n{payload}");
         let Record { kind, more, .. } = Record::read(&text)?;
+        if kind.is_empty() {
+            return Err("it has no kind".into());
+        }
         let kind = kind.to_owned();
         let more = More { redrives, ..more };
         // Its own id was seen before, and so was what it was to be taken in once by; it has waited, and its batch is over.

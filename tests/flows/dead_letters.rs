@@ -107,6 +107,21 @@ async fn without_the_database_the_dead_wait_and_the_rest_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_goes_silent_does_not_keep_the_dead_for_ever() {
+    let mut shop = Shop::open("letters-silence").await;
+    let proxy = Proxy::to(&shop.database.address());
+    shop.set("MILLGATE_POSTGRES_URL", shop.database.url_at(&proxy.address()));
+    let _bridge = shop.start(&["bridge"]);
+    let poison = || shop.kafka.put("order.created", 0, None, Some(b"{broken"), &[]);
+    poison().await;
+    wait_until("the first is stored", PATIENCE, async || letters(&shop).await == 1).await;
+    proxy.strand();
+    poison().await;
+    wait_until("the second is stored, on another connection", PATIENCE, async || letters(&shop).await == 2).await;
+    assert_eq!(shop.kafka.records("dead-letter-queue", 2).await.len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_bridge_that_dies_between_topic_and_offset_leaves_one_row() {
     let mut shop = Shop::open("letter-twice").await;
     // It never commits before it is killed.

@@ -17,6 +17,9 @@ pub enum DeadLetterError {
         "the table of dead letters cannot be used: {0}; is PostgreSQL up, and postgres.url (MILLGATE_POSTGRES_URL) right?"
     )]
     Database(#[source] sqlx::Error),
+    /// The database says nothing.
+    #[error("the table of dead letters did not answer within {0:?}; is PostgreSQL paused, overloaded, or cut off?")]
+    Silent(std::time::Duration),
     /// The tables cannot be created or changed.
     #[error("the table of dead letters cannot be created, and nothing of it was kept: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),

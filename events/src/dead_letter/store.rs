@@ -1,6 +1,6 @@
 //! The table of dead letters.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgPool, QueryBuilder, migrate::Migrator};
@@ -25,6 +25,9 @@ const BRIEF: &str = "id, kind, status, topic, record_partition, record_offset, r
     event_type, event_id, event_source, correlation_id, saga_id, trace_id, queue, job_kind, job_id, NULL AS job_head, \
     NULL::bytea AS key, NULL::bytea AS payload, NULL::bytea AS edited, '[]'::jsonb AS headers, code, message, fingerprint, \
     attempts, '[]'::jsonb AS failures, first_failed_at, failed_at, redrives, tries, redriving_since, settled_at";
+
+/// One row is there in milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The tables of dead letters and of what was done about them. Cheap to clone.
 #[derive(Clone)]
@@ -74,7 +77,7 @@ impl DeadLetterStore {
             job_head, key, payload, headers, code, message, fingerprint, attempts, failures, first_failed_at, failed_at, \
             redrives) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, \
             $21, $22, $23, $24, $25, $26, $27, $28) ON CONFLICT (id) DO NOTHING";
-        sqlx::query(insert)
+        let insert = sqlx::query(insert)
             .bind(letter.id)
             .bind(letter.kind.as_str())
             .bind(&letter.topic)
@@ -103,8 +106,9 @@ impl DeadLetterStore {
             .bind(letter.first_failed_at)
             .bind(letter.failed_at)
             .bind(letter.redrives)
-            .execute(&self.database)
-            .await?;
+            .execute(&self.database);
+        // A connection that went silent would keep a partition waiting for as long as the system believes in it.
+        tokio::time::timeout(PATIENCE, insert).await.map_err(|_| DeadLetterError::Silent(PATIENCE))??;
         Ok(())
     }
 
