@@ -15,7 +15,7 @@ use millgate_workers::DeadLetterForwarder;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::shop::{PATIENCE, Shop};
+use crate::shop::{PATIENCE, Shop, order};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -198,6 +198,31 @@ async fn two_hundred_letters_are_redriven_once_though_the_command_dies_in_the_mi
     let (code, said) = desk.redrive(&which).await;
     assert_eq!((code, said.starts_with("0 letters are redriven")), (0, true), "{said}");
     assert!(desk.queue.check().await.unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn once_the_cause_is_corrected_one_command_empties_the_table() {
+    let desk = Desk::open("dlq-empty").await;
+    let lamps = async |count: i32| {
+        let fill = "UPDATE stock SET available = $1 WHERE sku = 'lamp'";
+        sqlx::query(fill).bind(count).execute(desk.shop.database.pool()).await.unwrap();
+    };
+    lamps(0).await;
+    let _bridge = desk.shop.start(&["bridge"]);
+    let _worker = desk.shop.start(&["worker", "--queues", "inventory"]);
+    desk.shop.publish(&(0..30).map(order).collect::<Vec<_>>()).await;
+    wait_until("all are dead", PATIENCE, async || desk.count("dead").await == 30).await;
+    lamps(1_000).await;
+    let (code, said) = desk.redrive(&["--code", "out_of_stock", "--yes"]).await;
+    assert_eq!((code, said.starts_with("30 letters are redriven: 30 jobs")), (0, true), "{said}");
+    desk.shop.wait_done("inventory", "update-inventory", 30).await;
+    wait_until("nothing is left", PATIENCE, async || {
+        let stats = desk.shop.stats("inventory").await;
+        stats.waiting + stats.active + stats.delayed + stats.unburied == 0
+    })
+    .await;
+    assert_eq!((desk.shop.done("inventory", "update-inventory").await, desk.shop.stock("lamp").await), (30, 970));
+    assert_eq!((desk.count("dead").await, desk.count("redriven").await), (0, 30));
 }
 
 #[tokio::test(flavor = "multi_thread")]
