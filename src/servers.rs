@@ -4,7 +4,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, Routes};
-use millgate_events::{DeadLetterStore, DeadLetterTopics, DeadLetters, Producer, TopicSpec};
+use millgate_events::{DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Producer, TopicSpec};
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
@@ -141,6 +141,19 @@ impl Servers {
                     }
                     Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
                 }
+            }
+        });
+    }
+
+    /// Looks, as soon as PostgreSQL answers, whether there is a table for the dead, and says so before the first death.
+    pub(crate) fn check_dead_letters(&self) {
+        let Some(letters) = self.letters.clone() else { return };
+        tokio::spawn(async move {
+            while let Err(error) = letters.check().await {
+                if let DeadLetterError::NoTable = error {
+                    return error!(%error, "what dies will wait: in Redis, or with its partition");
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
     }

@@ -70,6 +70,12 @@ impl DeadLetterStore {
         Ok(MIGRATIONS.iter().count())
     }
 
+    /// Finds out whether letters can be stored.
+    pub async fn check(&self) -> Result<(), DeadLetterError> {
+        sqlx::query("SELECT 1 FROM dead_letters LIMIT 1").execute(&self.database).await?;
+        Ok(())
+    }
+
     /// Puts a letter in; one that is there already stays as it is.
     pub(super) async fn put(&self, letter: &StoredLetter) -> Result<(), DeadLetterError> {
         let insert = "INSERT INTO dead_letters (id, kind, topic, record_partition, record_offset, record_time, \
