@@ -47,6 +47,7 @@ pub mod config;
 mod dev;
 mod event_registry;
 mod lifecycle;
+mod redrive;
 mod servers;
 pub mod shop;
 mod telemetry;

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use millgate_bridge::{Bridge, Routes, Watermarks};
-use millgate_events::{DeadLetters, Producer, TopicSpec};
+use millgate_bridge::{Bridge, BridgeConfig, Routes, Watermarks};
+use millgate_events::{DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Producer, TopicSpec};
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
@@ -34,10 +34,14 @@ pub(crate) struct Servers {
     pub(crate) handlers: Arc<Handlers>,
     pub(crate) samples: Option<Samples>,
     pub(crate) report: Option<Report>,
+    pub(crate) dead_letters: DeadLetters,
+    /// The table of dead letters, if there is a database.
+    pub(crate) letters: Option<DeadLetterStore>,
+    pub(crate) dead_letter_topics: DeadLetterTopics,
     application: &'static str,
     schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
-    routes: Arc<Routes>,
+    pub(crate) routes: Arc<Routes>,
     state: State,
 }
 
@@ -47,7 +51,16 @@ impl Servers {
         let producer = Producer::new(&config.kafka, app.name)?;
         let queues = Queues::new(&config.redis)?;
         let database = pool(&config.postgres)?;
+        let BridgeConfig { dead_letter_topic, dead_letter_topics, .. } = &config.bridge;
+        let dead_letter_topics = DeadLetterTopics::read(dead_letter_topic, dead_letter_topics)
+            .map_err(|wrong| anyhow::anyhow!("bridge.dead_letter_topics: `{wrong}` is no domain=topic"))?;
+        // Nobody keeps a database for an application that has no tables, unless they say so.
+        let has_database = app.migrations.is_some() || config.postgres.url != PostgresConfig::default().url;
+        let letters = has_database.then(|| DeadLetterStore::new(database.clone()));
         Ok(Self {
+            dead_letters: DeadLetters::new(producer.clone(), dead_letter_topics.clone()).stored_in(letters.clone()),
+            dead_letter_topics,
+            letters,
             producer,
             queues,
             database,
@@ -67,7 +80,7 @@ impl Servers {
     /// The topics that the application needs, as the configuration wants them.
     pub(crate) fn topic_specs(&self) -> Vec<TopicSpec> {
         let own = self.events.topics();
-        let names = own.into_iter().chain([self.config.bridge.dead_letter_topic.as_str()]);
+        let names = own.into_iter().chain(self.dead_letter_topics.names());
         let specs = names.map(|name| {
             let settings = self.config.topics.settings_of(name);
             TopicSpec {
@@ -99,7 +112,7 @@ impl Servers {
 
     /// Creates the schema and the tables.
     pub(crate) async fn migrate(&self) -> anyhow::Result<usize> {
-        let Some(migrations) = self.migrations else { return Ok(0) };
+        let Some(letters) = &self.letters else { return Ok(0) };
         self.postgres_version().await?;
         let schema = &self.config.postgres.schema;
         if schema != "public" {
@@ -107,8 +120,10 @@ impl Servers {
             let create = format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', "\"\""));
             sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&self.database).await?;
         }
+        let own = letters.migrate().await?;
+        let Some(migrations) = self.migrations else { return Ok(own) };
         migrations.run(&self.database).await.context("a migration failed; nothing of it was kept")?;
-        Ok(migrations.iter().count())
+        Ok(own + migrations.iter().count())
     }
 
     /// Looks, as soon as Redis answers, whether it might throw jobs away, and says so loudly.
@@ -130,6 +145,19 @@ impl Servers {
         });
     }
 
+    /// Looks, as soon as PostgreSQL answers, whether there is a table for the dead, and says so before the first death.
+    pub(crate) fn check_dead_letters(&self) {
+        let Some(letters) = self.letters.clone() else { return };
+        tokio::spawn(async move {
+            while let Err(error) = letters.check().await {
+                if let DeadLetterError::NoTable = error {
+                    return error!(%error, "what dies will wait: in Redis, or with its partition");
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+        });
+    }
+
     /// The bridge, which joins its consumer group at once. Refuses routes to jobs that no handler of this
     /// application does: they would wait for ever.
     pub(crate) fn bridge(&self) -> anyhow::Result<Bridge> {
@@ -141,7 +169,7 @@ impl Servers {
             kinds.join(", ")
         );
         let Config { kafka, bridge, .. } = &self.config;
-        Ok(Bridge::start(kafka, bridge, self.routes.clone(), self.queues.clone(), self.producer.clone())?)
+        Ok(Bridge::start(kafka, bridge, self.routes.clone(), self.queues.clone(), self.dead_letters.clone())?)
     }
 
     /// Names of the queues that some route fills.
@@ -174,14 +202,14 @@ impl Servers {
 
     /// The worker, which takes jobs at once, and what brings its dead jobs to their topic.
     pub(crate) fn worker(&self) -> anyhow::Result<(Worker, DeadLetterForwarder)> {
-        let Config { worker, smtp, bridge, .. } = &self.config;
+        let Config { worker, smtp, .. } = &self.config;
         let state = self.state.clone();
         let state = state.with(self.database.clone()).with(Mailer::new(smtp)?).with(Templates::new(smtp)?);
         let started = Worker::start(worker, &self.queues, self.handlers.clone(), state)?;
         let names = started.queues();
         let forwarder = DeadLetterForwarder {
             queues: names.iter().map(|name| self.queues.queue(name)).collect(),
-            dead_letters: DeadLetters::new(self.producer.clone(), &bridge.dead_letter_topic),
+            dead_letters: self.dead_letters.clone(),
         };
         Ok((started, forwarder))
     }

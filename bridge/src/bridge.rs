@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use millgate_events::{Consumer, ConsumerConfig, DeadLetters, KafkaConfig, KafkaError, Logs, Producer};
+use millgate_events::{Consumer, ConsumerConfig, DeadLetters, KafkaConfig, KafkaError, Logs};
 use millgate_jobs::Queues;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -41,7 +41,7 @@ impl Bridge {
         config: &BridgeConfig,
         routes: Arc<Routes>,
         queues: Queues,
-        producer: Producer,
+        dead_letters: DeadLetters,
     ) -> Result<Self, BridgeError> {
         let topics: Vec<String> = routes.topics().map(str::to_owned).collect();
         if topics.is_empty() {
@@ -61,7 +61,7 @@ impl Bridge {
             queues,
             judge: Judge { logs: Logs::new(kafka, QUESTION), config: config.clone() },
             partitions: Partitions::default(),
-            dead_letters: DeadLetters::new(producer, &config.dead_letter_topic),
+            dead_letters,
             stats: Arc::default(),
             group: kafka.consumer_group.clone(),
             topic_prefix: kafka.topic_prefix.clone(),

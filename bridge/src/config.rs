@@ -20,6 +20,9 @@ pub struct BridgeConfig {
     pub drain_timeout: Duration,
     /// Topic for what cannot become a job.
     pub dead_letter_topic: String,
+    /// Other topics for the dead letters of some domains, as `domain=topic`. A domain is the part of an event's type
+    /// before its first dot, or the queue of a job that goes back to no event.
+    pub dead_letter_topics: Vec<String>,
     /// How often it is looked whether Redis still has what was handed off.
     #[serde(with = "humantime_serde")]
     pub watermark_check_interval: Duration,
@@ -51,6 +54,7 @@ impl Default for BridgeConfig {
             commit_interval: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(10),
             dead_letter_topic: "dead-letter-queue".into(),
+            dead_letter_topics: Vec::new(),
             watermark_check_interval: Duration::from_secs(5),
             when_redis_is_empty: WhenRedisIsEmpty::default(),
             rewind_by: Duration::from_hours(1),

@@ -7,9 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use futures::future::join_all;
-use millgate_events::{Batch, BatchToken, DeadLetter, DeadLetters, Origin, Record};
+use millgate_events::{Batch, BatchToken, DeadLetter, DeadLetters, Record};
 use millgate_jobs::{Expected, HandedOff, Queues};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -220,15 +220,8 @@ impl HandOff {
         let (topic, partition, offset) = (&record.topic, record.partition, record.offset);
         let message = poison.message();
         warn!(%topic, partition, offset, code = poison.code(), reason = message, "event is poison; to the dead-letter topic");
-        let now = now();
-        let letter = DeadLetter {
-            origin: Origin::Event { record, group: &self.group },
-            code: poison.code(),
-            message: &message,
-            first_failed_at: &now,
-            failed_at: &now,
-        };
-        persist(token, "the dead-letter topic", || self.dead_letters.write(&letter)).await.map(drop)
+        let letter = DeadLetter::of_event(record, &self.group, poison.code(), &message, now());
+        persist(token, "the dead letters", || self.dead_letters.write(&letter)).await
     }
 }
 
@@ -255,6 +248,6 @@ async fn persist<T, E: Display, F: Future<Output = Result<T, E>>>(
 
 /// The time of a death.
 #[expect(clippy::disallowed_methods, reason = "a record that is given up is given up now")]
-fn now() -> String {
-    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
+fn now() -> DateTime<Utc> {
+    Utc::now()
 }

@@ -22,7 +22,11 @@ mod trace;
 pub use client::{BrokerInfo, describe};
 pub use config::KafkaConfig;
 pub use consumer::{Batch, BatchToken, Consumer, ConsumerConfig, Holding, Holdings};
-pub use dead_letter::{DEAD_LETTER_HEADERS, DeadLetter, DeadLetters, Origin};
+pub use dead_letter::{
+    Action, Attempt, Claim, DEAD_LETTER_HEADERS, DeadLetter, DeadLetterError, DeadLetterStore, DeadLetterTopics,
+    DeadLetters, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, Origin, PastAction, Position,
+    StoredLetter, readable,
+};
 pub use decode::{DecodeError, Incoming};
 pub use error::KafkaError;
 pub use event::Event;

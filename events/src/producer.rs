@@ -62,6 +62,11 @@ impl Producer {
         &self.source
     }
 
+    /// What is put before every topic's name.
+    pub(crate) fn topic_prefix(&self) -> &str {
+        &self.config.topic_prefix
+    }
+
     /// Attributes for a new event that happens now.
     pub fn meta<E: Event>(&self) -> EventMeta {
         EventMeta::new::<E>(&self.source, now())

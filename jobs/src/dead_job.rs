@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::{
-    Failure, JobId, Origin, Queue, QueueError,
+    Failure, FailureView, JobId, Origin, Queue, QueueError,
     look::STEP,
     new_job::{from_millis, millis},
     record::{Past, Record},
+    revival::head_of,
 };
-use chrono::{DateTime, Utc};
 
 /// A dead job on its way to the dead-letter topic.
 #[derive(Debug, Clone)]
@@ -19,12 +21,18 @@ pub struct DeadJob {
     pub id: String,
     /// Its kind.
     pub kind: String,
+    /// All of its record but the arguments, for [`Revival`](crate::Revival); empty, if it cannot be read.
+    pub head: String,
     /// Its arguments as JSON.
     pub payload: String,
     /// How often it ran.
     pub attempts: u32,
+    /// How often it had come back from the dead letters before.
+    pub redrives: u32,
     /// Why it died.
     pub failure: Failure,
+    /// How its attempts failed, oldest first; of many the last twenty.
+    pub failures: Vec<FailureView>,
     /// When it first failed.
     pub first_failed_at: DateTime<Utc>,
     /// When it failed last.
@@ -40,8 +48,11 @@ impl DeadJob {
             key: id,
             id: id.to_string(),
             kind: "unknown".into(),
+            head: String::new(),
             payload: record.to_owned(),
             attempts: 0,
+            redrives: 0,
+            failures: Vec::new(),
             failure: Failure::new("undecodable", reason),
             first_failed_at: DateTime::UNIX_EPOCH,
             failed_at: DateTime::UNIX_EPOCH,
@@ -50,18 +61,22 @@ impl DeadJob {
     }
 
     fn of(id: JobId, record: &str, past: &str) -> Result<Self, String> {
+        let head = head_of(id, record);
         let (record, past) = (Record::read(record)?, Past::read(past)?);
         let (first, last) = past.failures.first().zip(past.failures.last()).ok_or("it has no failure")?;
         Ok(Self {
             key: id,
             id: record.more.id.unwrap_or_else(|| id.to_string()),
             kind: record.kind.to_owned(),
+            head,
             payload: record.payload.to_owned(),
             attempts: past.attempts,
+            redrives: record.more.redrives,
             failure: Failure::new(&last.code, &last.message),
             first_failed_at: from_millis(first.at),
             failed_at: from_millis(last.at),
             origin: record.more.origin,
+            failures: past.failures.into_iter().map(FailureView::from).collect(),
         })
     }
 }

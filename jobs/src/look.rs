@@ -11,7 +11,7 @@ use crate::{
     blocks::Blocks,
     job::DEFAULT_ATTEMPTS,
     new_job::{from_millis, unique_key},
-    record::{More, Past, Record, read_options},
+    record::{More, Past, PastFailure, Record, read_options},
 };
 
 /// Jobs in one call: the script takes a few µs each.
@@ -123,6 +123,12 @@ pub struct FailureView {
     pub code: String,
     /// A sentence for people.
     pub message: String,
+}
+
+impl From<PastFailure> for FailureView {
+    fn from(PastFailure { at, attempt, code, message }: PastFailure) -> Self {
+        Self { at: from_millis(at), attempt, code, message }
+    }
 }
 
 /// Some ids, and where to go on.
@@ -316,12 +322,6 @@ fn view(key: JobId, state: JobState, when: &str, record: &str, past: &str, stopp
     let options = read_options(record);
     let text_of = |option: &str| options.get(option)?.as_str().map(str::to_owned);
     let past = Past::read(past).unwrap_or_default();
-    let failure = |failure: crate::record::PastFailure| FailureView {
-        at: from_millis(failure.at),
-        attempt: failure.attempt,
-        code: failure.code,
-        message: failure.message,
-    };
     JobView {
         key,
         id: more.id.unwrap_or_else(|| key.to_string()),
@@ -342,7 +342,7 @@ fn view(key: JobId, state: JobState, when: &str, record: &str, past: &str, stopp
         max_attempts: more.max_attempts.unwrap_or(DEFAULT_ATTEMPTS),
         lane: text_of("l"),
         unique: text_of("u").map(|key| key.strip_prefix(&format!("{kind}:")).unwrap_or(&key).to_owned()),
-        failures: past.failures.into_iter().map(failure).collect(),
+        failures: past.failures.into_iter().map(FailureView::from).collect(),
         progress: past.progress,
         log: past.log.into_iter().map(|line| (from_millis(line.at), line.line)).collect(),
         stopping,

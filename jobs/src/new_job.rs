@@ -299,6 +299,15 @@ impl NewJob {
         self
     }
 
+    /// The same, come back from the dead letters for the `redrives`-th time; taken in once under `once` within `window`,
+    /// unless its route has said by what it is taken in once.
+    #[must_use]
+    pub fn redriven(mut self, redrives: u32, once: String, window: Duration) -> Self {
+        self.more.redrives = redrives;
+        self.options.once.get_or_insert((once, window));
+        self
+    }
+
     /// When this job is done, `next` is enqueued, in the same atomic step. Both must be of one queue.
     ///
     /// It comes in like any other job: not if its id is known or its unique key is held by then, and what was to follow

@@ -27,6 +27,14 @@ pub(crate) struct More {
     pub(crate) tick: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) schedule: Option<String>,
+    /// How often it came back from the dead letters.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) redrives: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What became of a batch of jobs.

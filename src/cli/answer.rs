@@ -2,6 +2,8 @@
 
 use std::io::{ErrorKind, Write};
 
+use serde::Serialize;
+
 /// Writes all of it, or as much as somebody wants.
 pub(super) fn write(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
@@ -9,4 +11,19 @@ pub(super) fn write(text: &str) -> std::io::Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
+}
+
+/// What was done, and what was not and why.
+pub(super) fn act(json: bool, result: &impl Serialize, text: &str, refused: &[String]) -> anyhow::Result<()> {
+    if json {
+        let mut value = serde_json::to_value(result)?;
+        value["refused"] = refused.into();
+        println!("{value}");
+        return Ok(());
+    }
+    println!("{text}");
+    for reason in refused {
+        eprintln!("error: {reason}");
+    }
+    Ok(())
 }

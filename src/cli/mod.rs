@@ -4,6 +4,7 @@ mod answer;
 mod bench;
 mod config;
 mod dev;
+mod dlq;
 mod doctor;
 mod jobs;
 mod migrate;
@@ -11,9 +12,11 @@ mod moment;
 mod publish;
 mod queue_choice;
 mod queues;
+mod rate;
 mod roles;
 mod schedules;
 mod topics;
+mod typed;
 mod watermarks;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -59,6 +62,9 @@ enum Command {
     /// Show how far each queue is in each partition, and go on when Redis lost what it had
     #[command(subcommand)]
     Watermarks(watermarks::Command),
+    /// Look at dead letters, and redrive, edit or discard them
+    #[command(subcommand)]
+    Dlq(dlq::Command),
     /// Show schedules, pause or resume one, run its job now
     #[command(subcommand)]
     Schedules(schedules::Command),
@@ -163,6 +169,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Queues(args) => queues::run(call, args).await,
         Command::Jobs(command) => jobs::run(call, command).await,
         Command::Watermarks(command) => watermarks::run(call, command).await,
+        Command::Dlq(command) => dlq::run(call, command).await,
         Command::Schedules(command) => schedules::run(call, command).await,
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,

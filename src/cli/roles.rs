@@ -19,6 +19,7 @@ pub(super) async fn bridge(call: Call) -> anyhow::Result<Outcome> {
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
     servers.check_eviction();
+    servers.check_dead_letters();
     servers.bridge()?.run(stop).await?;
     servers.producer.flush(servers.config.kafka.delivery_timeout).await?;
     Ok(Outcome::Well)
@@ -40,6 +41,7 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
     servers.check_eviction();
+    servers.check_dead_letters();
     let scheduler = servers.scheduler()?;
     let (worker, forwarder) = servers.worker()?;
     let forwarding = tokio::spawn(forwarder.run(stop.clone()));

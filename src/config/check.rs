@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use millgate_events::DeadLetterTopics;
+
 use super::{
     Config,
     draft::Draft,
@@ -76,6 +78,7 @@ fn values(config: &Config) -> Vec<Row> {
         ("bridge.commit_interval", at_least(bridge.commit_interval, MILLISECOND)),
         ("bridge.watermark_check_interval", at_least(bridge.watermark_check_interval, MILLISECOND)),
         ("bridge.dead_letter_topic", topic(&bridge.dead_letter_topic)),
+        ("bridge.dead_letter_topics", domains(&bridge.dead_letter_topics)),
         ("worker.concurrency", at_least_one(worker.concurrency)),
         // A lease is renewed at a fraction of its time; a busy machine can be late by much of a second.
         ("worker.lease", at_least(worker.lease, SECOND)),
@@ -166,6 +169,17 @@ fn topic(name: &str) -> Verdict {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let good = (1..=249).contains(&name.len()) && name.chars().all(legal);
     (!good).then(|| "a topic's name has 1 to 249 letters, digits, `.`, `_` and `-`".to_owned())
+}
+
+/// Topics by domain.
+fn domains(texts: &[String]) -> Verdict {
+    let read = DeadLetterTopics::read("default", texts).map_err(|wrong| {
+        format!("{wrong:?} is no domain=topic, as in \"order=orders-dlq\"; a domain has no dot in it, and one topic")
+    });
+    match read {
+        Ok(topics) => topics.names().into_iter().find_map(topic),
+        Err(message) => Some(message),
+    }
 }
 
 fn level(directives: &str) -> Verdict {

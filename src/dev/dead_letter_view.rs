@@ -19,12 +19,12 @@ pub(super) struct DeadLetterView {
 }
 
 impl DeadLetterView {
-    pub(super) fn start(config: &Config) -> anyhow::Result<Self> {
+    pub(super) fn start(config: &Config, topics: &[&str]) -> anyhow::Result<Self> {
         let group = format!("{}-view-{}", config.kafka.consumer_group, uuid::Uuid::new_v4().simple());
         let mut consumer = Consumer::start(ConsumerConfig {
             // What was there before is another run's.
             kafka: KafkaConfig { consumer_group: group, auto_offset_reset: "latest".into(), ..config.kafka.clone() },
-            topics: vec![config.bridge.dead_letter_topic.clone()],
+            topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
             batch_size: 100,
             buffer_bytes: 1 << 20,
             commit_interval: Duration::from_mins(1),

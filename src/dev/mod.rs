@@ -54,7 +54,7 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     servers.migrate().await.context("the tables cannot be created")?;
 
     let roles = Roles::start(&servers)?;
-    let dead_letters = DeadLetterView::start(&servers.config)?;
+    let dead_letters = DeadLetterView::start(&servers.config, &servers.dead_letter_topics.names())?;
     let observer = Observer { servers: &servers, bridge: roles.bridge.clone(), mails, dead_letters: &dead_letters };
     println!("ready in {:.1} s\n", began.elapsed().as_secs_f64());
 

@@ -7,9 +7,11 @@ use millgate::{
     Ctx, Done, Handlers, Job, JobError, Producer, Queues, RedisConfig, State,
     email::{ReminderEmail, SendConfirmationEmail},
     inventory::UpdateInventory,
+    shop::MIGRATIONS,
 };
+use millgate_events::DeadLetterStore;
 use millgate_jobs::QueueStats;
-use millgate_testkit::{Binary, Child, KafkaSpace, wait_for, wait_until};
+use millgate_testkit::{Binary, Child, Database, KafkaSpace, wait_for, wait_until};
 use millgate_workers::{Worker, WorkerConfig};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,7 @@ pub(crate) struct World {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) queues: Queues,
     pub(crate) producer: Producer,
+    pub(crate) database: Database,
     variables: BTreeMap<&'static str, String>,
     worker: Option<(CancellationToken, JoinHandle<()>)>,
 }
@@ -39,6 +42,8 @@ impl World {
     /// Topics, and a worker on that Redis. Bridges come later.
     pub(crate) async fn new(kafka: KafkaSpace, redis: &RedisConfig) -> Self {
         let events = kafka.config();
+        let database = Database::fresh(Some(&MIGRATIONS)).await;
+        DeadLetterStore::new(database.pool().clone()).migrate().await.unwrap();
         let variables = BTreeMap::from([
             ("KAFKA_BROKERS", events.brokers.clone()),
             ("KAFKA_CONSUMER_GROUP", events.consumer_group.clone()),
@@ -47,6 +52,7 @@ impl World {
             ("MILLGATE_TOPICS_PARTITIONS", "3".into()),
             ("MILLGATE_REDIS_URL", redis.url.clone()),
             ("MILLGATE_REDIS_PREFIX", redis.prefix.clone()),
+            ("MILLGATE_POSTGRES_URL", database.url()),
             ("MILLGATE_SHOP_REMINDER_DELAY", "1s".into()),
             // Small batches and rare commits, so that every fault finds some that are handed off and not committed.
             ("MILLGATE_BRIDGE_BATCH_SIZE", "10".into()),
@@ -55,7 +61,7 @@ impl World {
         ]);
         let (ledger, queues) = (Arc::new(Ledger::default()), Queues::new(redis).unwrap());
         let producer = Producer::new(&events, "/faults").unwrap();
-        let mut world = Self { kafka, ledger, queues, producer, variables, worker: None };
+        let mut world = Self { kafka, ledger, queues, producer, database, variables, worker: None };
         world.run(&["topics", "apply"]).await;
         world.employ(redis);
         world

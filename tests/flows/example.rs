@@ -4,15 +4,32 @@ use millgate_testkit::{Binary, Folder};
 
 use crate::shop::PATIENCE;
 
-#[cfg(feature = "embedded")]
-#[tokio::test(flavor = "multi_thread")]
-async fn an_application_of_ones_own_runs_its_event_job_route_and_handler() {
+fn parcels() -> Binary {
     let tests = std::env::current_exe().unwrap();
     let example = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples/parcels");
     let build = "cargo build --workspace --features embedded --examples";
     assert!(example.exists(), "examples are built by `cargo test` without `--test`, or by `{build}`");
+    Binary::new(example)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_without_a_database_says_where_its_dead_letters_are() {
     let folder = Folder::new("example");
-    let parcels = Binary::new(example).folder(folder.path()).args(["dev", "--demo"]).spawn();
+    let parcels = parcels().folder(folder.path()).args(["dlq", "list"]).spawn();
+    let status = parcels.wait_exit(PATIENCE).await;
+    let said = parcels.output();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("only on their topic (dead-letter-queue); set postgres.url (MILLGATE_POSTGRES_URL)"),
+        "{said}"
+    );
+}
+
+#[cfg(feature = "embedded")]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_application_of_ones_own_runs_its_event_job_route_and_handler() {
+    let folder = Folder::new("example");
+    let parcels = parcels().folder(folder.path()).args(["dev", "--demo"]).spawn();
     let status = parcels.wait_exit(PATIENCE).await;
     let said = parcels.output();
     assert!(status.success(), "{said}");

@@ -4,7 +4,9 @@
 
 mod bench;
 mod command_line;
+mod dead_letters;
 mod demo;
+mod dlq_command;
 mod enqueueing;
 mod example;
 mod hand_off;

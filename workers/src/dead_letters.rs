@@ -1,15 +1,14 @@
-//! From dead in Redis to the dead-letter topic.
+//! From dead in Redis to the dead-letter topic and the table of dead letters.
 //!
-//! Dead in Redis first; published with acks from all in-sync replicas; only then dropped from Redis. If the topic
-//! cannot be written the job stays, is tried again every few seconds, and each time that is said.
+//! Dead in Redis first; published with acks from all in-sync replicas; stored; only then dropped from Redis. If one of
+//! these cannot be written the job stays, is tried again every few seconds, and each time that is said.
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
 use futures::future::join_all;
-use millgate_events::{DeadLetter, DeadLetters, Headers, Origin};
-use millgate_jobs::{DeadJob, Queue, QueueError};
+use millgate_events::{Attempt, DeadLetter, DeadLetters, Headers, Origin};
+use millgate_jobs::{DeadJob, FailureView, Queue, QueueError};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -23,11 +22,11 @@ const STEP: usize = 100;
 /// How long a letter may still take when everything else has ended.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// Brings dead jobs of some queues to the dead-letter topic.
+/// Brings dead jobs of some queues to the dead letters.
 pub struct DeadLetterForwarder {
     /// The queues to look at.
     pub queues: Vec<Queue>,
-    /// The topic.
+    /// Where to.
     pub dead_letters: DeadLetters,
 }
 
@@ -68,7 +67,7 @@ impl DeadLetterForwarder {
             let (safe, kept) = (ids(safe), ids(kept));
             if !safe.is_empty() {
                 queue.remove(&safe).await?;
-                info!(queue = queue.name(), jobs = safe.len(), "dead jobs are on the dead-letter topic");
+                info!(queue = queue.name(), jobs = safe.len(), "dead jobs are with the dead letters");
             }
             if !kept.is_empty() {
                 return queue.keep_dead(&kept, PAUSE).await;
@@ -81,21 +80,25 @@ impl DeadLetterForwarder {
         let letter = DeadLetter {
             origin: Origin::Job {
                 id: &job.id,
+                key: job.key.as_str(),
                 kind: &job.kind,
                 queue,
+                head: &job.head,
                 payload: Bytes::copy_from_slice(job.payload.as_bytes()),
                 attempts: job.attempts,
+                redrives: job.redrives,
                 headers: origin_headers(job),
             },
             code: &job.failure.code,
             message: &job.failure.message,
-            first_failed_at: &text(job.first_failed_at),
-            failed_at: &text(job.failed_at),
+            first_failed_at: job.first_failed_at,
+            failed_at: job.failed_at,
+            failures: job.failures.iter().map(attempt).collect(),
         };
         match self.dead_letters.write(&letter).await {
-            Ok(_) => true,
+            Ok(()) => true,
             Err(error) => {
-                error!(queue, job = job.id, %error, "dead job cannot be written to the dead-letter topic; it stays in Redis");
+                error!(queue, job = job.id, %error, "dead job cannot be put with the dead letters; it stays in Redis, and is tried again");
                 false
             }
         }
@@ -116,6 +119,7 @@ fn origin_headers(job: &DeadJob) -> Headers {
     headers
 }
 
-fn text(time: DateTime<Utc>) -> String {
-    time.to_rfc3339_opts(SecondsFormat::Millis, true)
+fn attempt(failure: &FailureView) -> Attempt {
+    let FailureView { at, attempt, code, message } = failure.clone();
+    Attempt { at, attempt, code, message }
 }

@@ -141,7 +141,7 @@ async fn a_queue_that_gets_nothing_is_filled_again_under_traffic_for_another() {
             // Cancels of nothing, for the other queue.
             bench.publish((count..count + 100).map(|n| record(&Paid { order: format!("x-{n}") }, 1))).await;
             count += 100;
-            let enough = count as u64;
+            let enough = u64::try_from(count).unwrap();
             wait_until("the bridge keeps up", SOON, async || bridge.counts().handed_off + 500 > enough).await;
         }
     };

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use millgate_bridge::{Bridge, BridgeError, Routes, on};
-use millgate_events::{Event, KafkaConfig, Producer};
+use millgate_events::{DeadLetters, Event, KafkaConfig, Producer};
 use millgate_jobs::once_per_event;
 use millgate_testkit::wait_until;
 
-use crate::bench::{Bench, Confirm, Ordered, Pack, Paid, Remind, Running, SOON, at, config, ordered, record};
+use crate::bench::{Bench, Confirm, DEAD, Ordered, Pack, Paid, Remind, Running, SOON, at, config, ordered, record};
 
 #[tokio::test]
 async fn an_event_becomes_the_jobs_of_its_routes() {
@@ -111,7 +111,7 @@ async fn what_was_cancelled_can_begin_anew() {
 async fn a_bridge_to_nowhere_does_not_start() {
     let bench = Bench::new(1).await;
     let kafka = bench.kafka.config();
-    let producer = Producer::new(&kafka, "bridge").unwrap();
-    let bridge = Bridge::start(&kafka, &config(), Arc::new(Routes::default()), bench.redis.queues(), producer);
+    let dead_letters = DeadLetters::new(Producer::new(&kafka, "bridge").unwrap(), DEAD);
+    let bridge = Bridge::start(&kafka, &config(), Arc::new(Routes::default()), bench.redis.queues(), dead_letters);
     assert!(matches!(bridge.err(), Some(BridgeError::NoEvents)));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millgate_bridge::{Bridge, Routes, on};
-use millgate_events::Producer;
+use millgate_events::{DeadLetters, Producer};
 use millgate_jobs::Queues;
 use tokio_util::sync::CancellationToken;
 
@@ -23,7 +23,7 @@ pub(super) async fn run() -> anyhow::Result<Outcome> {
     let (mut parent, BridgeOrder { kafka, bridge, redis }) = Parent::hear().await?;
     let queues = Queues::new(&redis)?;
     queues.info().await?;
-    let producer = Producer::new(&kafka, "/bench")?;
+    let dead_letters = DeadLetters::new(Producer::new(&kafka, "/bench")?, bridge.dead_letter_topic.as_str());
     let mut routes = Routes::default();
     routes.add(on::<Shipment>().enqueue(|shipment| Load::new(shipment.due_us, JOB_BYTES)));
     if !parent.ready().await? {
@@ -31,7 +31,7 @@ pub(super) async fn run() -> anyhow::Result<Outcome> {
     }
     let before = spent::processor()?;
     let stop = CancellationToken::new();
-    let bridge = Bridge::start(&kafka, &bridge, Arc::new(routes), queues, producer)?;
+    let bridge = Bridge::start(&kafka, &bridge, Arc::new(routes), queues, dead_letters)?;
     let running = tokio::spawn(bridge.run(stop.clone()));
     parent.end().await?;
     let cpu_s = spent::processor()?.saturating_sub(before).as_secs_f64();

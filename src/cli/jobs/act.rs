@@ -6,7 +6,7 @@ use millgate_jobs::{Acted, JobId, JobState, Queue, QueueError, Queues};
 use serde::Serialize;
 
 use super::{
-    super::{Call, Outcome, queue_choice},
+    super::{Call, Outcome, answer, queue_choice, typed},
     filter::Filter,
     find::find,
 };
@@ -165,12 +165,17 @@ pub(super) async fn run(call: Call, action: Action, args: Args) -> anyhow::Resul
     }
     let many = chosen.values().map(Vec::len).sum::<usize>();
     if args.dry_run {
-        say(json, &refused, &serde_json::json!({ "jobs": many }), &format!("{many} jobs would {}", action.wish()));
+        answer::act(
+            json,
+            &serde_json::json!({ "jobs": many }),
+            &format!("{many} jobs would {}", action.wish()),
+            &refused,
+        )?;
         return Ok(if refused.is_empty() { Outcome::Well } else { Outcome::NotWell });
     }
     if args.ids.is_empty() && !args.yes && many > 0 {
         let message =
-            format!("{many} jobs would {}, and nothing was done yet; to do it: {} --yes", action.wish(), typed());
+            format!("{many} jobs would {}, and nothing was done yet; to do it: {} --yes", action.wish(), typed::line());
         return Ok(Outcome::Misunderstood(message));
     }
     let mut tally = Tally::default();
@@ -187,7 +192,7 @@ pub(super) async fn run(call: Call, action: Action, args: Args) -> anyhow::Resul
     if tally.missed > 0 {
         parts.push(format!("{} had moved on meanwhile", tally.missed));
     }
-    say(json, &refused, &tally, &parts.join(", "));
+    answer::act(json, &tally, &parts.join(", "), &refused)?;
     let named_and_missed = !args.ids.is_empty() && tally.missed > 0;
     Ok(if refused.is_empty() && !named_and_missed { Outcome::Well } else { Outcome::NotWell })
 }
@@ -232,27 +237,4 @@ async fn by_id(
         }
     }
     Ok((chosen, refused))
-}
-
-fn say(json: bool, refused: &[String], result: &impl Serialize, text: &str) {
-    if json {
-        // Counts can always be written.
-        let mut value = serde_json::to_value(result).unwrap_or_default();
-        value["refused"] = refused.into();
-        println!("{value}");
-        return;
-    }
-    println!("{text}");
-    for reason in refused {
-        eprintln!("error: {reason}");
-    }
-}
-
-/// The command line as it was typed.
-fn typed() -> String {
-    let quoted = |word: String| {
-        let plain = word.chars().all(|c| c.is_ascii_alphanumeric() || "-_=./:@,".contains(c));
-        if plain && !word.is_empty() { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
-    };
-    std::env::args().map(quoted).collect::<Vec<_>>().join(" ")
 }

@@ -4,6 +4,8 @@ use std::{str::FromStr, time::Duration};
 
 use millgate_jobs::{Limits, Rate};
 
+use crate::cli::rate;
+
 #[derive(clap::Args)]
 pub(super) struct Args {
     /// The queue
@@ -60,12 +62,7 @@ impl Limit for Duration {
 
 impl Limit for Rate {
     fn read(text: &str) -> Result<Self, String> {
-        let rate = || {
-            let (jobs, per) = text.split_once('/')?;
-            let jobs = jobs.parse().ok().filter(|jobs| *jobs > 0)?;
-            Some(Self { jobs, per: Duration::read(per).ok()? })
-        };
-        rate().ok_or_else(|| format!("`{text}` is no rate such as 10/1s, nor `none`"))
+        rate::read(text).ok_or_else(|| format!("`{text}` is no rate such as 10/1s, nor `none`"))
     }
 }
 

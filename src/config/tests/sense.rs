@@ -27,6 +27,13 @@ fn a_value_must_make_sense_by_itself() {
         ),
         ("postgres", "schema", "\"a;drop\"", "use lower-case letters, digits and `_`, and no digit at the start"),
         ("bridge", "dead_letter_topic", "\"dead letters\"", TOPIC),
+        ("bridge", "dead_letter_topics", "[\"order=dead letters\"]", TOPIC),
+        (
+            "bridge",
+            "dead_letter_topics",
+            "[\"order=a\", \"order.created=b\"]",
+            "\"order.created=b\" is no domain=topic, as in \"order=orders-dlq\"; a domain has no dot in it, and one topic",
+        ),
     ] {
         let text = format!("[{section}]\n{name} = {value}\n");
         assert_eq!(wrong(&text, &[]), [format!("millgate.toml:2: {section}.{name}: {told}")], "{text}");
