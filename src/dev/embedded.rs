@@ -3,6 +3,7 @@
 use std::sync::{Arc, atomic::AtomicU64};
 
 use anyhow::Context;
+use millgate_bridge::WhenRedisIsEmpty;
 
 use super::{Mails, mail_catcher};
 use crate::config::Config;
@@ -22,6 +23,8 @@ pub(super) fn start(config: &mut Config, is_default: &dyn Fn(&str) -> bool) -> a
     if is_default("redis.url") {
         let address = noida::redis::server::spawn(ANY_PORT).context("no port for Redis")?;
         config.redis.url = format!("redis://{address}/0");
+        // It is empty each time, and a Kafka of one's own may remember what was handed off to the last one.
+        config.bridge.when_redis_is_empty = WhenRedisIsEmpty::GoOn;
         started.push("Redis");
     }
     if is_default("postgres.url") {

@@ -136,13 +136,12 @@ async fn a_queue_that_gets_nothing_is_filled_again_under_traffic_for_another() {
     bench.wait_each_once(60).await;
     let stop = CancellationToken::new();
     let traffic = async {
-        let mut count = 0;
+        let mut count = 0_u64;
         while !stop.is_cancelled() {
             // Cancels of nothing, for the other queue.
             bench.publish((count..count + 100).map(|n| record(&Paid { order: format!("x-{n}") }, 1))).await;
             count += 100;
-            let enough = u64::try_from(count).unwrap();
-            wait_until("the bridge keeps up", SOON, async || bridge.counts().handed_off + 500 > enough).await;
+            wait_until("the bridge keeps up", SOON, async || bridge.counts().handed_off + 500 > count).await;
         }
     };
     let loss = async {

@@ -46,7 +46,9 @@ fn job(n: u32) -> NewJob {
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
         record: "orders/0/7".into(),
     };
-    new(&Work { n }, JobOptions::default().max_attempts(2)).caused_by(format!("job-{n}"), origin)
+    new(&Work { n }, JobOptions::default().max_attempts(2))
+        .caused_by(format!("job-{n}"), origin)
+        .with_id(format!("job-{n}"))
 }
 
 /// Jobs that died after two attempts.
