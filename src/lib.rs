@@ -55,7 +55,7 @@ pub mod testing;
 pub use app::{App, BoxError};
 pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
-pub use millgate_events::{Event, EventMeta, KafkaConfig, Producer, Published, Value};
+pub use millgate_events::{ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Producer, Published, Value};
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Queues, RedisConfig, Schedule, ScheduleError, ScheduleState,
     Schedules, delay, priority, unique,

@@ -4,7 +4,7 @@ use std::{str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, Routes};
-use millgate_events::{DeadLetters, Producer, TopicSpec};
+use millgate_events::{Claims, DeadLetters, Producer, TopicSpec};
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
@@ -44,7 +44,7 @@ pub(crate) struct Servers {
 impl Servers {
     /// Reads every URL; connects nowhere yet.
     pub(crate) fn new(app: App, config: Config) -> anyhow::Result<Self> {
-        let producer = Producer::new(&config.kafka, app.name)?;
+        let producer = Producer::new(&config.kafka, app.name)?.with_claims(Claims::open(&config.claim_check)?);
         let queues = Queues::new(&config.redis)?;
         let database = pool(&config.postgres)?;
         Ok(Self {

@@ -29,7 +29,8 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Joins the consumer group. Neither Kafka nor Redis need be up yet.
+    /// Joins the consumer group. Neither Kafka nor Redis need be up yet. Large values are looked for where the producer
+    /// puts its own.
     pub fn start(
         kafka: &KafkaConfig,
         config: &BridgeConfig,
@@ -53,6 +54,7 @@ impl Bridge {
         let hand_off = HandOff {
             routes,
             queues,
+            claims: producer.claims().clone(),
             dead_letters: DeadLetters::new(producer, &config.dead_letter_topic),
             stats: Arc::default(),
             group: kafka.consumer_group.clone(),

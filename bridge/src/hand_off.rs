@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt::Display, sync::Arc, time::Duration};
 
 use chrono::{SecondsFormat, Utc};
 use futures::future::join_all;
-use millgate_events::{Batch, BatchToken, DeadLetter, DeadLetters, Origin, Record};
+use millgate_events::{Batch, BatchToken, Claims, DeadLetter, DeadLetters, Origin, Record};
 use millgate_jobs::{Cancel, NewJob, Queues};
 use tracing::{error, warn};
 
@@ -14,6 +14,7 @@ use crate::{BridgeStats, Plan, Poison, Routes};
 pub(crate) struct HandOff {
     pub(crate) routes: Arc<Routes>,
     pub(crate) queues: Queues,
+    pub(crate) claims: Claims,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) stats: Arc<BridgeStats>,
     pub(crate) group: String,
@@ -64,7 +65,8 @@ impl HandOff {
         let mut tombstones = 0;
         for record in &batch.records {
             let topic = record.topic.strip_prefix(self.topic_prefix.as_str()).unwrap_or(&record.topic);
-            match self.routes.plan(record, topic) {
+            let Ok(planned) = self.plan(record, topic, &batch.token).await else { return };
+            match planned {
                 Ok(Some(Plan { jobs, cancels })) => {
                     for job in jobs {
                         shares.entry(job.queue.clone()).or_default().enqueue(job);
@@ -90,6 +92,21 @@ impl HandOff {
         self.stats.batch(batch.records.len() as u64 - dead, tombstones, dead);
         drop(poisoned);
         batch.token.settle();
+    }
+
+    /// What a record comes to. A claim is redeemed first, one at a time, and its value is gone with the end of this: a
+    /// batch of them would be more than fits.
+    async fn plan(
+        &self,
+        record: &Record,
+        topic: &str,
+        token: &BatchToken,
+    ) -> Result<Result<Option<Plan>, Poison>, Revoked> {
+        if !Claims::is_claim(record) {
+            return Ok(self.routes.plan(record, topic));
+        }
+        let redeemed = persist(token, "jobs from the claim store", || self.claims.redeem(record)).await?;
+        Ok(redeemed.map_err(Poison::from).and_then(|whole| self.routes.plan(&whole.record, topic)))
     }
 
     /// Enqueues and cancels in one queue.

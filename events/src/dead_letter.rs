@@ -7,7 +7,7 @@
 
 use bytes::Bytes;
 
-use crate::{Headers, KafkaError, OutRecord, Producer, Published, Record};
+use crate::{Claims, Headers, KafkaError, OutRecord, Producer, Published, Record};
 
 /// Names that a dead letter adds, and that a redrive takes off again.
 pub const DEAD_LETTER_HEADERS: [&str; 2] = ["__dlq.errors.", "x-dlq-"];
@@ -67,7 +67,8 @@ pub struct DeadLetters {
 impl DeadLetters {
     /// A writer to `topic` (without the prefix).
     pub fn new(producer: Producer, topic: &str) -> Self {
-        Self { producer, topic: topic.to_owned() }
+        // A letter has the bytes that could not be used, and not the promise of them.
+        Self { producer: producer.with_claims(Claims::default()), topic: topic.to_owned() }
     }
 
     /// Writes one and waits for the acks. Whatever it is about may be let go after `Ok`, and not before.
