@@ -42,6 +42,7 @@ struct JobsDocumentation;
 extern crate self as millgate;
 
 mod app;
+mod claim_expiry;
 mod cli;
 pub mod config;
 mod dev;

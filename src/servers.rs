@@ -81,6 +81,13 @@ impl Servers {
         specs.collect()
     }
 
+    /// Topics whose records may be there longer than `age`.
+    pub(crate) fn topics_that_outlive(&self, age: Duration) -> Vec<String> {
+        let mut specs = self.topic_specs();
+        specs.retain(|spec| spec.compaction || spec.retention.is_none_or(|retention| retention >= age));
+        specs.into_iter().map(|spec| spec.name).collect()
+    }
+
     /// Names of the queues that some handler works on or some route fills.
     pub(crate) fn queue_names(&self) -> Vec<&'static str> {
         queue_names(&self.handlers, &self.routes)

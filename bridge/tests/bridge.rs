@@ -3,6 +3,8 @@
 
 #[path = "bridge/bench.rs"]
 mod bench;
+#[path = "bridge/claims.rs"]
+mod claims;
 #[path = "bridge/outages.rs"]
 mod outages;
 #[path = "bridge/poison.rs"]

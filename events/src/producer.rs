@@ -94,24 +94,21 @@ impl Producer {
 
     /// Publishes many and waits for all; the answers are in the events' order.
     pub async fn publish_batch<E: Event>(&self, events: &[E]) -> Vec<Result<Published, KafkaError>> {
-        self.publish_all(events.iter().map(|event| encode(event, self.meta::<E>()))).await
+        self.publish_all(events.iter().map(|event| encode(event, self.meta::<E>())).collect()).await
     }
 
     /// Publishes many records and waits for all; the answers are in the records' order.
     pub async fn publish_records(&self, records: Vec<OutRecord>) -> Vec<Result<Published, KafkaError>> {
-        self.publish_all(records.into_iter().map(Ok)).await
+        self.publish_all(records.into_iter().map(Ok).collect()).await
     }
 
     /// All values are in the store before the first record is sent: one that had to wait for its own would come after
     /// those behind it.
-    async fn publish_all(
-        &self,
-        records: impl Iterator<Item = Result<OutRecord, KafkaError>>,
-    ) -> Vec<Result<Published, KafkaError>> {
-        let check_in = async |record: Result<_, KafkaError>| Ok(self.claims.check_in(record?, now()).await?);
-        let checked_in = records.map(check_in);
-        let records: Vec<Result<_, KafkaError>> = stream::iter(checked_in).buffered(CHECKED_IN_AT_ONCE).collect().await;
-        join_all(records.into_iter().map(async |record| self.deliver(&record?).await)).await
+    async fn publish_all(&self, records: Vec<Result<OutRecord, KafkaError>>) -> Vec<Result<Published, KafkaError>> {
+        let check_in = |record: Result<_, KafkaError>| async move { Ok(self.claims.check_in(record?, now()).await?) };
+        let checked_in = stream::iter(records).map(check_in).buffered(CHECKED_IN_AT_ONCE);
+        let records: Vec<Result<_, KafkaError>> = checked_in.collect().await;
+        join_all(records.into_iter().map(|record| async move { self.deliver(&record?).await })).await
     }
 
     /// Hands one event to the client and does not wait. Drop the [`Delivery`] to forget it, or await it later.

@@ -187,7 +187,10 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(kafka: &KafkaConfig, redis: &RedisConfig, config: &BridgeConfig) -> Self {
-        let producer = Producer::new(kafka, "bridge").unwrap();
+        Self::with(Producer::new(kafka, "bridge").unwrap(), kafka, redis, config)
+    }
+
+    pub(crate) fn with(producer: Producer, kafka: &KafkaConfig, redis: &RedisConfig, config: &BridgeConfig) -> Self {
         let queues = Queues::new(redis).unwrap();
         let bridge = Bridge::start(kafka, config, Arc::new(routes()), queues, producer).unwrap();
         let stop = CancellationToken::new();

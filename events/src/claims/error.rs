@@ -42,7 +42,9 @@ impl ClaimError {
 #[non_exhaustive]
 pub enum BadClaim {
     /// A claim where there is no store.
-    #[error("the value is in a claim store, and none is configured here; set claim_check.store to that of the producer")]
+    #[error(
+        "the value is in a claim store, and none is configured here; set claim_check.store to that of the producer"
+    )]
     Off,
     /// A reference that no store of ours gave out.
     #[error("{0}, so it is no reference into a claim store")]

@@ -1,5 +1,7 @@
 //! Expiry: values are kept by the day they came in, and go by it.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures::{StreamExt, TryStreamExt};
 
@@ -30,7 +32,7 @@ pub struct ClaimDay {
 impl Claims {
     /// Takes away values that came in on days that had ended `age` before `now`: none younger than that, and none older by
     /// more than a day is left. At most `most` of them; see [`ClaimSweep::more`].
-    pub async fn expire(&self, now: DateTime<Utc>, age: TimeDelta, most: usize) -> Result<ClaimSweep, ClaimError> {
+    pub async fn expire(&self, now: DateTime<Utc>, age: Duration, most: usize) -> Result<ClaimSweep, ClaimError> {
         let store = &self.inner()?.store;
         let mut sweep = ClaimSweep::default();
         for day in self.expired_days(now, age).await? {
@@ -55,7 +57,7 @@ impl Claims {
     }
 
     /// What [`expire`](Self::expire) would take away, without a limit.
-    pub async fn expired(&self, now: DateTime<Utc>, age: TimeDelta) -> Result<ClaimSweep, ClaimError> {
+    pub async fn expired(&self, now: DateTime<Utc>, age: Duration) -> Result<ClaimSweep, ClaimError> {
         let mut sweep = ClaimSweep::default();
         for day in self.expired_days(now, age).await? {
             let ClaimDay { values, bytes, .. } = self.count(day).await?;
@@ -71,9 +73,10 @@ impl Claims {
         futures::stream::iter(days).then(|day| self.count(day)).try_collect().await
     }
 
-    async fn expired_days(&self, now: DateTime<Utc>, age: TimeDelta) -> Result<Vec<NaiveDate>, ClaimError> {
+    async fn expired_days(&self, now: DateTime<Utc>, age: Duration) -> Result<Vec<NaiveDate>, ClaimError> {
         // An age beyond all calendars is one that nothing has.
-        let Some(first_kept) = now.checked_sub_signed(age) else { return Ok(Vec::new()) };
+        let first_kept = TimeDelta::from_std(age).ok().and_then(|age| now.checked_sub_signed(age));
+        let Some(first_kept) = first_kept else { return Ok(Vec::new()) };
         let mut days = self.inner()?.store.days().await?;
         days.retain(|day| *day < first_kept.date_naive());
         Ok(days)

@@ -12,12 +12,7 @@ fn a_value_must_make_sense_by_itself() {
         ("smtp", "timeout", "\"0s\"", "must be at least 1ms, found 0s"),
         ("claim_check", "store", "\"claims\"", "must be a URL that begins with file:/// or s3://"),
         ("claim_check", "expire", "\"1h\"", "must be at least 1day, found 1h"),
-        (
-            "claim_check",
-            "limit",
-            "\"900\"",
-            "expected a size such as \"900kB\", \"1MiB\" or \"20MB\", found \"900\"",
-        ),
+        ("claim_check", "limit", "\"900\"", "expected a size such as \"900kB\", \"1MiB\" or \"20MB\", found \"900\""),
         ("worker", "lease", "\"0s\"", "must be at least 1s, found 0s"),
         ("kafka", "auto_offset_reset", "\"0\"", "expected one of earliest, latest, error, found \"0\""),
         (
