@@ -89,9 +89,9 @@ pub(super) fn parse_day(text: &str) -> Option<NaiveDate> {
 
 /// On a thread that may be busy: this takes milliseconds a megabyte.
 async fn hash(value: Bytes) -> String {
-    let hash = tokio::task::spawn_blocking(move || Sha256::digest(&value)).await;
+    let hash = tokio::task::spawn_blocking(move || Bytes::copy_from_slice(&Sha256::digest(&value))).await;
     // A runtime that ends lets nobody know the answer, and no hash is empty.
-    hash.map(|hash| hash.iter().map(|byte| format!("{byte:02x}")).collect()).unwrap_or_default()
+    hash.map(|hash| format!("{hash:x}")).unwrap_or_default()
 }
 
 #[cfg(test)]
