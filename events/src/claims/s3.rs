@@ -72,7 +72,7 @@ impl DigestContext for Hash {
     }
 
     fn finish(&mut self) -> Result<&[u8]> {
-        self.result = self.state.finalize_reset().to_vec();
+        self.result = self.state.clone().finalize().to_vec();
         Ok(&self.result)
     }
 }
@@ -88,7 +88,7 @@ impl HmacContext for Code {
     }
 
     fn finish(&mut self) -> Result<&[u8]> {
-        self.result = self.state.finalize_reset().into_bytes().to_vec();
+        self.result = self.state.clone().finalize().into_bytes().to_vec();
         Ok(&self.result)
     }
 }
