@@ -1,7 +1,7 @@
 //! S3, and whatever speaks its protocol.
 //!
-//! Requests go by TLS of the machine's OpenSSL like everything else; object_store takes the arithmetic of signatures from
-//! us, since what it would bring along is a second such library.
+//! Requests go by TLS of the machine's OpenSSL like everything else; `object_store` takes the arithmetic of signatures
+//! from us, since what it would bring along is a second such library.
 
 use std::{sync::Arc, time::Duration};
 
