@@ -36,7 +36,7 @@ use std::{
 };
 
 use millgate_bridge::BridgeConfig;
-use millgate_events::KafkaConfig;
+use millgate_events::{ClaimConfig, KafkaConfig};
 use millgate_jobs::RedisConfig;
 use millgate_workers::{SmtpConfig, WorkerConfig};
 use serde::{Serialize, de::DeserializeOwned};
@@ -70,6 +70,8 @@ pub struct Config {
     pub smtp: SmtpConfig,
     /// How events become jobs.
     pub bridge: BridgeConfig,
+    /// Where values go that are too large for Kafka.
+    pub claim_check: ClaimConfig,
     /// How jobs are run.
     pub worker: WorkerConfig,
     /// What is logged, and how.
@@ -133,6 +135,7 @@ where
         postgres: draft.read("postgres"),
         smtp: draft.read("smtp"),
         bridge: draft.read("bridge"),
+        claim_check: draft.read("claim_check"),
         worker: draft.read("worker"),
         log: draft.read("log"),
         topics: draft.read("topics"),

@@ -42,6 +42,7 @@ struct JobsDocumentation;
 extern crate self as millgate;
 
 mod app;
+mod claim_expiry;
 mod cli;
 pub mod config;
 mod dev;
@@ -56,7 +57,7 @@ pub mod testing;
 pub use app::{App, BoxError};
 pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
-pub use millgate_events::{Event, EventMeta, KafkaConfig, Producer, Published, Value};
+pub use millgate_events::{ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Producer, Published, Value};
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Queues, RedisConfig, Schedule, ScheduleError, ScheduleState,
     Schedules, delay, once_per_event, priority, unique,

@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use millgate_bridge::{Plan, Routes};
-use millgate_events::{Claim, DeadLetterStore, StoredLetter};
+use millgate_bridge::{Plan, Poison, Routes};
+use millgate_events::{Claim, Claims, DeadLetterStore, Record, StoredLetter};
 use millgate_jobs::{Cancel, Enqueued, NewJob, Queues, Revival};
 use serde::Serialize;
 use uuid::Uuid;
@@ -20,6 +20,7 @@ pub(crate) struct Redrive {
     store: DeadLetterStore,
     routes: Arc<Routes>,
     queues: Queues,
+    claims: Claims,
     topic_prefix: String,
     max_payload: usize,
 }
@@ -75,15 +76,16 @@ impl Redrive {
             store,
             routes: servers.routes.clone(),
             queues: servers.queues.clone(),
+            claims: servers.producer.claims().clone(),
             topic_prefix: servers.config.kafka.topic_prefix.clone(),
             max_payload: servers.config.redis.max_payload,
         }
     }
 
     /// What would become of letters. Changes nothing.
-    pub(crate) fn would(&self, letters: &[StoredLetter], tally: &mut Tally) {
+    pub(crate) async fn would(&self, letters: &[StoredLetter], tally: &mut Tally) {
         for letter in letters {
-            match self.errand(letter) {
+            match self.errand(letter).await {
                 Ok(errand) => {
                     tally.count(&errand);
                     tally.redriven += 1;
@@ -99,7 +101,7 @@ impl Redrive {
         let (mut done, mut back) = (Vec::new(), Vec::new());
         let mut revivals: BTreeMap<String, Vec<(&StoredLetter, Revival)>> = BTreeMap::new();
         for letter in letters {
-            let errand = self.errand(letter);
+            let errand = self.errand(letter).await;
             if let Ok(errand) = &errand {
                 tally.count(errand);
             }
@@ -152,7 +154,7 @@ impl Redrive {
     }
 
     /// What a letter comes to, or why it stays dead.
-    fn errand(&self, letter: &StoredLetter) -> Result<Errand, String> {
+    async fn errand(&self, letter: &StoredLetter) -> Result<Errand, String> {
         let once = Claim::of(letter).once();
         let redrives = u32::try_from(letter.redrives).unwrap_or_default() + 1;
         let fits = |bytes: usize| {
@@ -162,14 +164,11 @@ impl Redrive {
         };
         if let Some(record) = letter.record() {
             let topic = record.topic.strip_prefix(self.topic_prefix.as_str()).unwrap_or(&record.topic);
-            let plan = self
-                .routes
-                .plan(&record, topic)
-                .map_err(|poison| format!("it still is poison: {}", poison.message()))?;
+            let plan = self.plan(&record, topic).await?;
             let Plan { jobs, cancels } = plan.unwrap_or_default();
             jobs.iter().try_for_each(|job| fits(job.payload().len()))?;
             let jobs = jobs.into_iter().map(|job| {
-                let once = format!("{once}:{}", job.id.as_deref().unwrap_or_default());
+                let once = format!("{once}:{}", job.name().unwrap_or_default());
                 job.redriven(redrives, once, REMEMBERED)
             });
             return Ok(Errand::Event { jobs: jobs.collect(), cancels });
@@ -184,6 +183,18 @@ impl Redrive {
         let job = Revival::new(head, payload, redrives, &once, REMEMBERED)
             .map_err(|reason| format!("its record cannot be read: {reason}"))?;
         Ok(Errand::Job { queue: queue.clone(), job: Box::new(job) })
+    }
+
+    /// What a record comes to by the routes of today; its value may lie in the claim store.
+    async fn plan(&self, record: &Record, topic: &str) -> Result<Option<Plan>, String> {
+        let plan = |record: &Record| self.routes.plan(record, topic);
+        let planned = if Claims::is_claim(record) {
+            let redeemed = self.claims.redeem(record).await.map_err(|away| away.to_string())?;
+            redeemed.map_err(Poison::from).and_then(|whole| plan(&whole.record))
+        } else {
+            plan(record)
+        };
+        planned.map_err(|poison| format!("it still is poison: {}", poison.message()))
     }
 }
 

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, Routes, Watermarks};
-use millgate_events::{DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Producer, TopicSpec};
+use millgate_events::{Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Producer, TopicSpec};
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
@@ -48,7 +48,7 @@ pub(crate) struct Servers {
 impl Servers {
     /// Reads every URL; connects nowhere yet.
     pub(crate) fn new(app: App, config: Config) -> anyhow::Result<Self> {
-        let producer = Producer::new(&config.kafka, app.name)?;
+        let producer = Producer::new(&config.kafka, app.name)?.with_claims(Claims::open(&config.claim_check)?);
         let queues = Queues::new(&config.redis)?;
         let database = pool(&config.postgres)?;
         let BridgeConfig { dead_letter_topic, dead_letter_topics, .. } = &config.bridge;
@@ -92,6 +92,13 @@ impl Servers {
             }
         });
         specs.collect()
+    }
+
+    /// Topics whose records may be there longer than `age`.
+    pub(crate) fn topics_that_outlive(&self, age: Duration) -> Vec<String> {
+        let mut specs = self.topic_specs();
+        specs.retain(|spec| spec.compaction || spec.retention.is_none_or(|retention| retention >= age));
+        specs.into_iter().map(|spec| spec.name).collect()
     }
 
     /// Names of the queues that some handler works on or some route fills.
@@ -169,7 +176,9 @@ impl Servers {
             kinds.join(", ")
         );
         let Config { kafka, bridge, .. } = &self.config;
-        Ok(Bridge::start(kafka, bridge, self.routes.clone(), self.queues.clone(), self.dead_letters.clone())?)
+        let (routes, queues) = (self.routes.clone(), self.queues.clone());
+        let claims = self.producer.claims().clone();
+        Ok(Bridge::start(kafka, bridge, routes, queues, self.dead_letters.clone(), claims)?)
     }
 
     /// Names of the queues that some route fills.

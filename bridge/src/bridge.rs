@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use millgate_events::{Consumer, ConsumerConfig, DeadLetters, KafkaConfig, KafkaError, Logs};
+use millgate_events::{Claims, Consumer, ConsumerConfig, DeadLetters, KafkaConfig, KafkaError, Logs};
 use millgate_jobs::Queues;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -35,13 +35,15 @@ pub struct Bridge {
 }
 
 impl Bridge {
-    /// Joins the consumer group. Neither Kafka nor Redis need be up yet.
+    /// Joins the consumer group. Neither Kafka nor Redis need be up yet. Large values are looked for in the store of
+    /// `claims`.
     pub fn start(
         kafka: &KafkaConfig,
         config: &BridgeConfig,
         routes: Arc<Routes>,
         queues: Queues,
         dead_letters: DeadLetters,
+        claims: Claims,
     ) -> Result<Self, BridgeError> {
         let topics: Vec<String> = routes.topics().map(str::to_owned).collect();
         if topics.is_empty() {
@@ -59,6 +61,7 @@ impl Bridge {
         let hand_off = HandOff {
             routes,
             queues,
+            claims,
             judge: Judge { logs: Logs::new(kafka, QUESTION), config: config.clone() },
             partitions: Partitions::default(),
             dead_letters,

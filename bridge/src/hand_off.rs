@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
-use millgate_events::{Batch, BatchToken, DeadLetter, DeadLetters, Record};
+use millgate_events::{Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record};
 use millgate_jobs::{Expected, HandedOff, Queues};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -33,6 +33,7 @@ pub(crate) struct HandOff {
     pub(crate) queues: Queues,
     pub(crate) judge: Judge,
     pub(crate) partitions: Partitions,
+    pub(crate) claims: Claims,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) stats: Arc<BridgeStats>,
     pub(crate) group: String,
@@ -73,7 +74,8 @@ impl HandOff {
         let mut tombstones = 0;
         for record in &batch.records {
             let topic = record.topic.strip_prefix(self.topic_prefix.as_str()).unwrap_or(&record.topic);
-            match self.routes.plan(record, topic) {
+            let Ok(planned) = self.plan(record, topic, &batch.token).await else { return };
+            match planned {
                 Ok(Some(Plan { jobs, cancels })) => {
                     for job in jobs {
                         let share = shares.entry(job.queue.clone()).or_default();
@@ -122,6 +124,21 @@ impl HandOff {
         drop(poisoned);
         let note = progress.note(last + 1);
         batch.token.settle_with(&note);
+    }
+
+    /// What a record comes to. A claim is redeemed first, one at a time, and its value is gone with the end of this: a
+    /// batch of them would be more than fits.
+    async fn plan(
+        &self,
+        record: &Record,
+        topic: &str,
+        token: &BatchToken,
+    ) -> Result<Result<Option<Plan>, Poison>, Stop> {
+        if !Claims::is_claim(record) {
+            return Ok(self.routes.plan(record, topic));
+        }
+        let redeemed = persist(token, "jobs from the claim store", || self.claims.redeem(record)).await?;
+        Ok(redeemed.map_err(Poison::from).and_then(|whole| self.routes.plan(&whole.record, topic)))
     }
 
     /// Enqueues and cancels in one queue, from where it is.

@@ -1,6 +1,6 @@
 //! What one event comes to.
 
-use millgate_events::DecodeError;
+use millgate_events::{BadClaim, DecodeError};
 use millgate_jobs::{Cancel, NewJob};
 
 /// The jobs and cancels that one event comes to.
@@ -19,6 +19,9 @@ pub enum Poison {
     /// It is not an event that is known here.
     #[error(transparent)]
     Decode(#[from] DecodeError),
+    /// Its value lies elsewhere, and cannot be had.
+    #[error(transparent)]
+    Claim(#[from] BadClaim),
     /// Its route panicked.
     #[error("the route for {event_type} panicked: {message}")]
     RoutePanicked {
@@ -42,6 +45,7 @@ impl Poison {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Decode(error) => error.code(),
+            Self::Claim(bad) => bad.code(),
             Self::RoutePanicked { .. } => "route_panicked",
             Self::Job(_) => "job_not_json",
         }

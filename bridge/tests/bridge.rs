@@ -3,6 +3,8 @@
 
 #[path = "bridge/bench.rs"]
 mod bench;
+#[path = "bridge/claims.rs"]
+mod claims;
 #[path = "bridge/losses.rs"]
 mod losses;
 #[path = "bridge/outages.rs"]

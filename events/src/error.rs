@@ -2,6 +2,8 @@
 
 use rdkafka::error::{KafkaError as Client, RDKafkaErrorCode as Code};
 
+use crate::ClaimError;
+
 /// An error from Kafka, with what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -18,13 +20,19 @@ pub enum KafkaError {
         source: serde_json::Error,
     },
     /// A record larger than broker or producer allow.
-    #[error("the record for topic {topic} is too large ({bytes} bytes); raise max.message.bytes or send a reference")]
+    #[error(
+        "the record for topic {topic} is too large ({bytes} bytes); name a claim_check.store that producers and consumers \
+         share and publish it with `publish`, or raise max.message.bytes"
+    )]
     TooLarge {
         /// Where it was to go.
         topic: String,
         /// Size of its value.
         bytes: usize,
     },
+    /// A value that should go by the claim store, and cannot.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
     /// The topic does not exist.
     #[error("topic {0} does not exist; create it with `millgate topics apply`")]
     UnknownTopic(String),
@@ -85,6 +93,7 @@ impl KafkaError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::QueueFull | Self::Timeout(_) | Self::Unreachable { .. } => true,
+            Self::Claim(error) => error.is_transient(),
             Self::Client(error) => !matches!(
                 error.rdkafka_error_code(),
                 Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed | Code::Fatal)

@@ -1,8 +1,10 @@
 //! What happened: domain events on Kafka, in and out.
 //!
 //! [`Event`] is a type's name and key; [`EventMeta`] its CloudEvents attributes; [`Producer`] puts it
-//! on its topic, [`Consumer`] takes batches off, [`DeadLetters`] keeps what could not be used.
+//! on its topic, [`Consumer`] takes batches off, [`DeadLetters`] keeps what could not be used. Values that are too large for
+//! Kafka lie elsewhere, behind [`Claims`].
 
+mod claims;
 mod client;
 mod complaints;
 mod config;
@@ -19,6 +21,7 @@ mod record;
 mod topics;
 mod trace;
 
+pub use claims::{BadClaim, ClaimConfig, ClaimDay, ClaimError, ClaimSweep, Claims, Redeemed, Reference, Size};
 pub use client::{BrokerInfo, describe};
 pub use config::KafkaConfig;
 pub use consumer::{Batch, BatchToken, Consumer, ConsumerConfig, Holding, Holdings};

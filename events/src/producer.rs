@@ -8,14 +8,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures::{FutureExt, future::join_all};
+use futures::{FutureExt, StreamExt, future::join_all, stream};
 use rdkafka::{
     producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
     util::Timeout,
 };
 use tracing::error;
 
-use crate::{Event, EventMeta, KafkaConfig, KafkaError, OutRecord, complaints::Listening};
+use crate::{Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, complaints::Listening};
 
 /// Where a record came to lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +28,9 @@ pub struct Published {
     pub offset: i64,
 }
 
+/// Records of a batch whose values are on their way to the claim store at a time.
+const CHECKED_IN_AT_ONCE: usize = 4;
+
 /// Publishes events. Cheap to clone; all clones share one client.
 ///
 /// `Ok` from any of its methods that wait means: acked by all in-sync replicas. Retries, with a pause
@@ -37,13 +40,25 @@ pub struct Producer {
     client: Arc<Mutex<FutureProducer<Listening>>>,
     config: Arc<KafkaConfig>,
     source: Arc<str>,
+    claims: Claims,
 }
 
 impl Producer {
     /// A producer for the service named `source`. Connects in the background.
     pub fn new(config: &KafkaConfig, source: &str) -> Result<Self, KafkaError> {
         let client = Arc::new(Mutex::new(connect(config)?));
-        Ok(Self { client, config: Arc::new(config.clone()), source: source.into() })
+        Ok(Self { client, config: Arc::new(config.clone()), source: source.into(), claims: Claims::default() })
+    }
+
+    /// The same producer, with large values going to that store. Without this they are refused by Kafka.
+    #[must_use]
+    pub fn with_claims(self, claims: Claims) -> Self {
+        Self { claims, ..self }
+    }
+
+    /// Where large values go.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// The client, or a new one: an idempotent producer that has lost its place (the end of a log that was cut off, say)
@@ -84,22 +99,39 @@ impl Producer {
 
     /// Publishes many and waits for all; the answers are in the events' order.
     pub async fn publish_batch<E: Event>(&self, events: &[E]) -> Vec<Result<Published, KafkaError>> {
-        let sent = events.iter().map(|event| {
-            let record = encode(event, self.meta::<E>());
-            async move { self.publish_record(record?).await }
-        });
-        join_all(sent).await
+        self.publish_all(events.iter().map(|event| encode(event, self.meta::<E>())).collect()).await
+    }
+
+    /// Publishes many records and waits for all; the answers are in the records' order.
+    pub async fn publish_records(&self, records: Vec<OutRecord>) -> Vec<Result<Published, KafkaError>> {
+        self.publish_all(records.into_iter().map(Ok).collect()).await
+    }
+
+    /// All values are in the store before the first record is sent: one that had to wait for its own would come after
+    /// those behind it.
+    async fn publish_all(&self, records: Vec<Result<OutRecord, KafkaError>>) -> Vec<Result<Published, KafkaError>> {
+        let check_in = |record: Result<_, KafkaError>| async move { Ok(self.claims.check_in(record?, now()).await?) };
+        let checked_in = stream::iter(records).map(check_in).buffered(CHECKED_IN_AT_ONCE);
+        let records: Vec<Result<_, KafkaError>> = checked_in.collect().await;
+        join_all(records.into_iter().map(|record| async move { self.deliver(&record?).await })).await
     }
 
     /// Hands one event to the client and does not wait. Drop the [`Delivery`] to forget it, or await it later.
+    ///
+    /// What does not wait does not go by the claim store either, and a value that is too large for Kafka is refused.
     pub fn send<E: Event>(&self, event: &E) -> Result<Delivery, KafkaError> {
         self.send_record(&encode(event, self.meta::<E>())?)
     }
 
-    /// Publishes a record as it is and waits for the acks.
+    /// Publishes a record and waits for the acks. A value over the limit of the claim store goes there, before the record
+    /// that refers to it; anything else is sent as it is.
     pub async fn publish_record(&self, record: OutRecord) -> Result<Published, KafkaError> {
+        self.deliver(&self.claims.check_in(record, now()).await?).await
+    }
+
+    async fn deliver(&self, record: &OutRecord) -> Result<Published, KafkaError> {
         loop {
-            match self.send_record(&record) {
+            match self.send_record(record) {
                 Ok(delivery) => return delivery.await,
                 // The client frees its queue as deliveries come in, and has no signal for it.
                 Err(KafkaError::QueueFull) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -108,7 +140,7 @@ impl Producer {
         }
     }
 
-    /// Hands a record to the client and does not wait.
+    /// Hands a record to the client as it is, and does not wait.
     pub fn send_record(&self, record: &OutRecord) -> Result<Delivery, KafkaError> {
         let topic = self.config.topic(&record.topic);
         let bytes = record.value.as_ref().map_or(0, Bytes::len);

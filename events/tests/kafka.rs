@@ -3,6 +3,8 @@
 
 #[path = "kafka/bench.rs"]
 mod bench;
+#[path = "kafka/claims.rs"]
+mod claims;
 #[path = "kafka/consuming.rs"]
 mod consuming;
 #[path = "kafka/groups.rs"]

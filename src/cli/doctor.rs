@@ -7,7 +7,7 @@ use millgate_workers::email::Mailer;
 use serde::Serialize;
 
 use super::{Call, Outcome};
-use crate::servers::Servers;
+use crate::{claim_expiry, servers::Servers};
 
 /// What was found out about one server.
 #[derive(Serialize)]
@@ -25,9 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) async fn run(call: Call) -> anyhow::Result<Outcome> {
     let json = call.json;
     let servers = call.servers()?;
-    let (kafka, redis, postgres, smtp) =
-        tokio::join!(kafka(&servers), redis(&servers), postgres(&servers), smtp(&servers));
-    let findings = [kafka, redis, postgres, smtp];
+    let (kafka, redis, postgres, smtp, claims) =
+        tokio::join!(kafka(&servers), redis(&servers), postgres(&servers), smtp(&servers), claims(&servers));
+    let findings: Vec<Finding> = [kafka, redis, postgres, smtp].into_iter().chain(claims).collect();
     if json {
         println!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
@@ -121,4 +121,22 @@ async fn smtp(servers: &Servers) -> Finding {
         Err(_) => Err((format!("no answer within {PATIENCE:?}"), advice())),
     };
     found("SMTP", &config.url, result)
+}
+
+/// Nothing where there is no store.
+async fn claims(servers: &Servers) -> Option<Finding> {
+    let (config, claims) = (&servers.config.claim_check, servers.producer.claims());
+    if !claims.is_on() {
+        return None;
+    }
+    let outlived = servers.topics_that_outlive(config.expire);
+    let result = match tokio::time::timeout(PATIENCE, claims.check()).await {
+        Ok(Ok(())) => {
+            let advice = (!outlived.is_empty()).then(|| claim_expiry::warning(&outlived, config.expire));
+            Ok((format!("takes values over {}", config.limit), advice))
+        }
+        Ok(Err(error)) => Err((error.to_string(), "producers and bridges need the same store".to_owned())),
+        Err(_) => Err((format!("no answer within {PATIENCE:?}"), "is the network there?".to_owned())),
+    };
+    Some(found("Claims", &config.store, result))
 }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod bench;
+mod claims;
 mod config;
 mod dev;
 mod dlq;
@@ -68,6 +69,9 @@ enum Command {
     /// Show schedules, pause or resume one, run its job now
     #[command(subcommand)]
     Schedules(schedules::Command),
+    /// Set up, count or expire the store of values that are too large for Kafka
+    #[command(subcommand)]
+    Claims(claims::Command),
     /// Create the application's tables
     Migrate,
     /// Check every server, and say what to do
@@ -171,6 +175,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Watermarks(command) => watermarks::run(call, command).await,
         Command::Dlq(command) => dlq::run(call, command).await,
         Command::Schedules(command) => schedules::run(call, command).await,
+        Command::Claims(command) => claims::run(call, command).await,
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,
         Command::Config => config::run(&call),

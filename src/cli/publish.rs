@@ -7,7 +7,6 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use futures::future::join_all;
 use millgate_events::{EventMeta, OutRecord, Producer, TraceParent, Value};
 use serde::Deserialize;
 
@@ -60,7 +59,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let mut failed = Vec::new();
     let total = records.len();
     for step in records.chunks(STEP) {
-        let sent = join_all(step.iter().map(|record| servers.producer.publish_record(record.clone()))).await;
+        let sent = servers.producer.publish_records(step.to_vec()).await;
         failed.extend(sent.into_iter().filter_map(Result::err).map(|error| error.to_string()));
     }
     let published = total - failed.len();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Call, Outcome};
-use crate::lifecycle::stop_on_signal;
+use crate::{claim_expiry, lifecycle::stop_on_signal};
 
 #[derive(clap::Args)]
 pub(super) struct WorkerArgs {
@@ -20,7 +20,10 @@ pub(super) async fn bridge(call: Call) -> anyhow::Result<Outcome> {
     let servers = call.servers()?;
     servers.check_eviction();
     servers.check_dead_letters();
+    let expiry = claim_expiry::run(servers.producer.claims().clone(), servers.config.claim_check.expire, stop.clone());
+    let expiring = tokio::spawn(expiry);
     servers.bridge()?.run(stop).await?;
+    expiring.abort();
     servers.producer.flush(servers.config.kafka.delivery_timeout).await?;
     Ok(Outcome::Well)
 }

@@ -24,6 +24,7 @@ const REDIS: &[&str] =
     &["redis://", "rediss://", "redis+cluster://", "rediss+cluster://", "redis+sentinel://", "rediss+sentinel://"];
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// What is wrong with a value, and what would be right.
 type Verdict = Option<String>;
@@ -48,7 +49,8 @@ pub(super) fn check(config: &Config, draft: &mut Draft) {
 
 /// Values by themselves.
 fn values(config: &Config) -> Vec<Row> {
-    let Config { kafka, redis, postgres, smtp, bridge, worker, log, topics } = config;
+    let Config { kafka, redis, postgres, smtp, bridge, claim_check, worker, log, topics } = config;
+    let (claims, stores) = (claim_check, ["file:///", "s3://"]);
     let protocol = &kafka.security_protocol;
     let fixed = [
         ("kafka.brokers", given(&kafka.brokers)),
@@ -79,6 +81,10 @@ fn values(config: &Config) -> Vec<Row> {
         ("bridge.watermark_check_interval", at_least(bridge.watermark_check_interval, MILLISECOND)),
         ("bridge.dead_letter_topic", topic(&bridge.dead_letter_topic)),
         ("bridge.dead_letter_topics", domains(&bridge.dead_letter_topics)),
+        ("claim_check.store", if claims.store.is_empty() { None } else { url(&claims.store, &stores) }),
+        ("claim_check.limit", at_least_one(claims.limit.bytes())),
+        // Values go by the day they came in.
+        ("claim_check.expire", at_least(claims.expire, DAY)),
         ("worker.concurrency", at_least_one(worker.concurrency)),
         // A lease is renewed at a fraction of its time; a busy machine can be late by much of a second.
         ("worker.lease", at_least(worker.lease, SECOND)),
@@ -102,7 +108,7 @@ fn values(config: &Config) -> Vec<Row> {
 
 /// Pairs of values that contradict each other.
 fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
-    let Config { kafka, worker, .. } = config;
+    let Config { kafka, claim_check, worker, .. } = config;
     let linger = Duration::from_millis(kafka.linger_ms.into());
     let spans = [
         ("kafka.session_timeout", kafka.session_timeout, "kafka.rebalance_timeout", kafka.rebalance_timeout, false),
@@ -123,7 +129,11 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
         "{protocol:?} does not log in, but kafka.sasl_enabled is true; use \"sasl_{protocol}\", or leave it empty"
     );
     let needed = format!("{protocol:?} logs in, but kafka.sasl_enabled is false; set it to true");
-    let logins = [
+    let (limit, max) = (claim_check.limit, claim_check.max);
+    let origin = draft.origin(&Key::of("claim_check.max"));
+    let no_value = format!("{limit} must not be more than claim_check.max ({max}, {origin})");
+    let others = [
+        ("claim_check.limit", "claim_check.max", limit > max, no_value),
         ("kafka.sasl_enabled", "kafka.username", logs_in && kafka.username.is_empty(), nobody),
         ("kafka.security_protocol", "kafka.sasl_enabled", logs_in && plain, unused),
         ("kafka.security_protocol", "kafka.sasl_enabled", !logs_in && sasl, needed),
@@ -131,7 +141,7 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
     let row = |(first, second, wrong, message): (&str, &str, bool, String)| {
         (Key::of(first), Some(Key::of(second)), wrong.then_some(message))
     };
-    spans.chain(logins).map(row).collect()
+    spans.chain(others).map(row).collect()
 }
 
 fn given(text: &str) -> Verdict {

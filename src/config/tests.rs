@@ -133,7 +133,10 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
     let text = to_text(&loaded.settings);
     let mut sections: Vec<&str> = text.lines().filter_map(|line| line.split('.').next()).collect();
     sections.dedup();
-    assert_eq!(sections, ["kafka", "redis", "postgres", "smtp", "bridge", "worker", "log", "topics", "shop"]);
+    assert_eq!(
+        sections,
+        ["kafka", "redis", "postgres", "smtp", "bridge", "claim_check", "worker", "log", "topics", "shop"]
+    );
     assert!(text.starts_with("kafka.brokers = "), "{text}");
     assert!(text.contains("topics.\"order.created\".compaction = true ") && !text.contains("created\".part"), "{text}");
     let comments: Vec<usize> = text.lines().filter_map(|line| line.find("   # ")).collect();

@@ -8,7 +8,10 @@ mod embedded;
 mod mail_catcher;
 mod screen;
 
-use std::time::{Duration, Instant};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context;
 use millgate_events::TopicAdmin;
@@ -47,7 +50,11 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     let Configuration { mut config, settings } = configuration;
     let mails = embed(&mut config, &settings)?;
     let own = if plan.demo { isolate(&mut config, &settings) } else { OwnNames::default() };
+    let claims = own_claims(&mut config, &settings);
     let servers = Servers::new(app, config)?;
+    if claims.is_some() {
+        servers.producer.claims().init().await?;
+    }
     let admin = TopicAdmin::new(&servers.config.kafka, Duration::from_secs(10))?;
     let changes = admin.plan(&servers.topic_specs()).await?;
     admin.apply(&changes).await?;
@@ -76,6 +83,9 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     roles.end().await;
     dead_letters.close().await;
     clean_up(&own, &servers, &admin).await?;
+    if let Some(folder) = claims {
+        std::fs::remove_dir_all(folder)?;
+    }
     Ok(well)
 }
 
@@ -196,6 +206,15 @@ fn isolate(config: &mut Config, settings: &[Setting]) -> OwnNames {
         config.postgres.schema = format!("demo_{id}");
     }
     own
+}
+
+/// A folder for large values where nobody named a store: here whoever publishes is the one who consumes.
+fn own_claims(config: &mut Config, settings: &[Setting]) -> Option<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("millgate-claims-{}", uuid::Uuid::new_v4().simple()));
+    is_default(settings, "claim_check.store").then(|| {
+        config.claim_check.store = format!("file://{}", folder.display());
+        folder
+    })
 }
 
 /// Removes what the demo made under names of its own.

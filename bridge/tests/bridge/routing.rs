@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millgate_bridge::{Bridge, BridgeError, Routes, on};
-use millgate_events::{DeadLetters, Event, KafkaConfig, Producer};
+use millgate_events::{Claims, DeadLetters, Event, KafkaConfig, Producer};
 use millgate_jobs::once_per_event;
 use millgate_testkit::wait_until;
 
@@ -112,6 +112,7 @@ async fn a_bridge_to_nowhere_does_not_start() {
     let bench = Bench::new(1).await;
     let kafka = bench.kafka.config();
     let dead_letters = DeadLetters::new(Producer::new(&kafka, "bridge").unwrap(), DEAD);
-    let bridge = Bridge::start(&kafka, &config(), Arc::new(Routes::default()), bench.redis.queues(), dead_letters);
+    let (routes, queues) = (Arc::new(Routes::default()), bench.redis.queues());
+    let bridge = Bridge::start(&kafka, &config(), routes, queues, dead_letters, Claims::default());
     assert!(matches!(bridge.err(), Some(BridgeError::NoEvents)));
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millgate_bridge::{Bridge, Routes, on};
-use millgate_events::{DeadLetters, Producer};
+use millgate_events::{Claims, DeadLetters, Producer};
 use millgate_jobs::Queues;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,7 @@ pub(super) async fn run() -> anyhow::Result<Outcome> {
     }
     let before = spent::processor()?;
     let stop = CancellationToken::new();
-    let bridge = Bridge::start(&kafka, &bridge, Arc::new(routes), queues, dead_letters)?;
+    let bridge = Bridge::start(&kafka, &bridge, Arc::new(routes), queues, dead_letters, Claims::default())?;
     let running = tokio::spawn(bridge.run(stop.clone()));
     parent.end().await?;
     let cpu_s = spent::processor()?.saturating_sub(before).as_secs_f64();

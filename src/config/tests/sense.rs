@@ -10,6 +10,9 @@ fn a_value_must_make_sense_by_itself() {
         ("bridge", "buffer_bytes", "0", "must be at least 1, found 0"),
         ("topics.a", "partitions", "0", "must be at least 1, found 0"),
         ("smtp", "timeout", "\"0s\"", "must be at least 1ms, found 0s"),
+        ("claim_check", "store", "\"claims\"", "must be a URL that begins with file:/// or s3://"),
+        ("claim_check", "expire", "\"1h\"", "must be at least 1day, found 1h"),
+        ("claim_check", "limit", "\"900\"", "expected a size such as \"900kB\", \"1MiB\" or \"20MB\", found \"900\""),
         ("worker", "lease", "\"0s\"", "must be at least 1s, found 0s"),
         ("kafka", "auto_offset_reset", "\"0\"", "expected one of earliest, latest, error, found \"0\""),
         (
@@ -68,6 +71,8 @@ fn values_must_not_contradict_each_other() {
     let told = wrong("worker.backoff_base = \"11m\"", &[]);
     assert!(told[0].contains("11m must not be longer than worker.backoff_max (10m, default)"), "{told:?}");
     config("worker.backoff_base = \"10m\"", &[]);
+    let told = wrong("claim_check.limit = \"33MiB\"", &[]);
+    assert!(told[0].contains("33MiB must not be more than claim_check.max (32MiB, default)"), "{told:?}");
     config("[kafka]\nsecurity_protocol = \"sasl_ssl\"\nsasl_enabled = true", &[("KAFKA_USERNAME", "u")]);
 
     // Told where it can be changed, whichever of the two it is; but not before what is wrong by itself.
