@@ -47,6 +47,7 @@ pub mod config;
 mod dev;
 mod event_registry;
 mod lifecycle;
+mod route_file;
 mod servers;
 pub mod shop;
 mod telemetry;
@@ -57,8 +58,8 @@ pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
 pub use millgate_events::{Event, EventMeta, KafkaConfig, Producer, Published, Value};
 pub use millgate_jobs::{
-    Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Queues, RedisConfig, Schedule, ScheduleError, ScheduleState,
-    Schedules, delay, priority, unique,
+    Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, PublishEvent, Queues, RedisConfig, Schedule, ScheduleError,
+    ScheduleState, Schedules, delay, priority, unique,
 };
 pub use millgate_workers::{
     BatchCtx, BatchHandler, Ctx, Done, Handler, Handlers, JobError, Noted, State, email, inventory,

@@ -1,6 +1,6 @@
 //! An application with the way to its servers, each connected when first used.
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, Routes};
@@ -15,13 +15,15 @@ use sqlx::{
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::{
     App,
     app::{Report, Samples, queue_names},
-    config::{Config, PostgresConfig},
+    config::{Config, PostgresConfig, WrittenRoute},
     event_registry::EventRegistry,
+    route_file::RouteFile,
 };
 
 /// Everything that a role needs.
@@ -38,6 +40,7 @@ pub(crate) struct Servers {
     schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
     routes: Arc<Routes>,
+    declared: Option<(PathBuf, Vec<WrittenRoute>)>,
     state: State,
 }
 
@@ -59,6 +62,7 @@ impl Servers {
             schedules: app.schedules.into_iter().collect::<Result<_, _>>()?,
             migrations: app.migrations,
             routes: Arc::new(app.routes),
+            declared: app.declared,
             state: app.state,
             config,
         })
@@ -66,7 +70,7 @@ impl Servers {
 
     /// The topics that the application needs, as the configuration wants them.
     pub(crate) fn topic_specs(&self) -> Vec<TopicSpec> {
-        let own = self.events.topics();
+        let own: Vec<&str> = self.routes.topics().collect();
         let names = own.into_iter().chain([self.config.bridge.dead_letter_topic.as_str()]);
         let specs = names.map(|name| {
             let settings = self.config.topics.settings_of(name);
@@ -82,7 +86,7 @@ impl Servers {
     }
 
     /// Names of the queues that some handler works on or some route fills.
-    pub(crate) fn queue_names(&self) -> Vec<&'static str> {
+    pub(crate) fn queue_names(&self) -> Vec<String> {
         queue_names(&self.handlers, &self.routes)
     }
 
@@ -144,6 +148,16 @@ impl Servers {
         Ok(Bridge::start(kafka, bridge, self.routes.clone(), self.queues.clone(), self.producer.clone())?)
     }
 
+    /// Follows the routes that the configuration file declares, until `stop` fires; at once done if there is none.
+    pub(crate) fn follow_routes(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        let (routes, handlers, declared) = (self.routes.clone(), self.handlers.clone(), self.declared.clone());
+        async move {
+            if let Some((file, written)) = declared {
+                RouteFile::new(file, written, routes, handlers).follow(stop).await;
+            }
+        }
+    }
+
     /// The schedules of all queues.
     pub(crate) fn schedules(&self) -> Schedules {
         Schedules::new(&self.queues, self.queue_names())
@@ -166,7 +180,11 @@ impl Servers {
     pub(crate) fn worker(&self) -> anyhow::Result<(Worker, DeadLetterForwarder)> {
         let Config { worker, smtp, bridge, .. } = &self.config;
         let state = self.state.clone();
-        let state = state.with(self.database.clone()).with(Mailer::new(smtp)?).with(Templates::new(smtp)?);
+        let state = state
+            .with(self.producer.clone())
+            .with(self.database.clone())
+            .with(Mailer::new(smtp)?)
+            .with(Templates::new(smtp)?);
         let started = Worker::start(worker, &self.queues, self.handlers.clone(), state)?;
         let names = started.queues();
         let forwarder = DeadLetterForwarder {

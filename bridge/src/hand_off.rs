@@ -62,9 +62,10 @@ impl HandOff {
         let mut shares: BTreeMap<String, Share> = BTreeMap::new();
         let mut poisoned: Vec<(&Record, Poison)> = Vec::new();
         let mut tombstones = 0;
+        let routes = self.routes.table();
         for record in &batch.records {
             let topic = record.topic.strip_prefix(self.topic_prefix.as_str()).unwrap_or(&record.topic);
-            match self.routes.plan(record, topic) {
+            match routes.plan(record, topic) {
                 Ok(Some(Plan { jobs, cancels })) => {
                     for job in jobs {
                         shares.entry(job.queue.clone()).or_default().enqueue(job);

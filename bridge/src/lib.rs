@@ -5,7 +5,9 @@
 
 mod bridge;
 mod config;
+mod declared;
 mod hand_off;
+mod outline;
 mod plan;
 mod received;
 mod route;
@@ -14,8 +16,10 @@ mod stats;
 
 pub use bridge::{Bridge, BridgeError};
 pub use config::BridgeConfig;
+pub use declared::{Condition, DeclaredJob, DeclaredRoute, Deed, Path, Piece, Place, Template, Unfilled};
+pub use outline::{Action, Outline};
 pub use plan::{Plan, Poison};
 pub use received::Received;
 pub use route::{Route, on};
-pub use routes::Routes;
+pub use routes::{RouteTable, Routes};
 pub use stats::{BridgeCounts, BridgeStats};

@@ -3,6 +3,7 @@
 //! [`Job`] is a kind of work, [`Queue`] the place where jobs wait, and [`QueueBackend`] hands them to an
 //! apalis worker under a lease. A [`Schedule`] puts jobs in by the clock. All state of a queue changes in Lua scripts, one atomic step each.
 
+mod arguments;
 mod backend;
 mod backoff;
 mod batch;
@@ -23,6 +24,7 @@ mod hand;
 mod handful;
 mod job;
 mod job_id;
+mod job_kind;
 mod keys;
 mod lane;
 mod lease;
@@ -33,6 +35,7 @@ mod look;
 mod nap;
 mod new_job;
 mod producer;
+mod publish_event;
 mod queue;
 pub mod raw;
 mod record;
@@ -50,6 +53,7 @@ mod unique;
 mod url;
 mod verdict;
 
+pub use arguments::ArgumentProblem;
 pub use backend::{BackendConfig, QueueBackend, Settle, Settling};
 pub use backoff::Backoff;
 pub use claimed::{Claimed, Notes, Origin};
@@ -63,10 +67,12 @@ pub use hand::Hand;
 pub use handful::{Handful, HandfulBackend, Judgement};
 pub use job::Job;
 pub use job_id::{JobId, NoJobId};
+pub use job_kind::JobKind;
 pub use lane::Lane;
 pub use limits::{Limits, Rate};
 pub use look::{Acted, FailureView, JobState, JobView, Page};
 pub use new_job::{JobOptions, NewJob, delay, priority, unique};
+pub use publish_event::PublishEvent;
 pub use queue::{Cancel, Queue};
 pub use record::BatchOutcome;
 pub use schedule::{CatchUp, Due, Schedule, ScheduleError, ScheduleState, Scheduler, Schedules, Turn};

@@ -19,7 +19,9 @@ pub(super) async fn bridge(call: Call) -> anyhow::Result<Outcome> {
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
     servers.check_eviction();
+    let following = tokio::spawn(servers.follow_routes(stop.clone()));
     servers.bridge()?.run(stop).await?;
+    following.await?;
     servers.producer.flush(servers.config.kafka.delivery_timeout).await?;
     Ok(Outcome::Well)
 }
