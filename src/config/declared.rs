@@ -173,8 +173,8 @@ impl Reader<'_> {
                 let known: Vec<&str> = self.kinds.keys().copied().collect();
                 let hint = hint(name, &known);
                 let message = format!(
-                    "no handler does jobs of kind {name:?}; {hint}; if another program does them, say where they wait: \
-                     queue = \"…\""
+                    "no handler does jobs of kind {name:?} (for another program's say where they wait: \
+                     queue = \"…\"); {hint}"
                 );
                 self.wrong(from, message);
                 None

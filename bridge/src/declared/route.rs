@@ -151,3 +151,7 @@ impl DeclaredJob {
         options.into_iter().flatten().collect()
     }
 }
+
+#[cfg(test)]
+#[path = "route_tests.rs"]
+mod tests;
