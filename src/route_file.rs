@@ -22,6 +22,7 @@ pub(crate) struct RouteFile {
     in_force: Vec<WrittenRoute>,
     routes: Arc<Routes>,
     handlers: Arc<Handlers>,
+    hangups: Option<Signal>,
     /// As it was last read, and whether that was acted upon.
     text: String,
     is_done: bool,
@@ -35,19 +36,19 @@ impl RouteFile {
         routes: Arc<Routes>,
         handlers: Arc<Handlers>,
     ) -> Self {
-        Self { path, in_force, routes, handlers, text: String::new(), is_done: false, is_gone: false }
+        // From now on: before, and without this, the signal would end the process.
+        let hangups = signal(SignalKind::hangup()).inspect_err(|error| warn!(%error, "SIGHUP reloads no routes")).ok();
+        Self { path, in_force, routes, handlers, hangups, text: String::new(), is_done: false, is_gone: false }
     }
 
     /// Takes the file's routes whenever they change, and at SIGHUP, until `stop` fires. A file that cannot be used
     /// changes nothing.
     pub(crate) async fn follow(mut self, stop: CancellationToken) {
-        let mut hangups =
-            signal(SignalKind::hangup()).inspect_err(|error| warn!(%error, "SIGHUP reloads no routes")).ok();
         loop {
             let is_asked = tokio::select! {
                 () = stop.cancelled() => return,
                 () = sleep(LOOK) => false,
-                () = hangup(hangups.as_mut()) => true,
+                () = hangup(self.hangups.as_mut()) => true,
             };
             self.look(is_asked).await;
         }

@@ -150,10 +150,12 @@ impl Servers {
 
     /// Follows the routes that the configuration file declares, until `stop` fires; at once done if there is none.
     pub(crate) fn follow_routes(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
-        let (routes, handlers, declared) = (self.routes.clone(), self.handlers.clone(), self.declared.clone());
+        let (routes, handlers) = (&self.routes, &self.handlers);
+        let file = self.declared.clone();
+        let file = file.map(|(path, written)| RouteFile::new(path, written, routes.clone(), handlers.clone()));
         async move {
-            if let Some((file, written)) = declared {
-                RouteFile::new(file, written, routes, handlers).follow(stop).await;
+            if let Some(file) = file {
+                file.follow(stop).await;
             }
         }
     }

@@ -33,25 +33,23 @@ const TEXTS: [&str; 5] = ["", "1970-01-01T00:00:00Z", "00000000-0000-0000-0000-0
 /// What is wrong with arguments of these names. A type that says nothing of its fields (it is flattened, or reads itself
 /// in its own way) is taken at its word: nothing is.
 pub(crate) fn check<J: Job>(names: &[&str]) -> Vec<ArgumentProblem> {
-    let mut problems = Vec::new();
+    let mut fields: Option<&'static [&'static str]> = None;
+    let mut missing: Vec<&'static str> = Vec::new();
     for text in TEXTS {
-        let mut fields = None;
-        let read = J::deserialize(Probe { names, text, fields: &mut fields });
-        if let Some(fields) = fields {
-            let unknown = names.iter().filter(|name| !fields.contains(name));
-            problems = unknown.map(|name| ArgumentProblem::Unknown { name: (*name).to_owned(), fields }).collect();
-        }
-        match read {
-            Ok(_) => break,
-            Err(Refusal::Missing(field)) => {
-                problems.push(ArgumentProblem::Missing(field));
+        // Of what is missing only the first is told; with that, the next.
+        while let Err(Refusal::Missing(field)) =
+            J::deserialize(Probe { names, missing: &missing, text, fields: &mut fields })
+        {
+            if missing.contains(&field) {
                 break;
             }
-            // A made-up value did not please; another may.
-            Err(Refusal::Other) => {}
+            missing.push(field);
         }
     }
-    problems
+    let unknown = |name: &&str| Some(ArgumentProblem::Unknown { name: (*name).to_owned(), fields: fields? });
+    let is_unknown = |name: &&&str| fields.is_some_and(|fields| !fields.contains(*name));
+    let unknown = names.iter().filter(is_unknown).filter_map(unknown);
+    unknown.chain(missing.iter().copied().map(ArgumentProblem::Missing)).collect()
 }
 
 /// Why a made-up value was not taken.
@@ -82,6 +80,8 @@ impl de::Error for Refusal {
 /// Arguments of these names.
 struct Probe<'a> {
     names: &'a [&'a str],
+    /// Those that were missed, so that what else is will be.
+    missing: &'a [&'static str],
     text: &'static str,
     fields: &'a mut Option<&'static [&'static str]>,
 }
@@ -90,7 +90,7 @@ impl<'de> Deserializer<'de> for Probe<'_> {
     type Error = Refusal;
 
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Refusal> {
-        let values = self.names.iter().map(|name| (*name, MadeUp(self.text)));
+        let values = self.names.iter().chain(self.missing).map(|name| (*name, MadeUp(self.text)));
         visitor.visit_map(MapDeserializer::new(values))
     }
 
@@ -244,6 +244,7 @@ mod tests {
         assert!(check::<Ship>(&["order", "when", "labels"]).is_empty());
         assert!(check::<Ship>(&["order", "when", "note", "tags", "labels"]).is_empty());
         assert_eq!(check::<Ship>(&["order", "when"]), [ArgumentProblem::Missing("labels")]);
+        assert_eq!(check::<Ship>(&["when"]), ["order", "labels"].map(ArgumentProblem::Missing));
         let found = check::<Ship>(&["order", "at", "labels"]);
         let [ArgumentProblem::Unknown { name, fields }, ArgumentProblem::Missing("when")] = &found[..] else {
             panic!("{found:?}")

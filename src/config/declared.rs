@@ -205,7 +205,8 @@ impl Reader<'_> {
                     self.wrong(&format!("fields.{name}"), message);
                 }
                 ArgumentProblem::Missing(field) => {
-                    self.wrong("fields", format!("{} needs the field {field}", kind.name()));
+                    let place = if names.is_empty() { "job" } else { "fields" };
+                    self.wrong(place, format!("{} needs the field {field}", kind.name()));
                 }
             }
         }
