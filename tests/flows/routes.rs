@@ -32,12 +32,14 @@ struct Configured {
 
 impl Configured {
     async fn open(name: &str, routes: &str) -> Self {
-        let mut shop = Shop::open(name).await;
-        let folder = Folder::new(name);
-        let configured = folder.path().join("millgate.toml");
-        std::fs::write(&configured, routes).unwrap();
-        shop.set("MILLGATE_CONFIG", configured.to_str().unwrap());
-        Self { shop, folder }
+        let configured = Self { shop: Shop::open(name).await, folder: Folder::new(name) };
+        configured.write(routes);
+        configured
+    }
+
+    /// The file is for the roles alone: what publishes would refuse to start with a broken one.
+    fn start(&self, role: &str) -> Child {
+        self.shop.start(&["--config", self.file().to_str().unwrap(), role])
     }
 
     fn file(&self) -> PathBuf {
@@ -65,8 +67,8 @@ impl Configured {
 async fn a_declared_route_sends_a_mail() {
     let configured = Configured::open("declared", BOSS).await;
     let shop = &configured.shop;
-    let _bridge = shop.start(&["bridge"]);
-    let _worker = shop.start(&["worker"]);
+    let _bridge = configured.start("bridge");
+    let _worker = configured.start("worker");
     let cheap = order(2).replace("1990", "100");
     shop.publish(&[order(1), order(1), cheap]).await;
     shop.wait_done("email", "notification-email", 1).await;
@@ -82,7 +84,7 @@ async fn a_declared_route_sends_a_mail() {
 async fn routes_come_and_change_without_a_restart_and_a_broken_file_changes_nothing() {
     let configured = Configured::open("reload", "").await;
     let shop = &configured.shop;
-    let bridge = shop.start(&["bridge"]);
+    let bridge = configured.start("bridge");
     shop.publish(&[order(1)]).await;
     configured.wait_enqueued("inventory", "update-inventory", 1).await;
 
@@ -119,7 +121,7 @@ async fn routes_come_and_change_without_a_restart_and_a_broken_file_changes_noth
 async fn routes_that_change_in_mid_traffic_lose_no_event_and_double_none() {
     let configured = Configured::open("reload-traffic", HOOK).await;
     let shop = &configured.shop;
-    let bridge = shop.start(&["bridge"]);
+    let bridge = configured.start("bridge");
     bridge.wait_for_line("partitions assigned", PATIENCE).await;
     let total = 400;
     for (round, from) in (0..total).step_by(100).enumerate() {
