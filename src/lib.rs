@@ -38,6 +38,11 @@ struct SchedulesDocumentation;
 #[doc = include_str!("../docs/jobs.md")]
 struct JobsDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/routes.md")]
+struct RoutesDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 

@@ -47,7 +47,7 @@ pub(super) fn read(text: &str, events: &EventRegistry, source: &str) -> anyhow::
 
 fn record(value: Value, events: &EventRegistry, source: &str) -> anyhow::Result<Record> {
     if value.get("topic").is_some() {
-        return of_written(serde_json::from_value(value)?);
+        return Ok(of_written(serde_json::from_value(value)?));
     }
     let line: EventLine = serde_json::from_value(value)?;
     // What is unknown or broken is for the routes to say.
@@ -60,7 +60,7 @@ fn record(value: Value, events: &EventRegistry, source: &str) -> anyhow::Result<
     Ok(Record { topic: topic.into(), partition: 0, offset: 0, timestamp: None, key, value, headers })
 }
 
-fn of_written(written: WrittenRecord) -> anyhow::Result<Record> {
+fn of_written(written: WrittenRecord) -> Record {
     let mut headers = Headers::new();
     for (name, value) in written.headers {
         match value {
@@ -74,7 +74,7 @@ fn of_written(written: WrittenRecord) -> anyhow::Result<Record> {
         Value::String(text) => Some(text.into()),
         other => Some(other.to_string().into()),
     };
-    Ok(Record {
+    Record {
         topic: written.topic.into(),
         partition: written.partition,
         offset: written.offset,
@@ -82,5 +82,5 @@ fn of_written(written: WrittenRecord) -> anyhow::Result<Record> {
         key: written.key.map(Into::into),
         value,
         headers,
-    })
+    }
 }

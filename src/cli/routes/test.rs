@@ -27,21 +27,20 @@ pub(super) fn run(call: &Call, file: &Path) -> anyhow::Result<Outcome> {
     }
     let prefix = &call.configuration.config.kafka.topic_prefix;
     let routes = app.routes.table();
-    let (mut values, mut text, mut is_well) = (Vec::new(), String::new(), true);
+    let (mut values, mut lines, mut is_well) = (Vec::new(), Vec::new(), true);
     for Sample { line, record } in samples {
-        let topic = record.topic.strip_prefix(prefix.as_str()).unwrap_or(&record.topic).to_owned();
-        let planned = routes.plan(&record, &topic);
+        let topic = record.topic.strip_prefix(prefix.as_str()).unwrap_or(&record.topic);
+        let planned = routes.plan(&record, topic);
         is_well &= planned.is_ok();
-        let value = json_of(&planned)?;
-        text += &format!("{name}:{line}: on topic {topic}: {}", as_text(&planned, &value));
-        let mut entry = json!({ "line": line, "topic": topic });
-        merge(&mut entry, value);
-        values.push(entry);
+        let mut value = json_of(&planned)?;
+        lines.push(format!("{name}:{line}: on topic {topic}: {}", summary(&planned)));
+        lines.extend(details(&value));
+        value["line"] = line.into();
+        value["topic"] = topic.into();
+        values.push(value);
     }
-    if call.json {
-        text = format!("{}\n", serde_json::to_string_pretty(&values)?);
-    }
-    answer::write(&text)?;
+    let text = if call.json { serde_json::to_string_pretty(&values)? } else { lines.join("\n") };
+    answer::write(&format!("{text}\n"))?;
     Ok(if is_well { Outcome::Well } else { Outcome::NotWell })
 }
 
@@ -86,34 +85,28 @@ fn said(mut value: Value) -> Value {
     value
 }
 
-fn merge(entry: &mut Value, more: Value) {
-    if let (Value::Object(entry), Value::Object(more)) = (entry, more) {
-        entry.extend(more);
+fn summary(planned: &Planned) -> String {
+    match planned {
+        Err(poison) => format!("poison, {}: {}", poison.code(), poison.message()),
+        Ok(None) => "a tombstone, which comes to nothing".to_owned(),
+        Ok(Some(plan)) if plan.jobs.is_empty() && plan.cancels.is_empty() => "comes to nothing".to_owned(),
+        Ok(Some(plan)) => format!("{} jobs, {} cancels", plan.jobs.len(), plan.cancels.len()),
     }
 }
 
-fn as_text(planned: &Planned, value: &Value) -> String {
+fn details(value: &Value) -> Vec<String> {
     let list = |name: &str| value[name].as_array().into_iter().flatten().filter_map(Value::as_object);
-    match planned {
-        Err(poison) => format!("poison, {}: {}\n", poison.code(), poison.message()),
-        Ok(None) => "a tombstone, which comes to nothing\n".to_owned(),
-        Ok(Some(plan)) if plan.jobs.is_empty() && plan.cancels.is_empty() => "comes to nothing\n".to_owned(),
-        Ok(Some(plan)) => {
-            let mut text = format!("{} jobs, {} cancels\n", plan.jobs.len(), plan.cancels.len());
-            for job in list("jobs") {
-                text += &format!("  {}\n    {}\n    {}\n", title(job, ""), options(job), job["fields"]);
-            }
-            for cancel in list("cancels") {
-                text += &format!("  {}\n    {}\n", title(cancel, "cancel "), options(cancel));
-            }
-            text
-        }
-    }
+    let jobs = list("jobs").flat_map(|job| {
+        let fields = format!("    {}", job["fields"]);
+        [title(job, ""), options(job), fields]
+    });
+    let cancels = list("cancels").flat_map(|cancel| [title(cancel, "cancel "), options(cancel)]);
+    jobs.chain(cancels).collect()
 }
 
 fn title(of: &Map<String, Value>, action: &str) -> String {
     let text = |name: &str| of[name].as_str().unwrap_or_default();
-    format!("{action}{}  queue {}", text("kind"), text("queue"))
+    format!("  {action}{}  queue {}", text("kind"), text("queue"))
 }
 
 fn options(of: &Map<String, Value>) -> String {
@@ -122,5 +115,5 @@ fn options(of: &Map<String, Value>) -> String {
         Value::String(text) => format!("{name} {text}"),
         other => format!("{name} {other}"),
     });
-    options.collect::<Vec<_>>().join(", ")
+    format!("    {}", options.collect::<Vec<_>>().join(", "))
 }
