@@ -81,6 +81,26 @@ async fn a_declared_route_sends_a_mail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_lacks_what_a_route_needs_is_poison_as_a_whole() {
+    let wants_coupon = HOOK.replace("[[routes]]", "[[routes]]\nwhen = [\"$.order_id == 'order-1'\"]");
+    let configured = Configured::open("lacking", &wants_coupon.replace("\"$.order_id\"", "\"$.coupon\"")).await;
+    let shop = &configured.shop;
+    let _bridge = configured.start("bridge");
+    shop.publish(&[order(1), order(2)]).await;
+    let letter = shop.kafka.records("dead-letter-queue", 1).await.remove(0);
+    assert_eq!(letter.headers.text("x-dlq-code"), Some("route_field_missing"));
+    assert_eq!(letter.headers.text("ce_id"), Some("event-1"));
+    configured.wait_enqueued("inventory", "update-inventory", 1).await;
+    wait_until("all offsets are committed", PATIENCE, async || {
+        let committed = shop.kafka.committed("order.created").await;
+        committed.into_iter().map(Option::unwrap_or_default).sum::<i64>() == 2
+    })
+    .await;
+    assert_eq!(configured.enqueued("inventory", "update-inventory").await, 1, "only that of the other order");
+    assert_eq!(configured.enqueued("hooks", "webhook").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn routes_come_and_change_without_a_restart_and_a_broken_file_changes_nothing() {
     let configured = Configured::open("reload", "").await;
     let shop = &configured.shop;
@@ -119,9 +139,10 @@ async fn routes_come_and_change_without_a_restart_and_a_broken_file_changes_noth
 
 #[tokio::test(flavor = "multi_thread")]
 async fn routes_that_change_in_mid_traffic_lose_no_event_and_double_none() {
-    let configured = Configured::open("reload-traffic", HOOK).await;
+    let mut configured = Configured::open("reload-traffic", HOOK).await;
+    configured.shop.set("MILLGATE_BRIDGE_BATCH_SIZE", "5");
     let shop = &configured.shop;
-    let bridge = configured.start("bridge");
+    let mut bridge = configured.start("bridge");
     bridge.wait_for_line("partitions assigned", PATIENCE).await;
     let total = 400;
     for (round, from) in (0..total).step_by(100).enumerate() {
@@ -133,11 +154,18 @@ async fn routes_that_change_in_mid_traffic_lose_no_event_and_double_none() {
             bridge.sighup();
         };
         tokio::join!(publishing, changing);
+        if round == 2 {
+            assert!(bridge.output().matches("routes reloaded").count() >= 2, "{}", bridge.output());
+            // What it had in hand comes again, and meets other routes.
+            bridge.kill9();
+            configured.write(&format!("{HOOK}{BOSS}"));
+            bridge = configured.start("bridge");
+            bridge.wait_for_line("partitions assigned", PATIENCE).await;
+        }
     }
     let all = u64::try_from(total).unwrap();
     configured.wait_enqueued("inventory", "update-inventory", all).await;
     configured.wait_enqueued("hooks", "webhook", all).await;
-    bridge.wait_for_line("routes reloaded", PATIENCE).await;
     bridge.sigterm();
     assert!(bridge.wait_exit(PATIENCE).await.success(), "{}", bridge.output());
     assert_eq!(configured.enqueued("hooks", "webhook").await, all);
