@@ -105,3 +105,39 @@ async fn hangup(hangups: Option<&mut Signal>) {
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millgate_testkit::Folder;
+
+    use super::*;
+    use crate::shop;
+
+    const ROUTE: &str = "[[routes]]\non = \"order.created\"\njob = \"webhook\"\nqueue = \"hooks\"\n";
+
+    #[tokio::test]
+    async fn a_file_is_taken_when_it_rests_or_somebody_asks() {
+        let folder = Folder::new("route-file");
+        let path = folder.path().join("millgate.toml");
+        let (app, _) = shop::app().load(Some(std::path::Path::new("/dev/null")), std::iter::empty()).unwrap();
+        let routes = Arc::new(app.routes);
+        let mut file = RouteFile::new(path.clone(), Vec::new(), routes.clone(), Arc::new(app.handlers));
+        let declared = || routes.table().outlines().iter().filter(|outline| outline.place.is_some()).count();
+        let steps = [
+            // Text, whether it is asked for, routes afterwards.
+            (ROUTE.to_owned(), false, 0),
+            (ROUTE.repeat(2), false, 0),
+            (ROUTE.repeat(2), false, 2),
+            (ROUTE.repeat(3), true, 3),
+            ("[[routes]\n".to_owned(), true, 3),
+            (ROUTE.replace("created", "creatd"), true, 3),
+            (String::new(), false, 3),
+            (String::new(), false, 0),
+        ];
+        for (step, (text, is_asked, count)) in steps.into_iter().enumerate() {
+            std::fs::write(&path, text).unwrap();
+            file.look(is_asked).await;
+            assert_eq!(declared(), count, "step {step}");
+        }
+    }
+}
