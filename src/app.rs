@@ -1,18 +1,23 @@
 //! An application: its events, routes, handlers and state.
 
-use std::{path::Path, process::ExitCode, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::future::BoxFuture;
 use millgate_bridge::{Route, Routes};
 use millgate_events::{Event, Producer};
-use millgate_jobs::{Job, Schedule, ScheduleError};
-use millgate_workers::{BatchHandler, Handler, Handlers, State};
+use millgate_jobs::{Job, PublishEvent, Schedule, ScheduleError};
+use millgate_workers::{BatchHandler, Handler, Handlers, State, publish_event};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgPool, migrate::Migrator};
 
 use crate::{
     cli,
-    config::{self, Config, ConfigError, NoSettings, Setting},
+    config::{self, Config, ConfigError, Loaded, NoSettings, Setting, WrittenRoute},
     event_registry::EventRegistry,
 };
 
@@ -45,6 +50,8 @@ pub struct App {
     pub(crate) migrations: Option<&'static Migrator>,
     pub(crate) samples: Option<Samples>,
     pub(crate) report: Option<Report>,
+    /// The configuration file, and the routes that it declared when it was read.
+    pub(crate) declared: Option<(PathBuf, Vec<WrittenRoute>)>,
     pub(crate) dev_settings: Vec<(&'static str, &'static str)>,
     load: Load,
 }
@@ -63,6 +70,7 @@ impl App {
             migrations: None,
             samples: None,
             report: None,
+            declared: None,
             dev_settings: Vec::new(),
             load: loader::<NoSettings>(|app, _| app),
         }
@@ -91,6 +99,9 @@ impl App {
     #[must_use]
     pub fn route<E: Event>(mut self, route: Route<E>) -> Self {
         self.events.add::<E>();
+        if route.publishes() && !self.handlers.handles(PublishEvent::KIND) {
+            self.handlers.add(publish_event);
+        }
         self.routes.add(route);
         self
     }
@@ -188,7 +199,7 @@ impl App {
     }
 
     /// Names of the queues that some handler works on or some route fills.
-    pub(crate) fn queue_names(&self) -> Vec<&'static str> {
+    pub(crate) fn queue_names(&self) -> Vec<String> {
         queue_names(&self.handlers, &self.routes)
     }
 
@@ -203,9 +214,9 @@ impl App {
     }
 }
 
-pub(crate) fn queue_names(handlers: &Handlers, routes: &Routes) -> Vec<&'static str> {
-    let routed = routes.jobs().map(|(_, queue)| queue);
-    let mut names: Vec<_> = handlers.queues().iter().copied().chain(routed).collect();
+pub(crate) fn queue_names(handlers: &Handlers, routes: &Routes) -> Vec<String> {
+    let routed = routes.table().outlines().into_iter().map(|outline| outline.queue);
+    let mut names: Vec<_> = handlers.queues().iter().map(|&name| name.to_owned()).chain(routed).collect();
     names.sort_unstable();
     names.dedup();
     names
@@ -216,9 +227,12 @@ where
     S: Serialize + DeserializeOwned + Default + 'static,
 {
     Box::new(|app, file, environment| {
-        let loaded = config::load::<S>(app.name, file, environment)?;
-        let configuration = Configuration { config: loaded.config, settings: loaded.settings };
-        Ok((add(app, loaded.app), configuration))
+        let Loaded { config, app: settings_of_app, settings, file, routes } =
+            config::load::<S>(app.name, file, environment)?;
+        let mut app = add(app, settings_of_app);
+        app.routes.declare(config::declared(&routes, &app.routes, app.handlers.kinds())?);
+        app.declared = file.map(|file| (file, routes));
+        Ok((app, Configuration { config, settings }))
     })
 }
 

@@ -16,6 +16,7 @@
 
 mod application;
 mod check;
+mod declared;
 mod draft;
 mod environment;
 mod file;
@@ -29,6 +30,7 @@ mod setting;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod written_route;
 
 use std::{
     fmt,
@@ -43,6 +45,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use toml::Table;
 
 pub use application::NoSettings;
+pub(crate) use declared::declared;
 pub use environment::{FIXED_NAMES, process_environment};
 pub use key::Key;
 pub use log::{LogConfig, LogFormat};
@@ -51,6 +54,7 @@ pub use problem::ConfigError;
 pub(crate) use secret::hide_in_text;
 pub use setting::{Origin, Setting, to_text};
 pub use topics::{TopicConfig, TopicSettings, TopicsConfig};
+pub(crate) use written_route::WrittenRoute;
 
 use draft::Draft;
 
@@ -89,6 +93,10 @@ pub struct Loaded<S> {
     pub app: S,
     /// Every value in force, in the order of the sections, secrets hidden.
     pub settings: Vec<Setting>,
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
+    /// The routes that it declares.
+    pub(crate) routes: Vec<WrittenRoute>,
 }
 
 /// Without the sections themselves: `settings` says the same, with the secrets hidden.
@@ -124,8 +132,9 @@ where
     let mut defaults = Table::try_from(Config::default()).unwrap_or_default();
     application::add::<S>(app_section, &mut defaults)?;
     let mut draft = Draft::new(defaults);
-    if let Some(path) = find_file(file, &env) {
-        file::overlay(&mut draft, &path);
+    let file = find_file(file, &env);
+    if let Some(path) = &file {
+        file::overlay(&mut draft, path);
     }
     environment::overlay(&mut draft, &env);
 
@@ -142,7 +151,13 @@ where
     };
     let app = if app_section.is_empty() { S::default() } else { draft.read(app_section) };
     check::check(&config, &mut draft);
-    Ok(Loaded { config, app, settings: draft.finish()? })
+    let routes = draft.take_routes();
+    Ok(Loaded { config, app, settings: draft.finish()?, file, routes })
+}
+
+/// Reads the routes of a configuration file again, whose text is given, and nothing else of it.
+pub(crate) fn routes(path: &Path, text: &str) -> Result<Vec<WrittenRoute>, ConfigError> {
+    file::routes(path, text)
 }
 
 /// Which file to read. One that is named must exist; the default one need not.

@@ -31,12 +31,4 @@ impl EventRegistry {
         let distance = |known: &&&str| strsim::damerau_levenshtein(name, known);
         self.0.keys().min_by_key(distance).copied()
     }
-
-    /// Topics, each once, in order.
-    pub(crate) fn topics(&self) -> Vec<&'static str> {
-        let mut topics: Vec<_> = self.0.values().map(|event| event.topic).collect();
-        topics.sort_unstable();
-        topics.dedup();
-        topics
-    }
 }

@@ -38,6 +38,11 @@ struct SchedulesDocumentation;
 #[doc = include_str!("../docs/jobs.md")]
 struct JobsDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/routes.md")]
+struct RoutesDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
@@ -49,6 +54,7 @@ mod dev;
 mod event_registry;
 mod lifecycle;
 mod redrive;
+mod route_file;
 mod servers;
 pub mod shop;
 mod telemetry;
@@ -59,8 +65,8 @@ pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
 pub use millgate_events::{ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Producer, Published, Value};
 pub use millgate_jobs::{
-    Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Queues, RedisConfig, Schedule, ScheduleError, ScheduleState,
-    Schedules, delay, once_per_event, priority, unique,
+    Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, PublishEvent, Queues, RedisConfig, Schedule, ScheduleError,
+    ScheduleState, Schedules, delay, once_per_event, priority, unique,
 };
 pub use millgate_workers::{
     BatchCtx, BatchHandler, Ctx, Done, Handler, Handlers, JobError, Noted, State, email, inventory,

@@ -254,7 +254,7 @@ mod tests {
         let store = yesterday.letters.clone().unwrap();
         let letters = store.whole_page(&LetterFilter::default(), Position::START, 10).await.unwrap();
         let mut tally = Tally::default();
-        Redrive::new(&yesterday, store.clone()).would(&letters, &mut tally);
+        Redrive::new(&yesterday, store.clone()).would(&letters, &mut tally).await;
         assert!(tally.refused.keys().all(|reason| reason.contains("parcel.lost is unknown here")), "{tally:?}");
 
         let app = App::new("parcels").route(on::<ParcelLost>().enqueue(|e| SearchParcel { parcel: e.parcel.clone() }));

@@ -1,6 +1,6 @@
 //! An application with the way to its servers, each connected when first used.
 
-use std::{collections::BTreeSet, str::FromStr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, Routes, Watermarks};
@@ -15,13 +15,15 @@ use sqlx::{
     migrate::Migrator,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio_util::sync::CancellationToken;
 use tracing::error;
 
 use crate::{
     App,
     app::{Report, Samples, queue_names},
-    config::{Config, PostgresConfig},
+    config::{Config, PostgresConfig, WrittenRoute},
     event_registry::EventRegistry,
+    route_file::RouteFile,
 };
 
 /// Everything that a role needs.
@@ -42,6 +44,7 @@ pub(crate) struct Servers {
     schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
     pub(crate) routes: Arc<Routes>,
+    declared: Option<(PathBuf, Vec<WrittenRoute>)>,
     state: State,
 }
 
@@ -72,6 +75,7 @@ impl Servers {
             schedules: app.schedules.into_iter().collect::<Result<_, _>>()?,
             migrations: app.migrations,
             routes: Arc::new(app.routes),
+            declared: app.declared,
             state: app.state,
             config,
         })
@@ -79,7 +83,7 @@ impl Servers {
 
     /// The topics that the application needs, as the configuration wants them.
     pub(crate) fn topic_specs(&self) -> Vec<TopicSpec> {
-        let own = self.events.topics();
+        let own: Vec<&str> = self.routes.topics().collect();
         let names = own.into_iter().chain(self.dead_letter_topics.names());
         let specs = names.map(|name| {
             let settings = self.config.topics.settings_of(name);
@@ -102,7 +106,7 @@ impl Servers {
     }
 
     /// Names of the queues that some handler works on or some route fills.
-    pub(crate) fn queue_names(&self) -> Vec<&'static str> {
+    pub(crate) fn queue_names(&self) -> Vec<String> {
         queue_names(&self.handlers, &self.routes)
     }
 
@@ -182,13 +186,25 @@ impl Servers {
     }
 
     /// Names of the queues that some route fills.
-    pub(crate) fn routed_queues(&self) -> BTreeSet<&'static str> {
+    pub(crate) fn routed_queues(&self) -> BTreeSet<String> {
         self.routes.queues()
     }
 
     /// How far each of them is.
     pub(crate) fn watermarks(&self) -> Watermarks {
         Watermarks::new(&self.config.kafka, &self.routes, self.queues.clone())
+    }
+
+    /// Follows the routes that the configuration file declares, until `stop` fires; at once done if there is none.
+    pub(crate) fn follow_routes(&self, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        let (routes, handlers) = (&self.routes, &self.handlers);
+        let file = self.declared.clone();
+        let file = file.map(|(path, written)| RouteFile::new(path, written, routes.clone(), handlers.clone()));
+        async move {
+            if let Some(file) = file {
+                file.follow(stop).await;
+            }
+        }
     }
 
     /// The schedules of all queues.
@@ -213,7 +229,11 @@ impl Servers {
     pub(crate) fn worker(&self) -> anyhow::Result<(Worker, DeadLetterForwarder)> {
         let Config { worker, smtp, .. } = &self.config;
         let state = self.state.clone();
-        let state = state.with(self.database.clone()).with(Mailer::new(smtp)?).with(Templates::new(smtp)?);
+        let state = state
+            .with(self.producer.clone())
+            .with(self.database.clone())
+            .with(Mailer::new(smtp)?)
+            .with(Templates::new(smtp)?);
         let started = Worker::start(worker, &self.queues, self.handlers.clone(), state)?;
         let names = started.queues();
         let forwarder = DeadLetterForwarder {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
-    BridgeStats, Plan, Poison, Routes,
+    BridgeStats, Plan, Poison, RouteTable, Routes,
     judge::{Decision, Judge},
     partition::{Mark, Partition, Partitions},
     share::Share,
@@ -72,9 +72,10 @@ impl HandOff {
         let mut shares: BTreeMap<String, Share> = BTreeMap::new();
         let mut poisoned: Vec<(&Record, Poison)> = Vec::new();
         let mut tombstones = 0;
+        let routes = self.routes.table();
         for record in &batch.records {
             let topic = record.topic.strip_prefix(self.topic_prefix.as_str()).unwrap_or(&record.topic);
-            let Ok(planned) = self.plan(record, topic, &batch.token).await else { return };
+            let Ok(planned) = self.plan(&routes, record, topic, &batch.token).await else { return };
             match planned {
                 Ok(Some(Plan { jobs, cancels })) => {
                     for job in jobs {
@@ -130,15 +131,16 @@ impl HandOff {
     /// batch of them would be more than fits.
     async fn plan(
         &self,
+        routes: &RouteTable<'_>,
         record: &Record,
         topic: &str,
         token: &BatchToken,
     ) -> Result<Result<Option<Plan>, Poison>, Stop> {
         if !Claims::is_claim(record) {
-            return Ok(self.routes.plan(record, topic));
+            return Ok(routes.plan(record, topic));
         }
         let redeemed = persist(token, "jobs from the claim store", || self.claims.redeem(record)).await?;
-        Ok(redeemed.map_err(Poison::from).and_then(|whole| self.routes.plan(&whole.record, topic)))
+        Ok(redeemed.map_err(Poison::from).and_then(|whole| routes.plan(&whole.record, topic)))
     }
 
     /// Enqueues and cancels in one queue, from where it is.

@@ -5,9 +5,11 @@
 
 mod bridge;
 mod config;
+mod declared;
 mod expectations;
 mod hand_off;
 mod judge;
+mod outline;
 mod partition;
 mod plan;
 mod received;
@@ -21,9 +23,11 @@ mod watermarks;
 
 pub use bridge::{Bridge, BridgeError};
 pub use config::{BridgeConfig, WhenRedisIsEmpty};
+pub use declared::{Condition, DeclaredJob, DeclaredRoute, Deed, Path, Piece, Place, Template, Unfilled};
+pub use outline::{Action, Outline};
 pub use plan::{Plan, Poison};
 pub use received::Received;
 pub use route::{Route, on};
-pub use routes::Routes;
+pub use routes::{RouteTable, Routes};
 pub use stats::{BridgeCounts, BridgeStats};
 pub use watermarks::{Choice, Finding, WatermarkError, WatermarkState, Watermarks};

@@ -3,6 +3,8 @@
 use millgate_events::{BadClaim, DecodeError};
 use millgate_jobs::{Cancel, NewJob};
 
+use crate::Unfilled;
+
 /// The jobs and cancels that one event comes to.
 #[derive(Debug, Default)]
 pub struct Plan {
@@ -33,6 +35,22 @@ pub enum Poison {
     /// A job that its route made cannot be written as JSON.
     #[error(transparent)]
     Job(millgate_jobs::QueueError),
+    /// A declared route wants something of the event that is not there.
+    #[error("the route at {route} needs {reason}")]
+    Unfilled {
+        /// Where the route is declared.
+        route: String,
+        /// What is not there.
+        reason: Unfilled,
+    },
+    /// A declared route fills in fields that the job does not take.
+    #[error("the route at {route} makes no job of this event: {reason}")]
+    Arguments {
+        /// Where the route is declared.
+        route: String,
+        /// Why not.
+        reason: millgate_jobs::QueueError,
+    },
 }
 
 impl Poison {
@@ -48,6 +66,9 @@ impl Poison {
             Self::Claim(bad) => bad.code(),
             Self::RoutePanicked { .. } => "route_panicked",
             Self::Job(_) => "job_not_json",
+            Self::Unfilled { reason: Unfilled::Missing(_), .. } => "route_field_missing",
+            Self::Unfilled { reason: Unfilled::NoText(_), .. } => "route_field_not_text",
+            Self::Arguments { .. } => "route_bad_fields",
         }
     }
 }

@@ -2,23 +2,29 @@
 
 use std::{
     any::Any,
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use millgate_events::{DecodeError, Event, Incoming, Record};
 use millgate_jobs::{Origin, QueueError};
 use uuid::Uuid;
 
-use crate::{Plan, Poison, Received, Route};
+use crate::{DeclaredRoute, Outline, Plan, Poison, Received, Route};
 
 /// Ids of jobs are version 5 UUIDs under this one, so that the same event gives the same ids, always.
 const JOB_IDS: Uuid = Uuid::from_u128(0x6d69_6c6c_6761_7465_8000_6a6f_6200_0001);
 
+/// Declared routes, by the type of their events.
+type Declared = HashMap<String, Vec<DeclaredRoute>>;
+
 /// One event type's decoding and routes, whatever the type.
 trait Entry: Send + Sync {
-    fn plan(&self, incoming: &Incoming) -> Result<Plan, Poison>;
+    /// What an event comes to, and the identities of those jobs that come from declared routes, which are the last ones.
+    fn plan(&self, incoming: &Incoming, declared: &[DeclaredRoute]) -> Result<(Plan, Vec<Uuid>), Poison>;
+    fn version(&self) -> u32;
     fn as_any(&mut self) -> &mut dyn Any;
 }
 
@@ -27,21 +33,34 @@ struct TypedEntry<E> {
     event: PhantomData<fn() -> E>,
 }
 
+impl<E: Event> TypedEntry<E> {
+    fn apply(&self, incoming: &Incoming, declared: &[DeclaredRoute]) -> Result<(Plan, Vec<Uuid>), Poison> {
+        let received = Received { event: incoming.decode::<E>()?, meta: incoming.meta.clone() };
+        let (mut plan, mut identities) = (Plan::default(), Vec::new());
+        self.routes.iter().try_for_each(|route| route.apply(&received, &mut plan))?;
+        if !declared.is_empty() {
+            let (meta, data) = (&incoming.meta, incoming.lift::<E>()?);
+            for route in declared.iter().filter(|route| route.applies(meta, &data)) {
+                identities.extend(route.apply(meta, &data, &mut plan)?);
+            }
+        }
+        Ok((plan, identities))
+    }
+}
+
 impl<E: Event> Entry for TypedEntry<E> {
-    fn plan(&self, incoming: &Incoming) -> Result<Plan, Poison> {
+    fn plan(&self, incoming: &Incoming, declared: &[DeclaredRoute]) -> Result<(Plan, Vec<Uuid>), Poison> {
         // Decoding, upcasts and routes are the user's code; one event that it cannot bear must not stop the others.
-        let planned = catch_unwind(AssertUnwindSafe(|| {
-            let received = Received { event: incoming.decode::<E>()?, meta: incoming.meta.clone() };
-            let mut plan = Plan::default();
-            self.routes.iter().try_for_each(|route| route.apply(&received, &mut plan))?;
-            Ok(plan)
-        }));
-        planned.unwrap_or_else(|panic| {
+        catch_unwind(AssertUnwindSafe(|| self.apply(incoming, declared))).unwrap_or_else(|panic| {
             Err(Poison::RoutePanicked {
                 event_type: incoming.meta.event_type.clone(),
                 message: panic_message(panic.as_ref()),
             })
         })
+    }
+
+    fn version(&self) -> u32 {
+        E::VERSION
     }
 
     fn as_any(&mut self) -> &mut dyn Any {
@@ -54,7 +73,14 @@ impl<E: Event> Entry for TypedEntry<E> {
 pub struct Routes {
     entries: HashMap<&'static str, Box<dyn Entry>>,
     topics: BTreeSet<&'static str>,
-    jobs: BTreeMap<&'static str, &'static str>,
+    outlines: Vec<Outline>,
+    declared: RwLock<Arc<Declared>>,
+}
+
+/// All routes as they are at one moment: those that are declared may change at any.
+pub struct RouteTable<'a> {
+    routes: &'a Routes,
+    declared: Arc<Declared>,
 }
 
 impl Routes {
@@ -71,7 +97,8 @@ impl Routes {
     /// If two types in the program have the same event name, which no reader of events could tell apart.
     pub fn add<E: Event>(&mut self, route: Route<E>) {
         self.know::<E>();
-        self.jobs.extend(route.jobs().iter().copied());
+        route.known().iter().for_each(|know| know(self));
+        self.outlines.extend(route.outlines().iter().cloned());
         let entry = self.entries.get_mut(E::TYPE).and_then(|entry| entry.as_any().downcast_mut::<TypedEntry<E>>());
         let Some(entry) = entry else {
             panic!("two types are named `{}`; give one another #[event(type = …)]", E::TYPE)
@@ -79,19 +106,71 @@ impl Routes {
         entry.routes.push(route);
     }
 
+    /// Puts these in the place of the declared routes that there were. What is being planned goes on with those.
+    pub fn declare(&self, routes: Vec<DeclaredRoute>) {
+        let mut declared = Declared::new();
+        for route in routes {
+            declared.entry(route.event_type.clone()).or_default().push(route);
+        }
+        *self.declared.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(declared);
+    }
+
+    /// All routes as they are now.
+    pub fn table(&self) -> RouteTable<'_> {
+        let declared = self.declared.read().unwrap_or_else(PoisonError::into_inner).clone();
+        RouteTable { routes: self, declared }
+    }
+
+    /// The newest version of an event type, if it is known.
+    pub fn version(&self, event_type: &str) -> Option<u32> {
+        self.entries.get(event_type).map(|entry| entry.version())
+    }
+
+    /// Event types that are known, in order.
+    pub fn event_types(&self) -> Vec<&'static str> {
+        let mut types: Vec<_> = self.entries.keys().copied().collect();
+        types.sort_unstable();
+        types
+    }
+
     /// The topics that the known events come on, without the prefix.
     pub fn topics(&self) -> impl Iterator<Item = &'static str> {
         self.topics.iter().copied()
     }
 
-    /// Kinds of the jobs that routes make or cancel, each with its queue.
-    pub fn jobs(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        self.jobs.iter().map(|(kind, queue)| (*kind, *queue))
+    /// What routes of the code may come to.
+    fn jobs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.outlines.iter().map(|outline| (outline.kind.as_str(), outline.queue.as_str()))
     }
 
-    /// The queues that routes fill.
-    pub fn queues(&self) -> BTreeSet<&'static str> {
-        self.jobs.values().copied().collect()
+    /// The queues that routes fill, as they are now.
+    pub fn queues(&self) -> BTreeSet<String> {
+        self.table().outlines().into_iter().map(|outline| outline.queue).collect()
+    }
+
+    /// What a record comes to with the routes as they are now: see [`RouteTable::plan`].
+    pub fn plan(&self, record: &Record, topic: &str) -> Result<Option<Plan>, Poison> {
+        self.table().plan(record, topic)
+    }
+
+    /// Refuses jobs of routes in the code that nobody handles: gives the kinds that `handled` does not know, each with
+    /// its queue.
+    pub fn unhandled(&self, handled: impl Fn(&str) -> bool) -> Vec<(&str, &str)> {
+        let mut unhandled: Vec<_> = self.jobs().filter(|(kind, _)| !handled(kind)).collect();
+        unhandled.sort_unstable();
+        unhandled.dedup();
+        unhandled
+    }
+}
+
+impl RouteTable<'_> {
+    /// What all routes may come to, by event type; those of the code come first.
+    pub fn outlines(&self) -> Vec<Outline> {
+        let declared = self.declared.values().flatten().map(DeclaredRoute::outline);
+        let mut outlines: Vec<Outline> = self.routes.outlines.iter().cloned().chain(declared).collect();
+        // Stable: what is of one event stays in the order of the code, or of the file.
+        outlines.sort_by(|a, b| (&a.event, a.place.is_some()).cmp(&(&b.event, b.place.is_some())));
+        outlines
     }
 
     /// What a record of the topic named `topic` (without the prefix) comes to. `Ok(None)` is a tombstone.
@@ -101,7 +180,7 @@ impl Routes {
         let Some(incoming) = Incoming::read(record, topic)? else { return Ok(None) };
         let meta = &incoming.meta;
         let unknown = || DecodeError::UnknownType(meta.event_type.clone());
-        let entry = self.entries.get(meta.event_type.as_str()).ok_or_else(unknown)?;
+        let entry = self.routes.entries.get(meta.event_type.as_str()).ok_or_else(unknown)?;
         let origin = Origin {
             event_id: meta.id.clone(),
             event_source: meta.source.clone(),
@@ -110,26 +189,28 @@ impl Routes {
             traceparent: meta.trace.map(|trace| trace.to_string()),
             record: format!("{}/{}/{}", record.topic, record.partition, record.offset),
         };
-        let mut plan = entry.plan(&incoming)?;
+        let declared = self.declared.get(&meta.event_type).map_or(&[][..], Vec::as_slice);
+        let (mut plan, identities) = entry.plan(&incoming, declared)?;
+        let typed = plan.jobs.len() - identities.len();
+        // A job of a declared route is named by what the route says rather than by its place among others: routes come
+        // and go while the program runs, and an event that comes again must not take one's job for another's.
+        let names = std::iter::repeat_n(String::new(), typed);
+        let names = names.chain(identities.iter().map(|identity| format!(" {identity}")));
         let mut nth: HashMap<String, usize> = HashMap::new();
-        let named = plan.jobs.into_iter().map(|job| {
-            let nth = nth.entry(job.kind.clone()).or_default();
-            let id = job_id(&origin, &job.kind, *nth);
-            *nth += 1;
+        let named = plan.jobs.into_iter().zip(names).map(|(job, name)| {
+            let name = job.kind.clone() + &name;
+            let count = nth.get(&name).copied().unwrap_or_default();
+            let id = job_id(&origin, &name, count);
+            nth.insert(name, count + 1);
             job.caused_by(id, origin.clone())
         });
         plan.jobs = named.collect();
         Ok(Some(plan))
     }
-
-    /// Refuses jobs that nobody handles: gives the kinds that `handled` does not know.
-    pub fn unhandled(&self, handled: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
-        self.jobs().filter(|(kind, _)| !handled(kind)).collect()
-    }
 }
 
 /// The id of the `nth` job of a kind that an event comes to. Routes may be added and reordered; only the order
-/// of jobs of one kind within an event matters.
+/// of jobs of one kind within an event matters, and for declared routes not even that.
 fn job_id(origin: &Origin, kind: &str, nth: usize) -> String {
     // Lengths keep ("a", "bc") and ("ab", "c") apart.
     let (source, id) = (&origin.event_source, &origin.event_id);

@@ -139,3 +139,58 @@ fn a_reason_that_quotes_its_value_is_cut() {
         assert!(poison.message().len() <= 1_000, "{}", poison.message().len());
     }
 }
+
+#[derive(Serialize, Deserialize)]
+struct Renamed {
+    order: String,
+}
+
+impl Event for Renamed {
+    const TYPE: &'static str = "order.renamed";
+    const VERSION: u32 = 3;
+    const TOPIC: &'static str = "orders";
+    fn key(&self) -> String {
+        format!("key of {}", self.order)
+    }
+}
+
+#[test]
+fn what_follows_a_condition_is_done_only_where_it_holds() {
+    let mut routes = Routes::default();
+    let mail = |e: &Received<Ordered>| Mail { order: e.order.clone() };
+    routes.add(
+        on::<Ordered>()
+            .enqueue(mail)
+            .when(|e| e.order.starts_with('o'))
+            .cancel::<Mail, _>(|e| e.order.clone())
+            .when(|e| e.meta.version == 1 && e.order.ends_with('1'))
+            .enqueue(mail),
+    );
+    routes.add(on::<Ordered>().when(|e| e.order == "x1").enqueue(mail));
+    let counts = |order: &str| {
+        let value = format!(r#"{{"order":"{order}"}}"#);
+        let plan = routes.plan(&record("e1", &value), "order.created").unwrap().unwrap();
+        (plan.jobs.len(), plan.cancels.len())
+    };
+    assert_eq!([counts("o1"), counts("o2"), counts("x1"), counts("x2")], [(2, 1), (1, 1), (2, 0), (1, 0)]);
+    let conditional: Vec<bool> = routes.table().outlines().iter().map(|o| !o.conditions.is_empty()).collect();
+    assert_eq!(conditional, [false, true, true, true]);
+}
+
+#[test]
+fn an_event_can_lead_to_another_by_way_of_a_job() {
+    let mut routes = Routes::default();
+    let route = on::<Ordered>().publish(|e| Renamed { order: e.order.clone() });
+    assert!(route.publishes());
+    routes.add(route);
+    let plan = || routes.plan(&record("e1", r#"{"order":"o1"}"#), "order.created").unwrap().unwrap();
+    let job = &plan().jobs[0];
+    assert_eq!((job.kind.as_str(), &job.id), ("publish-event", &plan().jobs[0].id));
+    let payload: serde_json::Value = serde_json::from_str(job.payload()).unwrap();
+    let expected = serde_json::json!({
+        "event_type": "order.renamed", "version": 3, "topic": "orders", "key": "key of o1", "data": { "order": "o1" },
+    });
+    assert_eq!(payload, expected);
+    assert_eq!(routes.version("order.renamed"), Some(3), "it would be poison to ourselves");
+    assert_eq!(routes.topics().collect::<Vec<_>>(), ["order.created", "orders"]);
+}

@@ -31,7 +31,7 @@ pub(crate) async fn watch(hand_off: Arc<HandOff>, holdings: Holdings) {
             holdings.iter().map(|holding| hand_off.partitions.of(holding, &hand_off.group)).collect();
         pause = interval;
         for name in hand_off.routes.queues() {
-            if let Err(error) = look(&hand_off, name, &partitions).await {
+            if let Err(error) = look(&hand_off, &name, &partitions).await {
                 debug!(queue = name, %error, "cannot look how far it is");
                 pause = interval.min(SOON);
             }

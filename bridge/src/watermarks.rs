@@ -21,7 +21,7 @@ pub struct Watermarks {
     group: String,
     topic_prefix: String,
     topics: Vec<&'static str>,
-    names: Vec<&'static str>,
+    names: Vec<String>,
 }
 
 /// Which are meant: all, if nothing is said.
@@ -118,8 +118,9 @@ impl Watermarks {
     /// All that are noted or stored.
     pub async fn list(&self, choice: &Choice) -> Result<Vec<WatermarkState>, WatermarkError> {
         let mut stored = BTreeMap::new();
-        for name in self.names.iter().filter(|name| choice.queue.as_deref().is_none_or(|queue| queue == **name)) {
-            stored.insert(*name, self.queues.queue(name).watermarks().await?);
+        for name in self.names.iter().filter(|name| choice.queue.as_deref().is_none_or(|queue| queue == name.as_str()))
+        {
+            stored.insert(name.as_str(), self.queues.queue(name).watermarks().await?);
         }
         let is_chosen = |topic: &&str| {
             let chosen = choice.topic.as_deref();

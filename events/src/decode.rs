@@ -1,5 +1,7 @@
 //! From a record to an event: CloudEvents in binary or structured mode, or plain JSON.
 
+use std::borrow::Cow;
+
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
@@ -91,21 +93,23 @@ impl Incoming {
 
     /// The event, lifted to the version that this program knows.
     pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
-        let EventMeta { event_type, version, .. } = &self.meta;
-        let (event_type, version) = (event_type.clone(), *version);
+        let shape = |source| DecodeError::Shape { event_type: self.meta.event_type.clone(), source };
+        E::deserialize(self.lift::<E>()?.as_ref()).map_err(shape)
+    }
+
+    /// The payload, lifted to the shape of the version that this program knows. Fields that its type does not know
+    /// are there, too.
+    pub fn lift<E: Event>(&self) -> Result<Cow<'_, Value>, DecodeError> {
+        let version = self.meta.version;
+        if version == E::VERSION {
+            return Ok(Cow::Borrowed(&self.data));
+        }
+        let event_type = self.meta.event_type.clone();
         if version > E::VERSION || version == 0 {
             return Err(DecodeError::UnknownVersion { event_type, version, known: E::VERSION });
         }
-        let shape = |source| DecodeError::Shape { event_type: event_type.clone(), source };
-        if version == E::VERSION {
-            return E::deserialize(&self.data).map_err(shape);
-        }
-        let lifted = E::upcast(version, self.data.clone()).map_err(|reason| DecodeError::Upcast {
-            event_type: event_type.clone(),
-            version,
-            reason,
-        })?;
-        serde_json::from_value(lifted).map_err(shape)
+        let lifted = E::upcast(version, self.data.clone());
+        lifted.map(Cow::Owned).map_err(|reason| DecodeError::Upcast { event_type, version, reason })
     }
 }
 

@@ -31,6 +31,14 @@ pub enum QueueError {
         /// What serde said.
         source: Arc<serde_json::Error>,
     },
+    /// Arguments of another shape than the kind's.
+    #[error("the fields of {kind} have another shape than it takes: {source}")]
+    Arguments {
+        /// The job's kind.
+        kind: &'static str,
+        /// What serde said.
+        source: Arc<serde_json::Error>,
+    },
     /// Arguments that are too long.
     #[error(
         "job {kind} has {bytes} bytes of arguments, and redis.max_payload is {limit}; store them elsewhere and enqueue where"

@@ -27,6 +27,11 @@ impl Lane {
     pub fn spaced(interval: Duration, key: impl Display) -> Self {
         Self { key: name(key), most: 1, ordered: false, interval: Some(interval.max(Duration::from_millis(1))) }
     }
+
+    /// What its jobs have in common.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
 }
 
 /// In Redis a zero byte ends a lane's name.

@@ -3,6 +3,7 @@
 //! [`Job`] is a kind of work, [`Queue`] the place where jobs wait, and [`QueueBackend`] hands them to an
 //! apalis worker under a lease. A [`Schedule`] puts jobs in by the clock. All state of a queue changes in Lua scripts, one atomic step each.
 
+mod arguments;
 mod backend;
 mod backoff;
 mod batch;
@@ -24,6 +25,7 @@ mod hand_off;
 mod handful;
 mod job;
 mod job_id;
+mod job_kind;
 mod keys;
 mod lane;
 mod lease;
@@ -34,6 +36,7 @@ mod look;
 mod nap;
 mod new_job;
 mod producer;
+mod publish_event;
 mod queue;
 pub mod raw;
 mod record;
@@ -52,6 +55,7 @@ mod unique;
 mod url;
 mod verdict;
 
+pub use arguments::ArgumentProblem;
 pub use backend::{BackendConfig, QueueBackend, Settle, Settling};
 pub use backoff::Backoff;
 pub use claimed::{Claimed, Notes, Origin};
@@ -66,10 +70,12 @@ pub use hand_off::{Expected, HandedOff, Portion, Watermark};
 pub use handful::{Handful, HandfulBackend, Judgement};
 pub use job::Job;
 pub use job_id::{JobId, NoJobId};
+pub use job_kind::JobKind;
 pub use lane::Lane;
 pub use limits::{Limits, Rate};
 pub use look::{Acted, FailureView, JobState, JobView, Page};
 pub use new_job::{JobOptions, NewJob, delay, once_per_event, priority, unique};
+pub use publish_event::PublishEvent;
 pub use queue::{Cancel, Queue};
 pub use record::BatchOutcome;
 pub use revival::Revival;

@@ -7,6 +7,7 @@ mod config;
 mod dev;
 mod dlq;
 mod doctor;
+mod event_line;
 mod jobs;
 mod migrate;
 mod moment;
@@ -15,6 +16,7 @@ mod queue_choice;
 mod queues;
 mod rate;
 mod roles;
+mod routes;
 mod schedules;
 mod topics;
 mod typed;
@@ -55,6 +57,9 @@ enum Command {
     /// Show or make the topics that the events need
     #[command(subcommand)]
     Topics(topics::Command),
+    /// Show the routes, or what they would make of an event; needs no server
+    #[command(subcommand)]
+    Routes(routes::Command),
     /// Counts of jobs, by queue and kind; pause, resume, drain or limit a queue
     Queues(queues::Args),
     /// Look at jobs, and act on them: retry, cancel, delete
@@ -170,6 +175,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Scheduler => roles::scheduler(call).await,
         Command::Publish(args) => publish::run(call, args).await,
         Command::Topics(command) => topics::run(call, command).await,
+        Command::Routes(command) => routes::run(&call, command),
         Command::Queues(args) => queues::run(call, args).await,
         Command::Jobs(command) => jobs::run(call, command).await,
         Command::Watermarks(command) => watermarks::run(call, command).await,

@@ -6,11 +6,9 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
-use millgate_events::{EventMeta, OutRecord, Producer, TraceParent, Value};
-use serde::Deserialize;
+use millgate_events::OutRecord;
 
-use super::{Call, Outcome};
+use super::{Call, Outcome, event_line::EventLine};
 use crate::event_registry::EventRegistry;
 
 #[derive(clap::Args)]
@@ -18,20 +16,6 @@ pub(super) struct Args {
     /// The file; `-` is standard input
     #[arg(value_name = "FILE.jsonl")]
     file: PathBuf,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    #[serde(rename = "type")]
-    event_type: String,
-    data: Value,
-    id: Option<String>,
-    source: Option<String>,
-    time: Option<DateTime<Utc>>,
-    version: Option<u32>,
-    correlation_id: Option<String>,
-    key: Option<String>,
 }
 
 /// Events published at a time.
@@ -48,7 +32,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let servers = call.servers()?;
     let (mut records, mut problems) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match read(line, &servers.events, &servers.producer) {
+        match read(line, &servers.events, servers.producer.source()) {
             Ok(record) => records.push(record),
             Err(problem) => problems.push(format!("{name}:{}: {problem:#}", number + 1)),
         }
@@ -76,8 +60,8 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     Ok(if published == total { Outcome::Well } else { Outcome::NotWell })
 }
 
-fn read(line: &str, events: &EventRegistry, producer: &Producer) -> anyhow::Result<OutRecord> {
-    let line: Line = serde_json::from_str(line)?;
+fn read(line: &str, events: &EventRegistry, source: &str) -> anyhow::Result<OutRecord> {
+    let line: EventLine = serde_json::from_str(line)?;
     let Some(known) = events.find(&line.event_type) else {
         let hint = events.nearest(&line.event_type).map(|name| format!("; did you mean {name}?"));
         anyhow::bail!("unknown event type {}{}", line.event_type, hint.unwrap_or_default());
@@ -89,37 +73,13 @@ fn read(line: &str, events: &EventRegistry, producer: &Producer) -> anyhow::Resu
         line.event_type,
         known.version
     );
-    let key = match line.key {
-        Some(key) => key,
+    let key = match &line.key {
+        Some(key) => key.clone(),
         None if version == known.version => {
             (known.key)(&line.data).with_context(|| format!("data is no {}", line.event_type))?
         }
         // Only the current shape is known here, so the key of an older one has to be told.
         None => anyhow::bail!("an event of an older version needs a \"key\""),
     };
-    let id = line.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
-    let meta = EventMeta {
-        source: line.source.unwrap_or_else(|| producer.source().to_owned()),
-        event_type: line.event_type,
-        version,
-        time: line.time.unwrap_or_else(now),
-        subject: Some(key.clone()),
-        correlation_id: line.correlation_id.unwrap_or_else(|| id.clone()),
-        causation_id: None,
-        trace: Some(TraceParent::root()),
-        trace_state: None,
-        baggage: None,
-        id,
-    };
-    Ok(OutRecord {
-        topic: known.topic.to_owned(),
-        key: Some(key.into()),
-        value: Some(serde_json::to_vec(&line.data)?.into()),
-        headers: meta.to_headers("application/json"),
-    })
-}
-
-#[expect(clippy::disallowed_methods, reason = "an event that is not given a time happens now")]
-fn now() -> DateTime<Utc> {
-    Utc::now()
+    line.record(known.topic, version, key, source)
 }

@@ -8,8 +8,8 @@ use crate::servers::Servers;
 /// anything of it: programs in other languages fill queues, too. Else why it cannot be meant.
 pub(super) async fn choose(servers: &Servers, named: Option<&str>) -> anyhow::Result<Result<Vec<String>, String>> {
     let known = servers.queue_names();
-    let Some(name) = named else { return Ok(Ok(known.into_iter().map(str::to_owned).collect())) };
-    if !known.contains(&name) && servers.queues.queue(name).stats().await? == QueueStats::default() {
+    let Some(name) = named else { return Ok(Ok(known)) };
+    if !known.iter().any(|known| known == name) && servers.queues.queue(name).stats().await? == QueueStats::default() {
         let known = known.join(", ");
         return Ok(Err(format!("there is no queue `{name}`: Redis holds nothing of it; there are: {known}")));
     }

@@ -22,8 +22,10 @@ pub(super) async fn bridge(call: Call) -> anyhow::Result<Outcome> {
     servers.check_dead_letters();
     let expiry = claim_expiry::run(servers.producer.claims().clone(), servers.config.claim_check.expire, stop.clone());
     let expiring = tokio::spawn(expiry);
+    let following = tokio::spawn(servers.follow_routes(stop.clone()));
     servers.bridge()?.run(stop).await?;
     expiring.abort();
+    following.await?;
     servers.producer.flush(servers.config.kafka.delivery_timeout).await?;
     Ok(Outcome::Well)
 }

@@ -6,6 +6,7 @@ use toml::{Table, Value};
 use super::{
     key::is_bare,
     problem::{ConfigError, Problem},
+    written_route::ROUTES,
 };
 
 /// The settings of an application that has none.
@@ -18,7 +19,7 @@ pub(super) fn add<S: Serialize + Default>(section: &str, defaults: &mut Table) -
     if section.is_empty() {
         return Ok(());
     }
-    let message = if defaults.contains_key(section) {
+    let message = if defaults.contains_key(section) || section == ROUTES {
         "millgate has a section of that name; choose another for the application".to_owned()
     } else if !section.chars().all(is_bare) {
         "use only letters, digits, `_` and `-`, so that it can stand in the name of an environment variable".to_owned()

@@ -12,6 +12,7 @@ use super::{
     secret,
     setting::{Origin, Setting},
     topics,
+    written_route::WrittenRoute,
 };
 
 /// The configuration in the making. Problems are gathered, so that all are told at once.
@@ -20,13 +21,14 @@ pub(super) struct Draft {
     /// The defaults, which say what can be set, and an example of each topic that the file has a table for.
     shape: Table,
     overrides: BTreeMap<Key, (Value, Origin)>,
+    routes: Vec<WrittenRoute>,
     problems: Vec<Problem>,
 }
 
 impl Draft {
     /// A draft of these sections.
     pub(super) fn new(defaults: Table) -> Self {
-        Self { shape: defaults.clone(), defaults, overrides: BTreeMap::new(), problems: Vec::new() }
+        Self { shape: defaults.clone(), defaults, overrides: BTreeMap::new(), routes: Vec::new(), problems: Vec::new() }
     }
 
     /// All that can be set, with a value of the right type.
@@ -44,6 +46,16 @@ impl Draft {
     /// Makes the settings of a topic's own table known.
     pub(super) fn open_topic(&mut self, key: &Key) {
         key.put(&mut self.shape, Value::Table(topics::example()));
+    }
+
+    /// Adds a route.
+    pub(super) fn add_route(&mut self, route: WrittenRoute) {
+        self.routes.push(route);
+    }
+
+    /// The routes, in the order of the file.
+    pub(super) fn take_routes(&mut self) -> Vec<WrittenRoute> {
+        std::mem::take(&mut self.routes)
     }
 
     /// Notes a problem.

@@ -1,6 +1,6 @@
 //! The file: TOML, read with its line numbers, and checked name by name against what can be set.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 use serde::Deserialize;
 use toml::{
@@ -11,9 +11,10 @@ use toml::{
 use super::{
     draft::Draft,
     key::{Key, nearest},
-    problem::Problem,
+    problem::{ConfigError, Problem},
     setting::Origin,
     topics,
+    written_route::{ROUTES, WrittenRoute, key},
 };
 
 /// Lays the file over the draft.
@@ -28,24 +29,42 @@ pub(super) fn overlay(draft: &mut Draft, path: &Path) {
     }
 }
 
+/// The routes of a file alone, for when it has changed. Whatever else is in it has no effect on them.
+pub(super) fn routes(path: &Path, text: &str) -> Result<Vec<WrittenRoute>, ConfigError> {
+    let mut draft = Draft::new(Table::new());
+    Reader { path, text, draft: &mut draft }.read_routes();
+    let routes = draft.take_routes();
+    draft.finish().map(|_| routes)
+}
+
 struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
     draft: &'a mut Draft,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
     fn read(mut self) {
+        if let Some(table) = self.parse() {
+            let shape = self.draft.shape().clone();
+            self.table(&Key::default(), &shape, &table);
+        }
+    }
+
+    fn read_routes(mut self) {
+        if let Some((name, routes)) = self.parse().as_ref().and_then(|table| table.get_key_value(ROUTES)) {
+            self.routes(routes, &self.origin(name.span().start));
+        }
+    }
+
+    /// What the parser made of a broken file would only yield problems that are none.
+    fn parse(&mut self) -> Option<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in &errors {
             let origin = self.origin(error.span().map_or(0, |span| span.start));
             self.draft.tell(Problem::at(origin, format!("not valid TOML: {}", error.message())));
         }
-        // What the parser made of a broken file would only yield problems that are none.
-        if errors.is_empty() {
-            let shape = self.draft.shape().clone();
-            self.table(&Key::default(), &shape, table.get_ref());
-        }
+        errors.is_empty().then(|| table.into_inner())
     }
 
     fn origin(&self, offset: usize) -> Origin {
@@ -66,6 +85,7 @@ impl Reader<'_> {
                     self.draft.open_topic(&key);
                     self.table(&key, &topics::example(), values);
                 }
+                (None, _) if *table == Key::default() && name == ROUTES => self.routes(value, &origin),
                 (None, value) => {
                     let hint = hint(table, name, shape, value);
                     self.draft.tell(Problem::at(origin, format!("unknown key {key}; {hint}")));
@@ -74,17 +94,65 @@ impl Reader<'_> {
         }
     }
 
-    fn value(&mut self, key: Key, like: &Value, value: &Spanned<DeValue<'_>>, origin: Origin) {
-        match Value::deserialize(ValueDeserializer::from(value.clone())) {
-            Ok(value) => self.draft.set(key, like, value, origin),
-            Err(_) => self.draft.tell(Problem::value(origin, key, "a number in it is too large".to_owned())),
+    /// All `[[routes]]`.
+    fn routes(&mut self, routes: &Spanned<DeValue<'_>>, origin: &Origin) {
+        let items = routes.get_ref().as_array().into_iter().flatten();
+        let tables: Vec<_> = items.filter_map(|item| Some((item.span().start, item.get_ref().as_table()?))).collect();
+        if tables.len() != routes.get_ref().as_array().map_or(usize::MAX, |items| items.len()) {
+            let message = "each route is a table of its own, that begins with [[routes]]";
+            return self.draft.tell(Problem::at(origin.clone(), message.to_owned()));
+        }
+        for (start, table) in tables {
+            let mut route = WrittenRoute::new(self.origin(start));
+            for (name, value) in table {
+                self.part_of_route(&mut route, name, value);
+            }
+            self.draft.add_route(route);
         }
     }
+
+    fn part_of_route(&mut self, route: &mut WrittenRoute, name: &Spanned<Cow<'_, str>>, value: &Spanned<DeValue<'_>>) {
+        let (origin, name) = (self.origin(name.span().start), name.get_ref().as_ref());
+        let Some(read) = read(value) else { return self.too_large(key(name), origin) };
+        if let Err(problem) = route.set(name, &read, origin) {
+            return self.draft.tell(problem);
+        }
+        match value.get_ref() {
+            DeValue::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    route.place(format!("{name}.{index}"), self.origin(item.span().start));
+                }
+            }
+            DeValue::Table(fields) => {
+                for field in fields.keys() {
+                    route.place(format!("{name}.{}", field.get_ref()), self.origin(field.span().start));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn value(&mut self, key: Key, like: &Value, value: &Spanned<DeValue<'_>>, origin: Origin) {
+        match read(value) {
+            Some(value) => self.draft.set(key, like, value, origin),
+            None => self.too_large(key, origin),
+        }
+    }
+
+    fn too_large(&mut self, key: Key, origin: Origin) {
+        self.draft.tell(Problem::value(origin, key, "a number in it is too large".to_owned()));
+    }
+}
+
+/// The value, unless a number in it is too large.
+fn read(value: &Spanned<DeValue<'_>>) -> Option<Value> {
+    Value::deserialize(ValueDeserializer::from(value.clone())).ok()
 }
 
 /// The way out of a name nobody knows.
 fn hint(table: &Key, name: &str, shape: &Table, value: &DeValue<'_>) -> String {
-    let names: Vec<&str> = shape.keys().map(String::as_str).collect();
+    let routes = Some(ROUTES).filter(|_| *table == Key::default());
+    let names: Vec<&str> = shape.keys().map(String::as_str).chain(routes).collect();
     match (table.names(), nearest(name, names.iter().copied())) {
         // `[topics.order.created]` is TOML for a topic `order` with a table `created`.
         ([topics, first], _) if topics == "topics" && value.is_table() => {

@@ -4,6 +4,7 @@ mod application;
 mod environment;
 mod example;
 mod file;
+mod routes;
 mod secrets;
 mod sense;
 

@@ -24,7 +24,7 @@ pub(super) struct Observer<'a> {
 pub(super) struct Balance {
     published: Option<u64>,
     bridge: BridgeCounts,
-    queues: BTreeMap<&'static str, QueueStats>,
+    queues: BTreeMap<String, QueueStats>,
     mails: Option<u64>,
     dead_letters: u64,
     report: Vec<String>,
@@ -46,7 +46,8 @@ impl Observer<'_> {
     pub(super) async fn look(&self, published: Option<u64>) -> anyhow::Result<Balance> {
         let mut queues = BTreeMap::new();
         for name in self.servers.queue_names() {
-            queues.insert(name, self.servers.queues.queue(name).stats().await?);
+            let stats = self.servers.queues.queue(&name).stats().await?;
+            queues.insert(name, stats);
         }
         let report = match &self.servers.report {
             Some(report) => report(self.servers.database.clone()).await.unwrap_or_else(|error| vec![error.to_string()]),

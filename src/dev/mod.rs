@@ -145,6 +145,11 @@ impl Roles {
             scheduler.run(stopped).await;
             Ok(())
         });
+        let following = servers.follow_routes(stop.clone());
+        tasks.spawn(async move {
+            following.await;
+            Ok(())
+        });
         let stopped = stop.clone();
         tasks.spawn(async move { Ok(bridge.run(stopped).await?) });
         let stopped = stop.clone();
@@ -226,7 +231,7 @@ async fn clean_up(own: &OwnNames, servers: &Servers, admin: &TopicAdmin) -> anyh
     }
     if own.keys {
         for queue in servers.queue_names() {
-            servers.queues.queue(queue).obliterate().await?;
+            servers.queues.queue(&queue).obliterate().await?;
         }
     }
     if own.schema {

@@ -13,7 +13,7 @@ const LEASE: Duration = Duration::from_hours(24);
 pub(super) struct OnRedis {
     config: RedisConfig,
     queues: Queues,
-    names: Vec<&'static str>,
+    names: Vec<String>,
     hands: Vec<Hand>,
 }
 
@@ -22,7 +22,7 @@ fn well<T>(answer: Result<T, QueueError>) -> T {
 }
 
 impl OnRedis {
-    pub(super) fn new(url: &str, names: Vec<&'static str>, handled: &[&str]) -> Self {
+    pub(super) fn new(url: &str, names: Vec<String>, handled: &[&str]) -> Self {
         let prefix = format!("millgate-test-{}", uuid::Uuid::new_v4().simple());
         let config = RedisConfig { url: url.to_owned(), prefix, ..RedisConfig::default() };
         let queues = well(Queues::new(&config));
@@ -104,7 +104,7 @@ impl Drop for OnRedis {
             runtime.block_on(async {
                 for name in names {
                     // A Redis that is away has nothing to be removed.
-                    let _ = queues.queue(name).obliterate().await;
+                    let _ = queues.queue(&name).obliterate().await;
                 }
             });
             Some(())

@@ -14,6 +14,7 @@ mod hand_off;
 mod jobs_command;
 mod kills;
 mod outages;
+mod routes;
 mod shop;
 mod stopping;
 mod testing;

@@ -1,8 +1,12 @@
 //! The table of all handlers.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
-use millgate_jobs::{Backoff, Job};
+use millgate_jobs::{Backoff, Job, JobKind};
 
 use crate::{
     BatchHandler, Handler,
@@ -31,6 +35,7 @@ pub(crate) enum AnyHandler {
 #[derive(Clone, Default)]
 pub struct Handlers {
     known: HashMap<&'static str, Known>,
+    kinds: BTreeMap<&'static str, JobKind>,
     queues: Vec<&'static str>,
 }
 
@@ -57,6 +62,7 @@ impl Handlers {
     fn know<J: Job>(&mut self, handler: AnyHandler) {
         let known = Known { version: J::VERSION, backoff: J::backoff(), handler };
         assert!(self.known.insert(J::KIND, known).is_none(), "job kind `{}` has two handlers", J::KIND);
+        self.kinds.insert(J::KIND, JobKind::of::<J>());
         if !self.queues.contains(&J::QUEUE) {
             self.queues.push(J::QUEUE);
         }
@@ -65,6 +71,11 @@ impl Handlers {
     /// Whether a kind has a handler.
     pub fn handles(&self, kind: &str) -> bool {
         self.known.contains_key(kind)
+    }
+
+    /// The kinds that have a handler, by name.
+    pub fn kinds(&self) -> &BTreeMap<&'static str, JobKind> {
+        &self.kinds
     }
 
     /// Queues that some handler works on.

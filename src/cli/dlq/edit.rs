@@ -99,7 +99,7 @@ pub(super) async fn run(servers: &Servers, store: Store, json: bool, args: Args)
     // Told now, and not only by its redrive.
     let letter = StoredLetter { edited: Some(text.clone().into_bytes()), ..letter };
     let mut tally = Tally::default();
-    Redrive::new(servers, store).would(std::slice::from_ref(&letter), &mut tally);
+    Redrive::new(servers, store).would(std::slice::from_ref(&letter), &mut tally).await;
     let refused: Vec<String> =
         tally.refused.keys().map(|reason| format!("redriven it would stay dead: {reason}")).collect();
     let verb = if args.dry_run { "would go" } else { "goes" };

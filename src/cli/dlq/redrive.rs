@@ -78,7 +78,7 @@ pub(super) async fn run(servers: &Servers, store: Store, json: bool, args: Args)
             let page = store.whole_page(&filter, after, STEP).await?;
             let Some(last) = page.last() else { break };
             after = Position::after(last);
-            redrive.would(&page, &mut tally);
+            redrive.would(&page, &mut tally).await;
         }
     } else if letters > 0 {
         let action = store.begin(&args.signature.under("redrive", &filter)).await?;

@@ -82,10 +82,11 @@ fn limits(limits: &Limits) -> String {
 pub(super) async fn all(servers: &Servers, json: bool) -> anyhow::Result<Outcome> {
     let mut views = BTreeMap::new();
     for name in servers.queue_names() {
-        views.insert(name, View::of(&servers.queues.queue(name)).await?);
+        let view = View::of(&servers.queues.queue(&name)).await?;
+        views.insert(name, view);
     }
     if json {
-        let values = views.iter().map(|(name, view)| Ok((*name, view.json()?)));
+        let values = views.iter().map(|(name, view)| Ok((name, view.json()?)));
         println!("{}", serde_json::to_string_pretty(&values.collect::<anyhow::Result<BTreeMap<_, _>>>()?)?);
     } else {
         for (name, view) in &views {

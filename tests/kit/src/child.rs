@@ -113,6 +113,11 @@ impl Child {
         self.process.lock().unwrap().wait().unwrap();
     }
 
+    /// SIGHUP, to the process alone: please read your files again.
+    pub fn sighup(&self) {
+        send("HUP", &self.pid.to_string());
+    }
+
     /// SIGTERM, to the process alone: please end.
     pub fn sigterm(&self) {
         send("TERM", &self.pid.to_string());
