@@ -136,11 +136,18 @@ impl HandOff {
         topic: &str,
         token: &BatchToken,
     ) -> Result<Result<Option<Plan>, Poison>, Stop> {
+        let plan = |record: &Record| {
+            let plan = routes.plan(record, topic)?;
+            // A queue that refuses a job would do so for ever.
+            let mut jobs = plan.iter().flat_map(|plan| &plan.jobs);
+            jobs.try_for_each(|job| self.queues.accept(job)).map_err(Poison::Job)?;
+            Ok(plan)
+        };
         if !Claims::is_claim(record) {
-            return Ok(routes.plan(record, topic));
+            return Ok(plan(record));
         }
         let redeemed = persist(token, "jobs from the claim store", || self.claims.redeem(record)).await?;
-        Ok(redeemed.map_err(Poison::from).and_then(|whole| routes.plan(&whole.record, topic)))
+        Ok(redeemed.map_err(Poison::from).and_then(|whole| plan(&whole.record)))
     }
 
     /// Enqueues and cancels in one queue, from where it is.

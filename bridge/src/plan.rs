@@ -1,7 +1,7 @@
 //! What one event comes to.
 
 use millgate_events::{BadClaim, DecodeError};
-use millgate_jobs::{Cancel, NewJob};
+use millgate_jobs::{Cancel, NewJob, QueueError};
 
 use crate::Unfilled;
 
@@ -32,9 +32,9 @@ pub enum Poison {
         /// The panic's message.
         message: String,
     },
-    /// A job that its route made cannot be written as JSON.
+    /// A job that its route made cannot be written as JSON, or is larger than queues take.
     #[error(transparent)]
-    Job(millgate_jobs::QueueError),
+    Job(QueueError),
     /// A declared route wants something of the event that is not there.
     #[error("the route at {route} needs {reason}")]
     Unfilled {
@@ -49,7 +49,7 @@ pub enum Poison {
         /// Where the route is declared.
         route: String,
         /// Why not.
-        reason: millgate_jobs::QueueError,
+        reason: QueueError,
     },
 }
 
@@ -65,6 +65,7 @@ impl Poison {
             Self::Decode(error) => error.code(),
             Self::Claim(bad) => bad.code(),
             Self::RoutePanicked { .. } => "route_panicked",
+            Self::Job(QueueError::TooLarge { .. }) => "job_too_large",
             Self::Job(_) => "job_not_json",
             Self::Unfilled { reason: Unfilled::Missing(_), .. } => "route_field_missing",
             Self::Unfilled { reason: Unfilled::NoText(_), .. } => "route_field_not_text",

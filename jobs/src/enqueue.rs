@@ -4,7 +4,7 @@ use std::{borrow::Borrow, time::Duration};
 
 use redis::ScriptInvocation;
 
-use crate::{Expected, JobId, NewJob, Queue, QueueError, Watermark, new_job::millis, producer::Turn};
+use crate::{Expected, JobId, NewJob, Queue, QueueError, Queues, Watermark, new_job::millis, producer::Turn};
 
 /// Most jobs in a block: its ids count them in two digits of base 36. Fewer, so that a block goes to few workers.
 const BLOCK_JOBS: usize = 250;
@@ -203,6 +203,17 @@ pub(crate) fn plain_run<J: Borrow<NewJob>>(jobs: &[J], most: usize) -> usize {
     jobs.iter().map(Borrow::borrow).take(most.min(BLOCK_JOBS)).take_while(like_first).take_while(fits).count()
 }
 
+impl Queues {
+    /// Refuses a job that is larger than [`RedisConfig::max_payload`](crate::RedisConfig::max_payload), as all queues do.
+    pub fn accept(&self, job: &NewJob) -> Result<(), QueueError> {
+        let limit = self.config.max_payload;
+        match job.payloads().map(str::len).max().unwrap_or_default() {
+            bytes if bytes > limit => Err(QueueError::TooLarge { kind: job.kind.clone(), bytes, limit }),
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Queue {
     /// Puts jobs in, in order. On an error some may be in; the same call again adds just the rest of those that have
     /// an id of their own, and all others a second time.
@@ -221,12 +232,7 @@ impl Queue {
 
     /// Refuses what is too large before anything is sent.
     pub(crate) fn accept(&self, jobs: &[NewJob]) -> Result<(), QueueError> {
-        let limit = self.queues.config.max_payload;
-        let largest = |job: &NewJob| job.payloads().map(str::len).max().unwrap_or_default();
-        match jobs.iter().find(|job| largest(job) > limit) {
-            None => Ok(()),
-            Some(job) => Err(QueueError::TooLarge { kind: job.kind.clone(), bytes: largest(job), limit }),
-        }
+        jobs.iter().try_for_each(|job| self.queues.accept(job))
     }
 
     /// One call, made again under its number while it is not known whether it took effect.

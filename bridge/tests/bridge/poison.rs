@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use millgate_events::{Event, KafkaConfig};
+use millgate_jobs::RedisConfig;
 use millgate_testkit::wait_until;
 
 use crate::bench::{Bench, DEAD, Ordered, Pack, Running, SOON, config, ordered};
@@ -85,4 +86,19 @@ async fn without_a_topic_for_it_its_partition_waits_and_others_go_on() {
     bench.wait_all_committed().await;
     assert_eq!((bridge.stop().await.dead, bench.enqueued::<Pack>().await), (1, 6));
     assert_eq!(bench.kafka.records(DEAD, 1).await.len(), 1);
+}
+
+#[tokio::test]
+async fn an_event_whose_job_no_queue_takes_is_poison_and_holds_nothing_up() {
+    let bench = Bench::new(1).await;
+    bench.kafka.create(DEAD, 1).await;
+    bench.publish([ordered("x".repeat(2_000)), ordered("small")]).await;
+    let redis = RedisConfig { max_payload: 1_000, ..bench.redis.config() };
+    let bridge = Running::start(&bench.kafka.config(), &redis, &config());
+    bench.wait_all_committed().await;
+    assert_eq!((bridge.stop().await.dead, bench.enqueued::<Pack>().await), (1, 1));
+    let letter = bench.kafka.records(DEAD, 1).await.remove(0);
+    assert_eq!(letter.headers.text("x-dlq-code"), Some("job_too_large"));
+    let why = letter.headers.text("__dlq.errors.message").unwrap();
+    assert!(why.contains("redis.max_payload is 1000"), "{why}");
 }
