@@ -98,7 +98,7 @@ fn typed() -> Routes {
 }
 
 fn ids(plan: &Plan) -> Vec<&str> {
-    plan.jobs.iter().filter_map(|job| job.id.as_deref()).collect()
+    plan.jobs.iter().filter_map(|job| job.name()).collect()
 }
 
 #[test]

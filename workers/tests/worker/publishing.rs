@@ -27,7 +27,7 @@ async fn an_event_that_is_published_again_has_the_same_id() {
         traceparent: None,
         record: "orders/0/7".into(),
     };
-    let job = new(&event, JobOptions::default()).caused_by("job-1".into(), origin);
+    let job = new(&event, JobOptions::default().once_per_event()).caused_by("job-1".into(), origin);
     // As when the event that led to it comes twice.
     bench.enqueue(&[job.clone(), job]).await;
 
