@@ -50,7 +50,7 @@ impl Default for BridgeConfig {
     fn default() -> Self {
         Self {
             batch_size: 500,
-            buffer_bytes: 4 * 1024 * 1024,
+            buffer_bytes: 1024 * 1024,
             commit_interval: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(10),
             dead_letter_topic: "dead-letter-queue".into(),

@@ -79,10 +79,16 @@ impl KafkaConfig {
             .set("max.poll.interval.ms", self.rebalance_timeout.as_millis().to_string())
             // A long poll wakes as soon as a record is there; this only bounds an idle one.
             .set("fetch.wait.max.ms", "100")
-            .set("queued.max.messages.kbytes", "16384")
+            // A partition's, on top of what we hold of it ourselves. More makes a hand-off no faster, if the client looks
+            // again soon once there is room: by default it waits for a second.
+            .set("queued.max.messages.kbytes", "2048")
+            .set("fetch.queue.backoff.ms", "5")
             .set("allow.auto.create.topics", "false")
             // A topic that is created after the subscription is noticed within this time.
             .set("topic.metadata.refresh.interval.ms", "5000");
+        if !self.group_instance_id.is_empty() {
+            config.set("group.instance.id", &self.group_instance_id);
+        }
         config
     }
 }

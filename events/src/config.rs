@@ -42,6 +42,9 @@ pub struct KafkaConfig {
     pub delivery_timeout: Duration,
     /// The bridge's consumer group.
     pub consumer_group: String,
+    /// This member's own name in it, for static membership: one that is back within `session_timeout` has its partitions
+    /// again, without a rebalance. Each process needs another one. Empty: none.
+    pub group_instance_id: String,
     /// A consumer that is silent for this long loses its partitions.
     #[serde(with = "humantime_serde")]
     pub session_timeout: Duration,
@@ -67,12 +70,13 @@ impl Default for KafkaConfig {
             password: String::new(),
             ssl_ca_file: String::new(),
             batch_size: 10_000,
-            linger_ms: 5,
+            linger_ms: 0,
             compression: "lz4".into(),
             max_retries: 10,
             retry_interval: Duration::from_millis(100),
             delivery_timeout: Duration::from_secs(30),
             consumer_group: "millgate-bridge".into(),
+            group_instance_id: String::new(),
             session_timeout: Duration::from_secs(30),
             rebalance_timeout: Duration::from_mins(1),
             auto_offset_reset: "earliest".into(),

@@ -16,6 +16,9 @@ use crate::{
 /// Calls on their way at a time: while one is answered the next is filled.
 const CALLS: usize = 2;
 
+/// From so many pushes on that come at once there are two calls.
+const SPLIT: usize = 8;
+
 /// One job, and who waits to hear of it.
 type Push = (NewJob, oneshot::Sender<Result<Enqueued, QueueError>>);
 
@@ -58,23 +61,27 @@ async fn send_all(queue: Queue, mut pushes: mpsc::UnboundedReceiver<Push>) {
     let mut calls = FuturesUnordered::new();
     let mut step = Vec::with_capacity(STEP);
     loop {
-        tokio::select! {
-            Some(()) = calls.next() => {}
-            many = pushes.recv_many(&mut step, STEP), if calls.len() < CALLS => {
-                if many == 0 {
-                    break;
+        if step.is_empty() || calls.len() == CALLS {
+            tokio::select! {
+                Some(()) = calls.next() => continue,
+                many = pushes.recv_many(&mut step, STEP), if calls.len() < CALLS => {
+                    if many == 0 {
+                        break;
+                    }
+                    // Callers who were answered together may be about to push their next.
+                    tokio::task::yield_now().await;
+                    while step.len() < STEP
+                        && let Ok(push) = pushes.try_recv()
+                    {
+                        step.push(push);
+                    }
                 }
-                // Callers who were answered together may be about to push their next.
-                tokio::task::yield_now().await;
-                while step.len() < STEP
-                    && let Ok(push) = pushes.try_recv()
-                {
-                    step.push(push);
-                }
-                let (jobs, waiting): (Vec<_>, Vec<_>) = step.drain(..).unzip();
-                calls.push(send(&queue, jobs, waiting));
             }
         }
+        // With all in one call Redis would wait while its callers make their next jobs, and they while it works.
+        let rest = if calls.is_empty() && step.len() >= SPLIT { step.split_off(step.len() / 2) } else { Vec::new() };
+        let (jobs, waiting): (Vec<_>, Vec<_>) = std::mem::replace(&mut step, rest).into_iter().unzip();
+        calls.push(send(&queue, jobs, waiting));
     }
     while calls.next().await.is_some() {}
 }

@@ -295,3 +295,18 @@ async fn a_paused_partition_that_was_taken_away_and_comes_back_is_read_again() {
     assert_eq!(numbers(&mut first, 40).await, (0..40).collect::<Vec<_>>());
     first.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_static_member_that_is_soon_back_has_its_partition_again() {
+    let space = space(1).await;
+    let kafka = KafkaConfig { group_instance_id: "one".into(), ..space.config() };
+    put_numbers(&space, 0, 0..20).await;
+    let mut first = Consumer::start(consuming(kafka.clone())).unwrap();
+    assert_eq!(numbers(&mut first, 20).await, (0..20).collect::<Vec<_>>());
+    first.close().await.unwrap();
+    assert_eq!(space.group().await, ("Stable".to_owned(), 1), "it is away, and still a member");
+    put_numbers(&space, 0, 20..30).await;
+    let mut again = Consumer::start(consuming(kafka)).unwrap();
+    assert_eq!(numbers(&mut again, 10).await, (20..30).collect::<Vec<_>>());
+    again.close().await.unwrap();
+}
