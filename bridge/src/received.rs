@@ -1,6 +1,6 @@
 //! An event as a route sees it.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use millgate_events::EventMeta;
 
@@ -10,7 +10,7 @@ pub struct Received<E> {
     /// The event.
     pub event: E,
     /// Its attributes.
-    pub meta: EventMeta,
+    pub meta: Arc<EventMeta>,
 }
 
 impl<E> Deref for Received<E> {

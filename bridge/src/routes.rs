@@ -181,6 +181,13 @@ impl RouteTable<'_> {
         let meta = &incoming.meta;
         let unknown = || DecodeError::UnknownType(meta.event_type.clone());
         let entry = self.routes.entries.get(meta.event_type.as_str()).ok_or_else(unknown)?;
+        let declared = self.declared.get(&meta.event_type).map_or(&[][..], Vec::as_slice);
+        let (mut plan, identities) = entry.plan(&incoming, declared)?;
+        let typed = plan.jobs.len() - identities.len();
+        // A job of a declared route is named by what the route says rather than by its place among others: routes come
+        // and go while the program runs, and an event that comes again must not take one's job for another's.
+        let names = std::iter::repeat_n(String::new(), typed);
+        let names = names.chain(identities.iter().map(|identity| format!(" {identity}")));
         let origin = Origin {
             event_id: meta.id.clone(),
             event_source: meta.source.clone(),
@@ -189,22 +196,19 @@ impl RouteTable<'_> {
             traceparent: meta.trace.map(|trace| trace.to_string()),
             record: format!("{}/{}/{}", record.topic, record.partition, record.offset),
         };
-        let declared = self.declared.get(&meta.event_type).map_or(&[][..], Vec::as_slice);
-        let (mut plan, identities) = entry.plan(&incoming, declared)?;
-        let typed = plan.jobs.len() - identities.len();
-        // A job of a declared route is named by what the route says rather than by its place among others: routes come
-        // and go while the program runs, and an event that comes again must not take one's job for another's.
-        let names = std::iter::repeat_n(String::new(), typed);
-        let names = names.chain(identities.iter().map(|identity| format!(" {identity}")));
-        let mut nth: HashMap<String, usize> = HashMap::new();
-        let named = plan.jobs.into_iter().zip(names).map(|(job, name)| {
+        let (mut named, mut seen) = (Vec::with_capacity(plan.jobs.len()), Vec::new());
+        let mut jobs = plan.jobs.into_iter().zip(names).peekable();
+        let mut origin = Some(origin);
+        while let Some((job, name)) = jobs.next() {
             let name = job.kind.clone() + &name;
-            let count = nth.get(&name).copied().unwrap_or_default();
-            let id = job_id(&origin, &name, count);
-            nth.insert(name, count + 1);
-            job.caused_by(id, origin.clone())
-        });
-        plan.jobs = named.collect();
+            let nth = seen.iter().filter(|other| **other == name).count();
+            // The last one needs no copy.
+            let its = if jobs.peek().is_some() { origin.clone() } else { origin.take() };
+            let Some(its) = its else { break };
+            named.push(job.caused_by(job_id(&its, &name, nth), its));
+            seen.push(name);
+        }
+        plan.jobs = named;
         Ok(Some(plan))
     }
 }

@@ -1,9 +1,10 @@
 //! From a record to an event: CloudEvents in binary or structured mode, or plain JSON.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use serde_json::Value;
+use serde_json::{Value, error::Category};
 
 use crate::{Event, EventMeta, Record, TraceParent};
 
@@ -64,13 +65,20 @@ impl DecodeError {
     }
 }
 
-/// A record whose attributes are read, and whose payload is JSON of some shape.
+/// A record whose attributes are read, and whose payload is to be JSON of some shape.
 #[derive(Debug, Clone)]
 pub struct Incoming {
     /// Its attributes.
-    pub meta: EventMeta,
-    /// Its payload.
-    pub data: Value,
+    pub meta: Arc<EventMeta>,
+    payload: Payload,
+}
+
+#[derive(Debug, Clone)]
+enum Payload {
+    /// As it came: most events become their type without becoming a tree of values first.
+    Text(Bytes),
+    /// Attributes were read out of the same JSON.
+    Tree(Value),
 }
 
 impl Incoming {
@@ -79,22 +87,40 @@ impl Incoming {
     /// `Ok(None)` is a tombstone: a key whose value was deleted, and no event.
     pub fn read(record: &Record, topic: &str) -> Result<Option<Self>, DecodeError> {
         let Some(value) = &record.value else { return Ok(None) };
-        let json: Value = serde_json::from_slice(value).map_err(DecodeError::NotJson)?;
+        let tree = || serde_json::from_slice::<Value>(value).map_err(DecodeError::NotJson);
         let content_type = record.headers.text("content-type").unwrap_or_default();
-        let incoming = if content_type.starts_with("application/cloudevents+json") {
-            structured(record, json)?
+        let (meta, payload) = if content_type.starts_with("application/cloudevents+json") {
+            let (meta, data) = structured(record, tree()?)?;
+            (meta, Payload::Tree(data))
         } else if record.headers.text("ce_specversion").is_some() || record.headers.text("ce_type").is_some() {
-            binary(record, json)?
+            (binary(record)?, Payload::Text(value.clone()))
         } else {
-            plain(record, json, topic)?
+            let (meta, data) = plain(record, tree()?, topic)?;
+            (meta, Payload::Tree(data))
         };
-        Ok(Some(incoming))
+        Ok(Some(Self { meta: Arc::new(meta), payload }))
     }
 
     /// The event, lifted to the version that this program knows.
     pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
         let shape = |source| DecodeError::Shape { event_type: self.meta.event_type.clone(), source };
-        E::deserialize(self.lift::<E>()?.as_ref()).map_err(shape)
+        match &self.payload {
+            Payload::Text(text) if self.meta.version == E::VERSION => {
+                serde_json::from_slice(text).map_err(|error: serde_json::Error| match error.classify() {
+                    Category::Data => shape(error),
+                    Category::Syntax | Category::Eof | Category::Io => DecodeError::NotJson(error),
+                })
+            }
+            _ => E::deserialize(self.lift::<E>()?.as_ref()).map_err(shape),
+        }
+    }
+
+    /// The payload, as it came.
+    fn data(&self) -> Result<Cow<'_, Value>, DecodeError> {
+        Ok(match &self.payload {
+            Payload::Text(text) => Cow::Owned(serde_json::from_slice(text).map_err(DecodeError::NotJson)?),
+            Payload::Tree(value) => Cow::Borrowed(value),
+        })
     }
 
     /// The payload, lifted to the shape of the version that this program knows. Fields that its type does not know
@@ -102,19 +128,19 @@ impl Incoming {
     pub fn lift<E: Event>(&self) -> Result<Cow<'_, Value>, DecodeError> {
         let version = self.meta.version;
         if version == E::VERSION {
-            return Ok(Cow::Borrowed(&self.data));
+            return self.data();
         }
         let event_type = self.meta.event_type.clone();
         if version > E::VERSION || version == 0 {
             return Err(DecodeError::UnknownVersion { event_type, version, known: E::VERSION });
         }
-        let lifted = E::upcast(version, self.data.clone());
+        let lifted = E::upcast(version, self.data()?.into_owned());
         lifted.map(Cow::Owned).map_err(|reason| DecodeError::Upcast { event_type, version, reason })
     }
 }
 
 /// CloudEvents, binary mode: attributes in `ce_` headers.
-fn binary(record: &Record, data: Value) -> Result<Incoming, DecodeError> {
+fn binary(record: &Record) -> Result<EventMeta, DecodeError> {
     let header = |name: &'static str| record.headers.text(name);
     let required = |name: &'static str| {
         header(name).filter(|value| !value.is_empty()).map(str::to_owned).ok_or(DecodeError::Attribute(name))
@@ -139,11 +165,11 @@ fn binary(record: &Record, data: Value) -> Result<Incoming, DecodeError> {
         baggage: header("baggage").map(str::to_owned),
         id,
     };
-    Ok(Incoming { meta, data })
+    Ok(meta)
 }
 
 /// CloudEvents, structured mode: the value is an object of attributes and `data`.
-fn structured(record: &Record, mut json: Value) -> Result<Incoming, DecodeError> {
+fn structured(record: &Record, mut json: Value) -> Result<(EventMeta, Value), DecodeError> {
     let text = |name: &str| json.get(name).and_then(Value::as_str).filter(|value| !value.is_empty());
     let required = |name: &'static str| text(name).map(str::to_owned).ok_or(DecodeError::Attribute(name));
     let id = required("id")?;
@@ -164,13 +190,13 @@ fn structured(record: &Record, mut json: Value) -> Result<Incoming, DecodeError>
         id,
     };
     let data = json.get_mut("data").map(Value::take).unwrap_or_default();
-    Ok(Incoming { meta, data })
+    Ok((meta, data))
 }
 
 /// Plain JSON from a producer that knows no CloudEvents. Headers `event-type`, `event-id`,
 /// `event-version` and `correlation-id` are read, else fields of the same names in snake or camel case.
 /// An event that does not say its type has its topic's name.
-fn plain(record: &Record, data: Value, topic: &str) -> Result<Incoming, DecodeError> {
+fn plain(record: &Record, data: Value, topic: &str) -> Result<(EventMeta, Value), DecodeError> {
     let field = |snake: &str, camel: &str| data.get(snake).or_else(|| data.get(camel));
     let text = |header: &str, snake: &str, camel: &str| {
         let from_header = record.headers.text(header).map(str::to_owned);
@@ -207,7 +233,7 @@ fn plain(record: &Record, data: Value, topic: &str) -> Result<Incoming, DecodeEr
         event_type,
         id,
     };
-    Ok(Incoming { meta, data })
+    Ok((meta, data))
 }
 
 /// A version as a number or as text; 1 where none is given, `None` where it cannot be one.

@@ -48,7 +48,7 @@ fn what_is_written_is_read() {
     let mut written = record(&[], Some(&serde_json::to_string(&event).unwrap()));
     written.headers = meta.to_headers("application/json");
     let incoming = read(&written).unwrap().unwrap();
-    assert_eq!(incoming.meta, meta);
+    assert_eq!(*incoming.meta, meta);
     assert_eq!(incoming.decode::<Paid>().unwrap(), event);
 }
 

@@ -1,11 +1,13 @@
 //! Record headers as Kafka has them: a list, with duplicates, an order, and null values.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use rdkafka::message::{BorrowedHeaders, Header, Headers as _, OwnedHeaders};
 
 /// The headers of a record.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Headers(Vec<(String, Option<Bytes>)>);
+pub struct Headers(Vec<(Cow<'static, str>, Option<Bytes>)>);
 
 impl Headers {
     /// No headers.
@@ -20,25 +22,25 @@ impl Headers {
     }
 
     /// Adds one at the end.
-    pub fn push(&mut self, name: impl Into<String>, value: impl Into<Bytes>) {
+    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: impl Into<Bytes>) {
         self.0.push((name.into(), Some(value.into())));
     }
 
     /// Adds one at the end if there is a value.
-    pub fn push_some(&mut self, name: &str, value: Option<&str>) {
+    pub fn push_some(&mut self, name: &'static str, value: Option<&str>) {
         if let Some(value) = value {
             self.push(name, value.to_owned());
         }
     }
 
     /// Adds one whose value may be null.
-    pub fn push_raw(&mut self, name: impl Into<String>, value: Option<Bytes>) {
+    pub fn push_raw(&mut self, name: impl Into<Cow<'static, str>>, value: Option<Bytes>) {
         self.0.push((name.into(), value));
     }
 
     /// Every name and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&Bytes>)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_ref()))
+        self.0.iter().map(|(name, value)| (name.as_ref(), value.as_ref()))
     }
 
     /// Bytes of all names and values.
@@ -46,14 +48,38 @@ impl Headers {
         self.0.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len)).sum()
     }
 
-    pub(crate) fn from_kafka(headers: &BorrowedHeaders) -> Self {
-        Self(headers.iter().map(|header| (header.key.to_owned(), header.value.map(Bytes::copy_from_slice))).collect())
+    /// Headers as the client has them; `keep` copies a value.
+    pub(crate) fn from_kafka(headers: &BorrowedHeaders, mut keep: impl FnMut(&[u8]) -> Bytes) -> Self {
+        Self(headers.iter().map(|header| (kept(header.key), header.value.map(&mut keep))).collect())
     }
 
     pub(crate) fn to_kafka(&self) -> OwnedHeaders {
         self.0.iter().fold(OwnedHeaders::new_with_capacity(self.0.len()), |headers, (key, value)| {
-            headers.insert(Header { key, value: value.as_deref() })
+            headers.insert(Header { key: key.as_ref(), value: value.as_deref() })
         })
+    }
+}
+
+/// Names that nearly every record has, and that need no copy.
+const USUAL: [&str; 12] = [
+    "ce_specversion",
+    "ce_id",
+    "ce_source",
+    "ce_type",
+    "ce_time",
+    "ce_dataversion",
+    "ce_subject",
+    "ce_correlationid",
+    "ce_causationid",
+    "content-type",
+    "traceparent",
+    "tracestate",
+];
+
+fn kept(name: &str) -> Cow<'static, str> {
+    match USUAL.iter().find(|usual| **usual == name) {
+        Some(usual) => Cow::Borrowed(usual),
+        None => Cow::Owned(name.to_owned()),
     }
 }
 
@@ -62,7 +88,7 @@ impl<'a> FromIterator<(&'a str, &'a str)> for Headers {
         Self(
             pairs
                 .into_iter()
-                .map(|(name, value)| (name.to_owned(), Some(Bytes::copy_from_slice(value.as_bytes()))))
+                .map(|(name, value)| (Cow::Owned(name.to_owned()), Some(Bytes::copy_from_slice(value.as_bytes()))))
                 .collect(),
         )
     }
@@ -78,7 +104,7 @@ mod tests {
         headers.push("a", "1");
         headers.push_raw("b", None);
         headers.push("a", "2");
-        let again = Headers::from_kafka(headers.to_kafka().as_borrowed());
+        let again = Headers::from_kafka(headers.to_kafka().as_borrowed(), Bytes::copy_from_slice);
         assert_eq!(again, headers);
         assert_eq!(again.text("a"), Some("2"));
         assert_eq!(again.text("b"), None);

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use rdkafka::{Message, message::BorrowedMessage};
+use bytes::{Bytes, BytesMut};
+use rdkafka::{
+    Message,
+    message::{BorrowedMessage, Headers as _},
+};
 
 use crate::Headers;
 
@@ -28,14 +31,24 @@ pub struct Record {
 
 impl Record {
     pub(crate) fn of(message: &BorrowedMessage<'_>, topic: Arc<str>) -> Self {
+        // All its parts lie in one piece of memory: a piece each would cost more than all else that is done here.
+        let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
+        let of_headers = message
+            .headers()
+            .map_or(0, |headers| headers.iter().map(|header| header.value.map_or(0, <[u8]>::len)).sum::<usize>());
+        let mut parts = BytesMut::with_capacity(key.len() + value.len() + of_headers);
+        let mut keep = |part: &[u8]| {
+            parts.extend_from_slice(part);
+            parts.split().freeze()
+        };
         Self {
             topic,
             partition: message.partition(),
             offset: message.offset(),
             timestamp: message.timestamp().to_millis().filter(|&time| time >= 0),
-            key: message.key().map(Bytes::copy_from_slice),
-            value: message.payload().map(Bytes::copy_from_slice),
-            headers: message.headers().map(Headers::from_kafka).unwrap_or_default(),
+            key: message.key().map(&mut keep),
+            value: message.payload().map(&mut keep),
+            headers: message.headers().map(|headers| Headers::from_kafka(headers, keep)).unwrap_or_default(),
         }
     }
 

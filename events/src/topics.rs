@@ -12,6 +12,9 @@ use rdkafka::{
 
 use crate::{KafkaConfig, KafkaError, complaints::Silent};
 
+/// Between two looks whether brokers know of a change.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// How a topic should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicSpec {
@@ -174,7 +177,8 @@ impl TopicAdmin {
         Ok(changes)
     }
 
-    /// Makes the changes that can be made. A topic that someone else created meanwhile is fine.
+    /// Makes the changes that can be made, and returns when they can be seen. A topic that someone else created meanwhile
+    /// is fine.
     pub async fn apply(&self, changes: &[TopicChange]) -> Result<(), KafkaError> {
         for change in changes {
             match change {
@@ -189,7 +193,33 @@ impl TopicAdmin {
                 TopicChange::TooManyPartitions { .. } => {}
             }
         }
-        Ok(())
+        self.seen(changes).await
+    }
+
+    /// The controller answers a little before brokers know of it: who publishes at once would be told that there is no
+    /// such topic. They are waited for, but not longer than for an answer.
+    async fn seen(&self, changes: &[TopicChange]) -> Result<(), KafkaError> {
+        let wanted: Vec<(String, usize)> = changes
+            .iter()
+            .filter_map(|change| match change {
+                TopicChange::Create(spec) => Some((self.config.topic(&spec.name), spec.partitions)),
+                TopicChange::AddPartitions { name, to, .. } => Some((self.config.topic(name), *to)),
+                TopicChange::Set { .. } | TopicChange::TooManyPartitions { .. } => None,
+            })
+            .collect();
+        let looks = async {
+            loop {
+                let there = self.list().await?;
+                let is_there = |(name, partitions): &(String, usize)| {
+                    there.iter().any(|topic| topic.name == *name && topic.partitions >= *partitions)
+                };
+                if wanted.iter().all(is_there) {
+                    return Ok(());
+                }
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(self.timeout, looks).await.unwrap_or(Ok(()))
     }
 
     /// Deletes topics, prefix and all. For tests and demos.

@@ -8,6 +8,7 @@ mod dev;
 mod dlq;
 mod doctor;
 mod event_line;
+mod groups;
 mod jobs;
 mod migrate;
 mod moment;
@@ -57,6 +58,8 @@ enum Command {
     /// Show or make the topics that the events need
     #[command(subcommand)]
     Topics(topics::Command),
+    /// Show how far the bridge is in each partition, in events and in time
+    Groups(groups::Args),
     /// Show the routes, or what they would make of an event; needs no server
     #[command(subcommand)]
     Routes(routes::Command),
@@ -174,6 +177,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,
         Command::Publish(args) => publish::run(call, args).await,
+        Command::Groups(args) => groups::run(call, args).await,
         Command::Topics(command) => topics::run(call, command).await,
         Command::Routes(command) => routes::run(&call, command),
         Command::Queues(args) => queues::run(call, args).await,

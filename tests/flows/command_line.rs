@@ -153,3 +153,27 @@ async fn config_says_where_each_value_came_from_and_hides_secrets() {
     assert!(line("worker.lease").ends_with("# default"), "{said}");
     assert!(!said.contains("hunter2"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_show_how_far_the_bridge_is_in_events_and_in_time() {
+    let mut shop = Shop::open("groups").await;
+    // Old by its own time; Kafka's records have the time at which they were published.
+    shop.publish(&(0..7).map(order).collect::<Vec<_>>()).await;
+    let lags = async |shop: &Shop| -> Vec<serde_json::Value> {
+        serde_json::from_str(&shop.run(&["groups", "--topic", "order.created", "--json"]).await).unwrap()
+    };
+    let total = |lags: &[serde_json::Value]| lags.iter().map(|lag| lag["lag"].as_i64().unwrap()).sum::<i64>();
+    let before = lags(&shop).await;
+    assert_eq!((before.len(), total(&before)), (3, 7));
+    wait_until("time passes", PATIENCE, async || {
+        lags(&shop).await.iter().all(|lag| lag["lag"] == 0 || lag["lag_seconds"].as_u64() > Some(0))
+    })
+    .await;
+    assert!(shop.run(&["groups"]).await.contains("behind, for"));
+    shop.set("MILLGATE_BRIDGE_COMMIT_INTERVAL", "50ms");
+    let bridge = shop.start(&["bridge"]);
+    wait_until("the bridge has caught up", PATIENCE, async || total(&lags(&shop).await) == 0).await;
+    drop(bridge);
+    let (code, said) = end(&shop.start(&["groups", "--topic", "order.creatd"])).await;
+    assert!(code == Some(2) && said.contains("no event comes on topic `order.creatd`"), "{said}");
+}

@@ -22,7 +22,14 @@ async fn a_poison_event_and_a_dead_job_are_on_their_topics_and_in_the_table() {
     let _bridge = shop.start(&["bridge"]);
     let _worker = shop.start(&["worker"]);
     let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-    let headers = [("ce_type", "order.created"), ("ce_id", "e-1"), ("traceparent", trace), ("saga-id", "s-1")];
+    let headers = [
+        ("ce_type", "order.created"),
+        ("ce_id", "e-1"),
+        ("ce_source", "/web"),
+        ("ce_dataversion", "2"),
+        ("traceparent", trace),
+        ("saga-id", "s-1"),
+    ];
     let offset = shop.kafka.put("order.created", 1, Some(b"k"), Some(b"{\xff\0"), &headers).await;
     shop.publish(&[notification("refused@mail.example")]).await;
     let poison = shop.kafka.records("orders-dlq", 1).await;

@@ -38,7 +38,7 @@ async fn checked_in(claims: &Claims, record: OutRecord) -> OutRecord {
 /// The record with one header of another value.
 fn with(record: &OutRecord, name: &str, value: &str) -> OutRecord {
     let mut changed = record.clone();
-    changed.headers.push(name, value.to_owned());
+    changed.headers.push(name.to_owned(), value.to_owned());
     changed
 }
 
@@ -89,7 +89,7 @@ async fn claims_come_to_jobs_and_bad_ones_to_dead_letters_that_can_be_brought_ba
     let mut again = OutRecord { topic: Ordered::TOPIC.into(), key: letter.key.clone(), ..OutRecord::default() };
     again.value.clone_from(&letter.value);
     for (name, value) in letter.headers.iter().filter(|(name, _)| !ours(name)) {
-        again.headers.push_raw(name, value.cloned());
+        again.headers.push_raw(name.to_owned(), value.cloned());
     }
     bench.publish([again]).await;
     wait_until("it comes through", SOON, async || bench.enqueued::<Pack>().await == 7).await;

@@ -58,7 +58,7 @@ impl Reference {
         added.push(HASH, self.hash.clone());
         added.push(LENGTH, self.bytes.to_string());
         for (name, value) in headers.iter().filter(|(name, _)| ![REFERENCE, HASH, LENGTH].contains(name)) {
-            added.push_raw(name, value.cloned());
+            added.push_raw(name.to_owned(), value.cloned());
         }
         added
     }

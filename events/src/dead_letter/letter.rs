@@ -186,7 +186,7 @@ fn original_headers(original: &Headers) -> Headers {
             kept.push("x-dlq-headers-cut", "true");
             break;
         }
-        kept.push_raw(name, value.cloned());
+        kept.push_raw(name.to_owned(), value.cloned());
     }
     kept
 }

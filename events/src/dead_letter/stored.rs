@@ -160,7 +160,7 @@ impl StoredLetter {
         // What cannot be read as an event may still say in its headers which it is.
         let header = |names: &[&str]| names.iter().find_map(|name| record.headers.text(name));
         let part =
-            |of: fn(&EventMeta) -> &str, names: &[&str]| meta.as_ref().map(of).or_else(|| header(names)).map(name);
+            |of: fn(&EventMeta) -> &str, names: &[&str]| meta.as_deref().map(of).or_else(|| header(names)).map(name);
         Self {
             topic: Some(name(&record.topic)),
             partition: Some(record.partition),
@@ -218,7 +218,7 @@ impl StoredLetter {
     pub fn record(&self) -> Option<Record> {
         let mut headers = Headers::new();
         for (name, value) in &self.headers.0 {
-            headers.push_raw(name.as_str(), from_json(value));
+            headers.push_raw(name.clone(), from_json(value));
         }
         Some(Record {
             topic: self.topic.as_deref().filter(|_| self.kind == LetterKind::Event)?.into(),

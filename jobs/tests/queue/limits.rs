@@ -141,7 +141,7 @@ async fn no_stretch_of_time_has_more_starts_than_the_rate_says_however_many_work
     starts.sort_unstable();
     // When a job started is told by its token, which is later than the claim by a skip of the clock where one came between
     // that claim's making and its turn: no token is older than another call's.
-    let least = per - SKIP;
+    let least = per.saturating_sub(SKIP);
     for some in starts.windows(11) {
         assert!((some[10] - some[0]).to_std().unwrap() >= least, "eleven within {:?}: {starts:?}", some[10] - some[0]);
     }

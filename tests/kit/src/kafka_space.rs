@@ -270,7 +270,7 @@ fn read(config: &KafkaConfig, topic: &str, count: usize) -> Vec<Record> {
 fn record(message: &BorrowedMessage<'_>) -> Record {
     let mut headers = Headers::new();
     for header in message.headers().into_iter().flat_map(|headers| headers.iter()) {
-        headers.push_raw(header.key, header.value.map(Bytes::copy_from_slice));
+        headers.push_raw(header.key.to_owned(), header.value.map(Bytes::copy_from_slice));
     }
     Record {
         topic: Arc::from(message.topic()),
