@@ -29,7 +29,7 @@ real-servers:
 test: build-tools test-tools ## all tests, on real servers; T=name: only those; KEEP=1: leave the servers running
 	KEEP=$(KEEP) ops/services.sh with cargo test --workspace --no-fail-fast $(FEATURES) $(T)
 
-test-faults: build-tools test-tools ## every fault of tests/faults many times over: half an hour; T=name: only those
+test-faults: build-tools test-tools ## every fault of tests/faults many times over, which takes long; T=name: only those
 	KEEP=$(KEEP) MILLGATE_FAULTS=long ops/services.sh with cargo test --workspace $(FEATURES) --test faults $(T)
 
 lint: build-tools cargo-deny ## format, clippy, docs, licences and layering, shell scripts

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use rdkafka::{
     Message as _, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer as _},
+    error::RDKafkaErrorCode as Code,
     metadata::{MetadataPartition, MetadataTopic},
     topic_partition_list::TopicPartitionListElem,
 };
@@ -126,6 +127,16 @@ impl Logs {
                 settings.create_with_context(Silent).map_err(|error| KafkaError::Config(error.to_string()))?;
             question(&client, timeout)
         });
-        asking.await.map_err(|_| KafkaError::Closed)?
+        asking.await.map_err(|_| KafkaError::Closed)?.map_err(|error| match error {
+            KafkaError::Client(error)
+                if matches!(
+                    error.rdkafka_error_code(),
+                    Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::OperationTimedOut)
+                ) =>
+            {
+                KafkaError::Unreachable { brokers: self.config.brokers.clone(), reason: error.to_string() }
+            }
+            error => error,
+        })
     }
 }

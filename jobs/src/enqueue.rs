@@ -17,7 +17,7 @@ pub(crate) const OPTIONS_COST: usize = 10;
 /// So many bytes in one call, about.
 pub(crate) const STEP_BYTES: usize = 1 << 20;
 /// How often a call is made whose answer does not come.
-pub(crate) const TRIES: u32 = 3;
+const TRIES: u32 = 3;
 /// For how long Redis keeps the answer to a producer's last call.
 const ANSWER_KEPT: Duration = Duration::from_mins(10);
 
@@ -238,19 +238,25 @@ impl Queue {
     /// One call, made again under its number while it is not known whether it took effect.
     pub(crate) async fn send(&self, call: &Call, results: &mut Vec<Enqueued>) -> Result<(), QueueError> {
         let turn: Turn = self.queues.producer.turn();
+        let answer = self.ask(call, &turn.name(), ANSWER_KEPT).await?;
+        call.read(&answer, results)
+    }
+
+    /// Makes a call, again while no answer comes. Something has to keep it from being done twice: the `number`, for whose
+    /// producer Redis keeps the answer for so long, or a watermark.
+    pub(crate) async fn ask(&self, call: &Call, number: &str, kept: Duration) -> Result<String, QueueError> {
         let mut invocation = self.prepare(&self.queues.scripts.enqueue);
-        invocation.arg(turn.name()).arg(millis(ANSWER_KEPT));
+        invocation.arg(number).arg(millis(kept));
         call.write(&mut invocation);
         let mut tries = 0;
-        let answer: String = loop {
+        loop {
             tries += 1;
             match self.run(&invocation).await {
                 Err(QueueError::Unavailable(_)) if tries < TRIES => {
                     tokio::time::sleep(Duration::from_millis(50) * tries).await;
                 }
-                answer => break answer?,
+                answer => return answer,
             }
-        };
-        call.read(&answer, results)
+        }
     }
 }

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr, time::Duration};
 
 use crate::{
     Enqueued, NewJob, Queue, QueueError,
-    enqueue::{Call, OPTIONS_COST, STEP, STEP_BYTES, TRIES, plain_run},
+    enqueue::{Call, OPTIONS_COST, STEP, STEP_BYTES, plain_run},
 };
 
 /// A record of a log, the last one that was handed off.
@@ -129,21 +129,9 @@ impl Queue {
         texts.into_iter().map(|(source, text)| Ok((source, read(&text)?))).collect()
     }
 
-    /// Makes a call, again if its answer was lost: a watermark that has moved keeps it from being done twice.
+    /// Makes a call, which needs no number: a watermark that has moved keeps it from being done twice.
     async fn move_on(&self, call: &Call) -> Result<Answer, QueueError> {
-        let mut invocation = self.prepare(&self.queues.scripts.enqueue);
-        invocation.arg("").arg(0);
-        call.write(&mut invocation);
-        let mut tries = 0;
-        let answer: String = loop {
-            tries += 1;
-            match self.run(&invocation).await {
-                Err(QueueError::Unavailable(_)) if tries < TRIES => {
-                    tokio::time::sleep(Duration::from_millis(50) * tries).await;
-                }
-                answer => break answer?,
-            }
-        };
+        let answer = self.ask(call, "", Duration::ZERO).await?;
         Ok(match answer.strip_prefix('@') {
             None => Answer::Taken(answer),
             Some("-") => Answer::Elsewhere(None),

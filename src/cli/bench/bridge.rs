@@ -2,6 +2,7 @@
 
 use std::{fmt, time::Duration};
 
+use millgate_events::describe;
 use millgate_jobs::QueueError;
 use serde_json::json;
 use tokio::time::interval;
@@ -46,6 +47,8 @@ enum Measurement {
     Latency,
 }
 
+/// For the brokers to answer at all.
+const PATIENCE: Duration = Duration::from_secs(10);
 const PER_S: u32 = 200;
 const TIME: Duration = Duration::from_secs(5);
 /// Length of a job's arguments.
@@ -59,6 +62,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let mut config = call.configuration.config;
     config.redis.url = args.redis.unwrap_or(config.redis.url);
     config.kafka.brokers = args.brokers.unwrap_or(config.kafka.brokers);
+    describe(&config.kafka, PATIENCE).await?;
     let rig = match Rig::open(&config.redis, &config.worker, &config.log.level, (args.events, JOB_BYTES)).await {
         Ok(rig) => rig,
         Err(error @ QueueError::Url(_)) => return Ok(Outcome::Misunderstood(error.to_string())),

@@ -1,9 +1,9 @@
 //! What measurements of the bridge work with: topics of their own, beside a queue's [`Rig`].
 
-use std::{sync::Mutex, time::Duration};
+use std::time::Duration;
 
 use millgate_bridge::BridgeConfig;
-use millgate_events::{KafkaConfig, KafkaError, Producer, TopicAdmin, TopicChange, TopicSpec};
+use millgate_events::{KafkaConfig, Producer, TopicAdmin, TopicChange, TopicSpec};
 
 use super::{
     clock,
@@ -19,11 +19,10 @@ const WARM_UP: u32 = 16;
 
 pub(super) struct BridgeRig {
     pub(super) rig: Rig,
+    /// With a prefix that all topics of this bench have, and no others.
     kafka: KafkaConfig,
     bridge: BridgeConfig,
     partitions: usize,
-    /// What was created.
-    prefixes: Mutex<Vec<String>>,
 }
 
 /// A topic that nobody else uses, and who publishes to it.
@@ -34,7 +33,8 @@ pub(super) struct Line {
 
 impl BridgeRig {
     pub(super) fn new(rig: Rig, kafka: &KafkaConfig, bridge: &BridgeConfig, partitions: usize) -> Self {
-        Self { rig, kafka: kafka.clone(), bridge: bridge.clone(), partitions, prefixes: Mutex::default() }
+        let topic_prefix = format!("{}bench-{}.", kafka.topic_prefix, uuid::Uuid::new_v4().simple());
+        Self { rig, kafka: KafkaConfig { topic_prefix, ..kafka.clone() }, bridge: bridge.clone(), partitions }
     }
 
     /// Empties the queue, and makes a new topic.
@@ -43,7 +43,7 @@ impl BridgeRig {
         let name = format!("bench-{}", uuid::Uuid::new_v4().simple());
         let topic_prefix = format!("{}{name}.", self.kafka.topic_prefix);
         let kafka = KafkaConfig {
-            topic_prefix: topic_prefix.clone(),
+            topic_prefix,
             consumer_group: name,
             auto_offset_reset: "earliest".into(),
             ..self.kafka.clone()
@@ -56,8 +56,6 @@ impl BridgeRig {
             compaction: false,
         };
         TopicAdmin::new(&kafka, PATIENCE)?.apply(&[TopicChange::Create(spec)]).await?;
-        // A push is all that happens under the lock; nothing can be torn.
-        self.prefixes.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(topic_prefix);
         Ok(Line { producer: Producer::new(&kafka, "/bench")?, kafka })
     }
 
@@ -89,15 +87,13 @@ impl BridgeRig {
     /// Removes everything, once no process can write any more.
     pub(super) async fn close(self) -> anyhow::Result<()> {
         self.rig.close().await?;
-        let prefixes = self.prefixes.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for topic_prefix in prefixes {
-            let kafka = KafkaConfig { topic_prefix, ..self.kafka.clone() };
-            remove(&kafka).await?;
+        let admin = TopicAdmin::new(&self.kafka, PATIENCE)?;
+        let topics = admin.list().await?;
+        let names: Vec<_> =
+            topics.iter().filter_map(|topic| topic.name.strip_prefix(self.kafka.topic_prefix.as_str())).collect();
+        if !names.is_empty() {
+            admin.delete(&names).await?;
         }
         Ok(())
     }
-}
-
-async fn remove(kafka: &KafkaConfig) -> Result<(), KafkaError> {
-    TopicAdmin::new(kafka, PATIENCE)?.delete(&[TOPIC]).await
 }
