@@ -13,7 +13,8 @@ help:
 
 demo: build-tools ## everything in one process, with sample traffic; SERVERS=real: on real servers; ARGS='…': more options
 	@test -x target/debug/millgate || echo "Building millgate (first time: several minutes)…"
-	cargo run $(FEATURES) -- dev --demo $(ARGS)
+	cargo build --workspace $(FEATURES)
+	target/debug/millgate dev --demo $(ARGS)
 
 ifeq ($(SERVERS),real)
 demo: real-servers
