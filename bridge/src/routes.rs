@@ -2,6 +2,7 @@
 
 use std::{
     any::Any,
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     marker::PhantomData,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use millgate_events::{DecodeError, Event, Incoming, Record};
-use millgate_jobs::{Origin, QueueError};
+use millgate_jobs::{NewJob, Origin, QueueError};
 use uuid::Uuid;
 
 use crate::{DeclaredRoute, Outline, Plan, Poison, Received, Route};
@@ -183,34 +184,45 @@ impl RouteTable<'_> {
         let entry = self.routes.entries.get(meta.event_type.as_str()).ok_or_else(unknown)?;
         let declared = self.declared.get(&meta.event_type).map_or(&[][..], Vec::as_slice);
         let (mut plan, identities) = entry.plan(&incoming, declared)?;
-        let typed = plan.jobs.len() - identities.len();
-        // A job of a declared route is named by what the route says rather than by its place among others: routes come
-        // and go while the program runs, and an event that comes again must not take one's job for another's.
-        let names = std::iter::repeat_n(String::new(), typed);
-        let names = names.chain(identities.iter().map(|identity| format!(" {identity}")));
+        if plan.jobs.is_empty() {
+            return Ok(Some(plan));
+        }
+        let meta = Arc::unwrap_or_clone(incoming.meta);
         let origin = Origin {
-            event_id: meta.id.clone(),
-            event_source: meta.source.clone(),
-            event_type: meta.event_type.clone(),
-            correlation_id: meta.correlation_id.clone(),
+            event_id: meta.id,
+            event_source: meta.source,
+            event_type: meta.event_type,
+            correlation_id: meta.correlation_id,
             traceparent: meta.trace.map(|trace| trace.to_string()),
             record: format!("{}/{}/{}", record.topic, record.partition, record.offset),
         };
-        let (mut named, mut seen) = (Vec::with_capacity(plan.jobs.len()), Vec::new());
-        let mut jobs = plan.jobs.into_iter().zip(names).peekable();
-        let mut origin = Some(origin);
-        while let Some((job, name)) = jobs.next() {
-            let name = job.kind.clone() + &name;
-            let nth = seen.iter().filter(|other| **other == name).count();
-            // The last one needs no copy.
-            let its = if jobs.peek().is_some() { origin.clone() } else { origin.take() };
-            let Some(its) = its else { break };
-            named.push(job.caused_by(job_id(&its, &name, nth), its));
-            seen.push(name);
-        }
-        plan.jobs = named;
+        let names = names(&plan.jobs, &identities);
+        let ids: Vec<_> = names.iter().map(|(name, nth)| job_id(&origin, name, *nth)).collect();
+        // The last one needs no copy.
+        let origins = std::iter::repeat_n(Box::new(origin), ids.len());
+        let named = plan.jobs.into_iter().zip(ids.into_iter().zip(origins));
+        plan.jobs = named.map(|(job, (id, origin))| job.caused_by(id, origin)).collect();
         Ok(Some(plan))
     }
+}
+
+/// What tells an event's jobs apart: a name, and how many before it have the same. The last of the jobs come from
+/// declared routes, which have these identities: such a job is named by what its route says rather than by its place
+/// among others, since routes come and go while the program runs, and an event that comes again must not take one's job
+/// for another's.
+fn names<'a>(jobs: &'a [NewJob], identities: &[Uuid]) -> Vec<(Cow<'a, str>, usize)> {
+    let typed = jobs.len() - identities.len();
+    let mut names: Vec<(Cow<'a, str>, usize)> = Vec::with_capacity(jobs.len());
+    for (place, job) in jobs.iter().enumerate() {
+        let identity = place.checked_sub(typed).map(|place| identities[place]);
+        let name = match identity {
+            None => Cow::Borrowed(job.kind.as_str()),
+            Some(identity) => Cow::Owned(format!("{} {identity}", job.kind)),
+        };
+        let nth = names.iter().filter(|(other, _)| *other == name).count();
+        names.push((name, nth));
+    }
+    names
 }
 
 /// The id of the `nth` job of a kind that an event comes to. Routes may be added and reordered; only the order

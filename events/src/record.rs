@@ -33,9 +33,9 @@ impl Record {
     pub(crate) fn of(message: &BorrowedMessage<'_>, topic: Arc<str>) -> Self {
         // All its parts lie in one piece of memory: a piece each would cost more than all else that is done here.
         let (key, value) = (message.key().unwrap_or_default(), message.payload().unwrap_or_default());
-        let of_headers = message
-            .headers()
-            .map_or(0, |headers| headers.iter().map(|header| header.value.map_or(0, <[u8]>::len)).sum::<usize>());
+        // Each look at a header goes through the client: once is enough.
+        let headers: Vec<_> = message.headers().into_iter().flat_map(|headers| headers.iter()).collect();
+        let of_headers: usize = headers.iter().filter_map(|header| header.value).map(<[u8]>::len).sum();
         let mut parts = BytesMut::with_capacity(key.len() + value.len() + of_headers);
         let mut keep = |part: &[u8]| {
             parts.extend_from_slice(part);
@@ -48,7 +48,7 @@ impl Record {
             timestamp: message.timestamp().to_millis().filter(|&time| time >= 0),
             key: message.key().map(&mut keep),
             value: message.payload().map(&mut keep),
-            headers: message.headers().map(|headers| Headers::from_kafka(headers, keep)).unwrap_or_default(),
+            headers: Headers::keep(headers.into_iter().map(|header| (header.key, header.value)), keep),
         }
     }
 

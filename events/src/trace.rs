@@ -1,59 +1,88 @@
 //! W3C trace context, version 00: <https://www.w3.org/TR/trace-context/#traceparent-header>.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use uuid::Uuid;
 
 /// A `traceparent`: the trace an event belongs to, and the step of it that made the event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TraceParent {
-    trace: u128,
-    span: u64,
-    flags: u8,
-}
+///
+/// Kept as its text, `00-<trace>-<span>-<flags>`: that is how it comes and how it goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct TraceParent([u8; LENGTH]);
+
+const LENGTH: usize = 55;
+const TRACE: Range<usize> = 3..35;
+const SPAN: Range<usize> = 36..52;
 
 impl TraceParent {
     /// The first step of a new, sampled trace.
     pub fn root() -> Self {
-        Self { trace: Uuid::new_v4().as_u128(), span: new_span(), flags: 1 }
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
+        write_hex(&mut text[TRACE], Uuid::new_v4().as_bytes());
+        write_hex(&mut text[SPAN], &new_span());
+        Self(text)
     }
 
     /// A further step of the same trace.
     #[must_use]
-    pub fn child(self) -> Self {
-        Self { span: new_span(), ..self }
+    pub fn child(mut self) -> Self {
+        write_hex(&mut self.0[SPAN], &new_span());
+        self
     }
 
     /// Reads a header; `None` if it does not follow the standard.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut parts = text.split('-');
-        let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-        let lower =
-            |part: &str, length| part.len() == length && part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let text = text.as_bytes();
+        let (known, more) = text.split_at_checked(LENGTH)?;
+        let mut known: [u8; LENGTH] = known.try_into().ok()?;
+        let version = &known[..2];
         // Later versions may add fields; version 00 has none, and ff is forbidden.
-        let shape = lower(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
-        if !(shape && lower(trace, 32) && lower(span, 16) && lower(flags, 2)) {
+        let ends = more.is_empty() || (version != b"00" && more[0] == b'-');
+        let shape = known.iter().enumerate().all(|(at, byte)| match at {
+            2 | 35 | 52 => *byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        });
+        let is_zero = |part: Range<usize>| known[part].iter().all(|byte| *byte == b'0');
+        if !ends || !shape || version == b"ff" || is_zero(TRACE) || is_zero(SPAN) {
             return None;
         }
-        let trace = u128::from_str_radix(trace, 16).ok().filter(|&id| id != 0)?;
-        let span = u64::from_str_radix(span, 16).ok().filter(|&id| id != 0)?;
-        Some(Self { trace, span, flags: u8::from_str_radix(flags, 16).ok()? })
+        known[..2].copy_from_slice(b"00");
+        Some(Self(known))
     }
 
     /// The trace's id, 32 hexadecimal digits.
     pub fn trace_id(&self) -> String {
-        format!("{:032x}", self.trace)
+        self.text()[TRACE].to_owned()
+    }
+
+    fn text(&self) -> &str {
+        // It is all ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// Two lower-case digits a byte.
+fn write_hex(digits: &mut [u8], bytes: &[u8]) {
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
+        pair[1] = b"0123456789abcdef"[usize::from(byte & 15)];
     }
 }
 
 /// Half of a random UUID; never 0, because a version 4 UUID has fixed bits in both halves.
-fn new_span() -> u64 {
-    Uuid::new_v4().as_u64_pair().1
+fn new_span() -> [u8; 8] {
+    Uuid::new_v4().as_u64_pair().1.to_be_bytes()
 }
 
 impl fmt::Display for TraceParent {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "00-{:032x}-{:016x}-{:02x}", self.trace, self.span, self.flags)
+        out.write_str(self.text())
+    }
+}
+
+impl fmt::Debug for TraceParent {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(self.text())
     }
 }
 
@@ -73,6 +102,20 @@ mod tests {
     }
 
     #[test]
+    fn a_later_version_may_say_more() {
+        let text = "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        assert_eq!(TraceParent::parse(&format!("{text}-more")), TraceParent::parse(text));
+        assert!(TraceParent::parse(text).unwrap().to_string().starts_with("00-4bf92f"));
+    }
+
+    #[test]
+    fn new_ones_follow_the_standard() {
+        let root = TraceParent::root();
+        assert_eq!(TraceParent::parse(&root.to_string()), Some(root));
+        assert_eq!(TraceParent::parse(&root.child().to_string()).unwrap().trace_id(), root.trace_id());
+    }
+
+    #[test]
     fn what_breaks_the_standard_is_no_trace() {
         for bad in [
             "",
@@ -80,6 +123,9 @@ mod tests {
             "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-x",
             "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
             "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01more",
+            "00-00000000000000000000000000000001-0000000000000000-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-é",
             "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
         ] {
             assert_eq!(TraceParent::parse(bad), None, "{bad}");

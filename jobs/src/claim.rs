@@ -150,7 +150,7 @@ impl Lease {
             max_attempts: more.max_attempts.unwrap_or(DEFAULT_ATTEMPTS),
             timeout: more.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis),
             time: from_millis(more.time.unwrap_or_else(|| id.born())),
-            origin: more.origin.map(Box::new),
+            origin: more.origin,
             batch: more.batch,
             tick: more.tick.map(from_millis),
             lost: hold.lost().clone(),

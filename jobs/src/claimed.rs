@@ -86,7 +86,7 @@ impl Claimed {
             max_attempts: job.more.max_attempts.unwrap_or(DEFAULT_ATTEMPTS),
             timeout: job.more.timeout_ms.map_or(DEFAULT_TIMEOUT, Duration::from_millis),
             time: job.time.unwrap_or(now),
-            origin: job.more.origin.clone().map(Box::new),
+            origin: job.more.origin.clone(),
             tick: job.more.tick.map(from_millis),
             batch: job.more.batch.clone(),
             lost: hold.lost().clone(),

@@ -38,7 +38,7 @@ pub struct DeadJob {
     /// When it failed last.
     pub failed_at: DateTime<Utc>,
     /// The event it goes back to, if any.
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
 }
 
 impl DeadJob {

@@ -10,6 +10,8 @@ use crate::{Expected, JobId, NewJob, Queue, QueueError, Queues, Watermark, new_j
 const BLOCK_JOBS: usize = 250;
 /// No block is larger, in bytes: a script copies it whole.
 const BLOCK_BYTES: usize = 64 << 10;
+/// What is said of a job that goes back to an event, beside its arguments, is about as long.
+const MORE_BYTES: usize = 400;
 /// Jobs in one call of a script: enough to amortise the round trip, few enough not to hold Redis up.
 pub(crate) const STEP: usize = 1_000;
 /// A job with options takes the script as long as so many in a block.
@@ -108,6 +110,8 @@ impl Call {
         let first = jobs[0].borrow();
         let mut text = first.head();
         let offset = text.len() + 2;
+        let payloads: usize = jobs.iter().map(|job| job.borrow().payload.len()).sum();
+        text.reserve(payloads + jobs.len() * MORE_BYTES);
         for job in jobs.iter().map(Borrow::borrow) {
             text.push('\n');
             text.push_str(&job.payload);

@@ -109,7 +109,7 @@ pub struct JobView {
     /// Whether it runs and is told to stop.
     pub stopping: bool,
     /// The event it goes back to, if any.
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
 }
 
 /// A failed run.

@@ -276,12 +276,12 @@ impl NewJob {
     /// The same with a name that follows from its event. By itself that keeps no second job of the name away; with
     /// [`JobOptions::once_per_event`] it is an id as by [`with_id`](Self::with_id).
     #[must_use]
-    pub fn caused_by(mut self, id: String, origin: Origin) -> Self {
+    pub fn caused_by(mut self, id: String, origin: impl Into<Box<Origin>>) -> Self {
         if self.options.once_per_event {
             self.id = Some(id.clone());
         }
         self.more.id = Some(id);
-        self.more.origin = Some(origin);
+        self.more.origin = Some(origin.into());
         self
     }
 

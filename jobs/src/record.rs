@@ -18,7 +18,7 @@ pub(crate) struct More {
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub(crate) time: Option<i64>,
     #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) origin: Option<Origin>,
+    pub(crate) origin: Option<Box<Origin>>,
     /// What became of the batch that this job is the callback of.
     #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
     pub(crate) batch: Option<BatchOutcome>,

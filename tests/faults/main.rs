@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic with a line number is the report")]
 
 mod bridges;
+mod cluster;
 mod dead_letters;
 mod kafka;
 mod ledger;

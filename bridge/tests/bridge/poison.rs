@@ -62,8 +62,8 @@ async fn each_kind_goes_to_the_dead_letters_with_its_story_and_holds_nothing_up(
 }
 
 #[tokio::test]
-async fn without_a_topic_for_it_its_partition_waits_and_others_go_on() {
-    let bench = Bench::new(2).await;
+async fn without_a_topic_for_it_its_partition_waits_and_seven_others_go_on() {
+    let bench = Bench::new(8).await;
     let good = ordered("good");
     let put = async |partition, value: &[u8], headers: &[(&str, &str)]| {
         bench.kafka.put(Ordered::TOPIC, partition, None, Some(value), headers).await
@@ -73,18 +73,21 @@ async fn without_a_topic_for_it_its_partition_waits_and_others_go_on() {
     put(0, b"{broken", &id("p")).await;
     let impatient = KafkaConfig { delivery_timeout: Duration::from_millis(500), ..bench.kafka.config() };
     let bridge = Running::start(&impatient, &bench.redis.config(), &config());
-    for (number, event) in ["a", "b", "c", "d", "e"].into_iter().enumerate() {
-        put(1, good, &id(event)).await;
-        let enough = number as u64 + 1;
-        wait_until("the other goes on", SOON, async || bench.enqueued::<Pack>().await == enough).await;
+    for (rounds, event) in (1..).zip(["a", "b", "c", "d", "e"]) {
+        for partition in 1..8 {
+            put(partition, good, &id(event)).await;
+        }
+        wait_until("the others go on", SOON, async || bench.enqueued::<Pack>().await == 7 * rounds).await;
     }
     put(0, good, &id("behind")).await;
-    wait_until("it is committed", SOON, async || bench.kafka.committed("orders").await == [Some(0), Some(5)]).await;
-    assert_eq!((bridge.counts().dead, bench.enqueued::<Pack>().await), (0, 5), "what is behind the poison waits");
+    let mut all_but_the_first = [Some(5); 8];
+    all_but_the_first[0] = Some(0);
+    wait_until("it is committed", SOON, async || bench.kafka.committed("orders").await == all_but_the_first).await;
+    assert_eq!((bridge.counts().dead, bench.enqueued::<Pack>().await), (0, 35), "what is behind the poison waits");
 
     bench.kafka.create(DEAD, 1).await;
     bench.wait_all_committed().await;
-    assert_eq!((bridge.stop().await.dead, bench.enqueued::<Pack>().await), (1, 6));
+    assert_eq!((bridge.stop().await.dead, bench.enqueued::<Pack>().await), (1, 36));
     assert_eq!(bench.kafka.records(DEAD, 1).await.len(), 1);
 }
 

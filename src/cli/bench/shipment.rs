@@ -31,10 +31,26 @@ impl Shipment {
         let mut shipment =
             Self { customer: format!("customer-{:.0}", CUSTOMERS.powf(even)), due_us: at, padding: String::new() };
         let bare = serde_json::to_string(&shipment).map_or(0, |json| json.len());
-        shipment.padding = "x".repeat(BYTES.saturating_sub(bare));
+        shipment.padding = prose(number).take(BYTES.saturating_sub(bare)).collect();
         shipment
     }
 }
+
+/// Words in no order, the same in every run: what compresses to nothing, or not at all, is no event of a usual kind.
+/// Knuth's linear congruential generator.
+fn prose(seed: u32) -> impl Iterator<Item = char> {
+    let mut state = u64::from(seed);
+    let words = std::iter::repeat_with(move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        WORDS[usize::from((state >> 60) as u8)]
+    });
+    words.flat_map(|word| word.chars().chain([' ']))
+}
+
+const WORDS: [&str; 16] = [
+    "parcel", "street", "lamp", "north", "fragile", "depot", "seven", "carrier", "Tuesday", "box", "signed", "late",
+    "return", "kilo", "green", "door",
+];
 
 /// Publishes so many events of one moment, and waits until all are on their topic.
 pub(super) async fn publish(producer: &Producer, count: u32, at: Micros) -> Result<(), KafkaError> {

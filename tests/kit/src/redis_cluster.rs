@@ -100,7 +100,7 @@ impl RedisServer {
     }
 
     /// Whether a replica is connected and up to date.
-    pub(crate) async fn has_replica(&self) -> bool {
+    pub async fn has_replica(&self) -> bool {
         let replica: Option<String> = self.info("replication").await.get("slave0");
         replica.is_some_and(|replica| replica.contains("state=online"))
     }
