@@ -9,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -19,6 +20,10 @@ use crate::Record;
 
 type Name = (Arc<str>, i32);
 
+/// A full partition of which nothing was settled for so long is paused. One that gets on is not, since the client throws
+/// away what it has fetched of a partition that is paused, and fetches it again.
+const STUCK: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 struct Partition {
     epoch: u64,
@@ -27,6 +32,8 @@ struct Partition {
     /// A batch is out and not settled.
     out: bool,
     paused: bool,
+    /// It holds more than it should, and nothing of it was settled since.
+    full_since: Option<Instant>,
     /// A batch was dropped: from here on all has to be read again, and until that is arranged nothing is taken in.
     rewind: Option<i64>,
     /// The next offset to hand off. Known from the first record on, so that a group which had no offset has one before
@@ -88,6 +95,7 @@ impl Assignment {
             bytes: 0,
             out: false,
             paused: false,
+            full_since: None,
             rewind: None,
             done: None,
             note: None,
@@ -184,6 +192,7 @@ impl Assignment {
     pub(super) fn settled(&mut self, place: &Place, next: i64, note: Arc<str>) {
         if let Some(state) = self.current(place) {
             state.out = false;
+            state.full_since = None;
             state.done = Some(next);
             state.note = Some(note);
         }
@@ -240,20 +249,39 @@ impl Assignment {
         }
     }
 
-    /// Partitions that now hold more than `limit` bytes, and those that fell to half of it.
-    pub(super) fn pressure(&mut self, limit: usize) -> (Vec<Name>, Vec<Name>) {
-        let (mut pause, mut resume) = (Vec::new(), Vec::new());
+    /// What to do about partitions that hold more than `limit` bytes.
+    pub(super) fn pressure(&mut self, limit: usize, now: Instant) -> Pressure {
+        let mut pressure = Pressure::default();
         for (name, state) in &mut self.partitions {
-            if !state.paused && state.bytes > limit {
-                state.paused = true;
-                pause.push(name.clone());
-            } else if state.paused && state.bytes <= limit / 2 {
+            if state.bytes <= limit {
+                state.full_since = None;
+            }
+            if state.paused && state.bytes <= limit / 2 {
                 state.paused = false;
-                resume.push(name.clone());
+                pressure.resume.push(name.clone());
+            } else if !state.paused && state.bytes > limit {
+                let since = *state.full_since.get_or_insert(now);
+                if now.duration_since(since) < STUCK {
+                    pressure.wait = true;
+                } else {
+                    state.paused = true;
+                    pressure.pause.push(name.clone());
+                }
             }
         }
-        (pause, resume)
+        pressure
     }
+}
+
+/// Partitions that hold too much, and those that do not any more.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Pressure {
+    /// A partition is full and gets on: nothing more is taken in for a moment.
+    pub(super) wait: bool,
+    /// Partitions that are stuck: the others go on without them.
+    pub(super) pause: Vec<Name>,
+    /// Partitions that fell to half of what they may hold.
+    pub(super) resume: Vec<Name>,
 }
 
 #[cfg(test)]
@@ -400,13 +428,21 @@ mod tests {
     }
 
     #[test]
-    fn a_full_partition_is_paused_and_resumed_at_half() {
-        let (sender, _orders) = mpsc::channel();
-        let mut assignment = filled(0..10);
-        assert_eq!(assignment.pressure(5_000).0.len(), 1);
-        assert_eq!(assignment.pressure(5_000), (vec![], vec![]));
-        let batch = assignment.next_batches(9, &sender);
-        assert_eq!(assignment.pressure(5_000).1.len(), 1);
+    fn a_full_partition_is_waited_for_while_it_gets_on_and_paused_once_it_is_stuck() {
+        let (sender, orders) = mpsc::channel();
+        let mut assignment = filled(0..20);
+        let (wait, start) = (Pressure { wait: true, ..Pressure::default() }, Instant::now());
+        assert_eq!(assignment.pressure(5_000, start), wait);
+        assignment.next_batches(5, &sender).pop().unwrap().token.settle();
+        let later = start + STUCK;
+        obey(&mut assignment, &orders);
+        assert_eq!(assignment.pressure(5_000, later), wait, "something of it was settled");
+        let stuck = Pressure { pause: vec![name()], ..Pressure::default() };
+        assert_eq!(assignment.pressure(5_000, later + STUCK), stuck);
+        assert_eq!(assignment.pressure(5_000, later + STUCK), Pressure::default());
+        let batch = assignment.next_batches(14, &sender);
+        let resumed = Pressure { resume: vec![name()], ..Pressure::default() };
+        assert_eq!(assignment.pressure(5_000, later + STUCK), resumed, "at half of what it may hold");
         drop(batch);
     }
 

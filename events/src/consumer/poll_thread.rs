@@ -17,7 +17,7 @@ use tracing::{debug, error, info, warn};
 
 use super::{
     ConsumerConfig,
-    assignment::Assignment,
+    assignment::{Assignment, Pressure},
     batch::Batch,
     holding::{Holdings, Order},
 };
@@ -34,7 +34,7 @@ const NOTES: Duration = Duration::from_secs(5);
 /// On close: how long the last offsets may take to be committed.
 const LAST_COMMITS: Duration = Duration::from_secs(2);
 /// Records taken before batches are given out.
-const INTAKE: usize = 2_000;
+const INTAKE: usize = 500;
 
 type Kafka = BaseConsumer<Group>;
 type Offsets = Vec<((Arc<str>, i32), i64, Arc<str>)>;
@@ -66,6 +66,14 @@ impl Group {
 
     fn obey_all(&self) {
         while let Ok(order) = { lock(&self.orders).try_recv() } {
+            self.obey(order);
+        }
+    }
+
+    /// Waits for an order, at most so long.
+    fn obey_next(&self, wait: Duration) {
+        let order = { lock(&self.orders).recv_timeout(wait) };
+        if let Ok(order) = order {
             self.obey(order);
         }
     }
@@ -204,6 +212,7 @@ impl PollThread {
     /// Polls until nobody takes batches any more, or until an error that no retry mends.
     pub(super) fn run(mut self) -> Option<KafkaError> {
         let group = self.kafka.context().clone();
+        let mut wait = false;
         let end = loop {
             group.obey_all();
             // Its consumer was closed, or dropped: a member that gives nothing out would hold its partitions for ever.
@@ -212,7 +221,9 @@ impl PollThread {
             }
             self.read_notes();
             self.seek_back();
-            if let Err(error) = self.take_in() {
+            if wait {
+                group.obey_next(BUSY_POLL);
+            } else if let Err(error) = self.take_in() {
                 error!(%error, "the consumer ends");
                 break Some(error);
             }
@@ -221,7 +232,7 @@ impl PollThread {
                 // Nobody takes it any more: the batch is dropped, which gives it back.
                 let _ = self.batches.send(batch);
             }
-            self.press();
+            wait = self.press();
             if self.last_commit.elapsed() >= self.config.commit_interval {
                 group.commit(&self.kafka);
                 self.last_commit = Instant::now();
@@ -292,9 +303,10 @@ impl PollThread {
         None
     }
 
-    /// Pauses partitions that hold too much, resumes those that do not any more.
-    fn press(&self) {
-        let (pause, resume) = lock(&self.kafka.context().assignment).pressure(self.config.buffer_bytes);
+    /// Pauses partitions that hold too much, resumes those that do not any more. Gives whether to take nothing in now.
+    fn press(&self) -> bool {
+        let pressure = lock(&self.kafka.context().assignment).pressure(self.config.buffer_bytes, Instant::now());
+        let Pressure { wait, pause, resume } = pressure;
         let list = |names: &[(Arc<str>, i32)]| {
             let mut list = TopicPartitionList::new();
             for (topic, partition) in names {
@@ -310,6 +322,7 @@ impl PollThread {
                 warn!(%error, partitions = names.len(), "cannot pause or resume");
             }
         }
+        wait
     }
 
     /// Asks Kafka what was committed with the offsets of partitions that became ours.
