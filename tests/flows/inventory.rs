@@ -91,7 +91,7 @@ async fn orders_payments_and_cancels_come_out_right_through_kills_of_every_role(
     shop.wait_done("inventory", "commit-reservation", ORDERS as u64 / 2).await;
     let statuses = "SELECT status, count(*) FROM reservations GROUP BY status ORDER BY status";
     let statuses: Vec<(String, i64)> = sqlx::query_as(statuses).fetch_all(shop.database.pool()).await.unwrap();
-    let quarter = ORDERS as i64 / 4;
+    let quarter = i64::try_from(ORDERS).unwrap() / 4;
     assert_eq!(
         statuses,
         [("committed".into(), quarter), ("released".into(), 2 * quarter), ("reserved".into(), quarter)]

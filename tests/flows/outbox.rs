@@ -60,7 +60,7 @@ async fn relays_that_are_killed_in_mid_traffic_lose_nothing_and_keep_the_order_o
         }
     });
     for kill in 1..=3 {
-        let target = (KEYS * EACH * kill / 5) as i64;
+        let target = i64::try_from(KEYS * EACH * kill / 5).unwrap();
         wait_until("some are published", PATIENCE, async || {
             shop.kafka.ends("order.confirmed").await.iter().sum::<i64>() >= target
         })

@@ -50,7 +50,7 @@ impl Batch {
         // published again, so that the last that Kafka has of a key is the last that there is.
         let mut held = HashSet::new();
         let (mut rows, mut records) = (Vec::with_capacity(self.rows.len()), Vec::with_capacity(self.rows.len()));
-        for row in self.rows {
+        for mut row in self.rows {
             if held.contains(&row.key) {
                 continue;
             }

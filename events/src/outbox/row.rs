@@ -32,8 +32,8 @@ impl Row {
         self.tries.is_some() || self.payload.as_ref().is_some_and(|payload| payload.len() > SAFE)
     }
 
-    /// What goes to Kafka; or else why it never can.
-    pub(super) fn record(&self, source: &str) -> Result<OutRecord, String> {
+    /// What goes to Kafka, taken out of the row; or else why it never can.
+    pub(super) fn record(&mut self, source: &str) -> Result<OutRecord, String> {
         let own: Map<String, Value> =
             serde_json::from_str(&self.headers).map_err(|error| format!("its headers are no JSON object: {error}"))?;
         let mut headers = Headers::new();
@@ -55,7 +55,7 @@ impl Row {
         Ok(OutRecord {
             topic: self.topic.clone(),
             key: Some(self.key.clone().into()),
-            value: self.payload.clone().map(Into::into),
+            value: self.payload.take().map(Into::into),
             headers,
         })
     }

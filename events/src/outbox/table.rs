@@ -42,8 +42,7 @@ impl Table {
         let mut connection = within(PgConnection::connect_with(&options)).await?;
         for setting in SETTINGS {
             match within(sqlx::raw_sql(AssertSqlSafe(setting)).execute(&mut connection)).await {
-                Ok(_) => {}
-                Err(OutboxError::Database(sqlx::Error::Database(_))) => {}
+                Ok(_) | Err(OutboxError::Database(sqlx::Error::Database(_))) => {}
                 Err(error) => return Err(error),
             }
         }

@@ -78,11 +78,8 @@ pub(super) async fn commit(ctx: &Ctx, database: &mut PgConnection, order_id: &st
 /// What is reserved, or sold, is for sale again. An order that is not known yet will get nothing when it comes.
 pub(super) async fn release(ctx: &Ctx, database: &mut PgConnection, order_id: &str) -> Result<(), JobError> {
     let known = lock(database, order_id).await?;
-    let was_reserved = match known.status.as_str() {
-        "awaited" | "reserved" => true,
-        "committed" => false,
-        _ => return Ok(()),
-    };
+    // One that is released or was rejected has no items.
+    let was_reserved = known.status == "reserved";
     for StockItem { sku, quantity } in &known.items.0 {
         let reserved = if was_reserved { -quantity } else { 0 };
         change(ctx, database, (order_id, sku), Change { available: *quantity, reserved }).await?;
