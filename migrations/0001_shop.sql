@@ -1,9 +1,3 @@
--- Jobs whose effects are in this database: the row and the effects are one transaction.
-CREATE TABLE inbox (
-    job_id       TEXT PRIMARY KEY,
-    processed_at TIMESTAMPTZ NOT NULL DEFAULT now()
-);
-
 -- What the shop has. The check is the last line of defence; handlers never ask for more than there is.
 CREATE TABLE stock (
     sku       TEXT PRIMARY KEY,

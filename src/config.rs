@@ -38,7 +38,7 @@ use std::{
 };
 
 use millgate_bridge::BridgeConfig;
-use millgate_events::{ClaimConfig, KafkaConfig};
+use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig};
 use millgate_jobs::RedisConfig;
 use millgate_workers::{SmtpConfig, WorkerConfig};
 use serde::{Serialize, de::DeserializeOwned};
@@ -74,6 +74,8 @@ pub struct Config {
     pub smtp: SmtpConfig,
     /// How events become jobs.
     pub bridge: BridgeConfig,
+    /// How events come from the outbox to Kafka.
+    pub relay: RelayConfig,
     /// Where values go that are too large for Kafka.
     pub claim_check: ClaimConfig,
     /// How jobs are run.
@@ -144,6 +146,7 @@ where
         postgres: draft.read("postgres"),
         smtp: draft.read("smtp"),
         bridge: draft.read("bridge"),
+        relay: draft.read("relay"),
         claim_check: draft.read("claim_check"),
         worker: draft.read("worker"),
         log: draft.read("log"),

@@ -43,6 +43,16 @@ struct JobsDocumentation;
 #[doc = include_str!("../docs/routes.md")]
 struct RoutesDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/outbox.md")]
+struct OutboxDocumentation;
+
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/inventory.md")]
+struct InventoryDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
@@ -63,7 +73,9 @@ pub mod testing;
 pub use app::{App, BoxError};
 pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
-pub use millgate_events::{ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Producer, Published, Value};
+pub use millgate_events::{
+    ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Outbox, OutboxError, Producer, Published, Value,
+};
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, PublishEvent, Queues, RedisConfig, Schedule, ScheduleError,
     ScheduleState, Schedules, delay, once_per_event, priority, unique,

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, path::PathBuf, str::FromStr, sync::Arc, time::D
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, Routes, Watermarks};
-use millgate_events::{Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Producer, TopicSpec};
+use millgate_events::{
+    Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
+    TopicSpec,
+};
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
@@ -207,6 +210,16 @@ impl Servers {
         }
     }
 
+    /// What publishes the outbox.
+    pub(crate) fn relay(&self) -> Relay {
+        Relay::new(self.database.clone(), self.producer.clone(), self.config.relay.clone())
+    }
+
+    /// The outbox, if there is a database.
+    pub(crate) fn outbox(&self) -> Option<OutboxStore> {
+        self.letters.is_some().then(|| OutboxStore::new(self.database.clone()))
+    }
+
     /// The schedules of all queues.
     pub(crate) fn schedules(&self) -> Schedules {
         Schedules::new(&self.queues, self.queue_names())
@@ -231,6 +244,8 @@ impl Servers {
         let state = self.state.clone();
         let state = state
             .with(self.producer.clone())
+            .with(Outbox::new(self.producer.source()))
+            .with(self.queues.clone())
             .with(self.database.clone())
             .with(Mailer::new(smtp)?)
             .with(Templates::new(smtp)?);

@@ -101,4 +101,17 @@ impl KafkaError {
             _ => false,
         }
     }
+
+    /// Whether it is about this one record: others of its topic may go on without it.
+    pub(crate) fn is_about_the_record(&self) -> bool {
+        match self {
+            Self::TooLarge { .. } | Self::Encode { .. } => true,
+            Self::Claim(error) => !error.is_transient(),
+            Self::Client(error) => matches!(
+                error.rdkafka_error_code(),
+                Some(Code::InvalidMessage | Code::InvalidRecord | Code::InvalidTimestamp | Code::PolicyViolation)
+            ),
+            _ => false,
+        }
+    }
 }

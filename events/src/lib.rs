@@ -1,7 +1,8 @@
 //! What happened: domain events on Kafka, in and out.
 //!
 //! [`Event`] is a type's name and key; [`EventMeta`] its CloudEvents attributes; [`Producer`] puts it
-//! on its topic, [`Consumer`] takes batches off, [`DeadLetters`] keeps what could not be used. Values that are too large for
+//! on its topic, [`Consumer`] takes batches off, [`DeadLetters`] keeps what could not be used. [`Outbox`] takes events in within a
+//! transaction, and [`Relay`] publishes them. Values that are too large for
 //! Kafka lie elsewhere, behind [`Claims`].
 
 mod claims;
@@ -16,8 +17,10 @@ mod event;
 mod headers;
 mod logs;
 mod meta;
+mod outbox;
 mod producer;
 mod record;
+mod tables;
 mod topics;
 mod trace;
 
@@ -36,8 +39,10 @@ pub use event::Event;
 pub use headers::Headers;
 pub use logs::{Committed, Found, Logs};
 pub use meta::EventMeta;
+pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckKey};
 pub use producer::{Delivery, Producer, Published};
 pub use record::{OutRecord, Record};
 pub use serde_json::Value;
+pub use tables::migrate;
 pub use topics::{Topic, TopicAdmin, TopicChange, TopicSpec};
 pub use trace::TraceParent;

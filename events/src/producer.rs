@@ -207,6 +207,6 @@ fn encode<E: Event>(event: &E, mut meta: EventMeta) -> Result<OutRecord, KafkaEr
 
 /// The one place where an event gets the time of this machine's clock.
 #[expect(clippy::disallowed_methods, reason = "an event that is not given a time happens now")]
-fn now() -> chrono::DateTime<chrono::Utc> {
+pub(crate) fn now() -> chrono::DateTime<chrono::Utc> {
     chrono::Utc::now()
 }

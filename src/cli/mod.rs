@@ -12,6 +12,7 @@ mod groups;
 mod jobs;
 mod migrate;
 mod moment;
+mod outbox;
 mod publish;
 mod queue_choice;
 mod queues;
@@ -53,6 +54,11 @@ enum Command {
     Worker(roles::WorkerArgs),
     /// Make the jobs of schedules, without running any
     Scheduler,
+    /// Publish what is in the outbox
+    Relay,
+    /// Look at the outbox, and act on events that Kafka refuses: retry, discard
+    #[command(subcommand)]
+    Outbox(outbox::Command),
     /// Publish events from a file of JSON lines
     Publish(publish::Args),
     /// Show or make the topics that the events need
@@ -94,7 +100,7 @@ enum Command {
 impl Command {
     /// Commands that answer a question; their log lines would be in the way.
     fn is_brief(&self) -> bool {
-        !matches!(self, Self::Bridge | Self::Worker(_) | Self::Scheduler)
+        !matches!(self, Self::Bridge | Self::Worker(_) | Self::Scheduler | Self::Relay)
     }
 }
 
@@ -176,6 +182,8 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Bridge => roles::bridge(call).await,
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,
+        Command::Relay => roles::relay(call).await,
+        Command::Outbox(command) => outbox::run(call, command).await,
         Command::Publish(args) => publish::run(call, args).await,
         Command::Groups(args) => groups::run(call, args).await,
         Command::Topics(command) => topics::run(call, command).await,

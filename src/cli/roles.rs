@@ -1,8 +1,8 @@
-//! `millgate bridge`, `millgate worker` and `millgate scheduler`: the roles, as production runs them.
+//! `millgate bridge`, `millgate worker`, `millgate scheduler` and `millgate relay`: the roles, as production runs them.
 
 use std::time::Duration;
 
-use super::{Call, Outcome};
+use super::{Call, Outcome, outbox};
 use crate::{claim_expiry, lifecycle::stop_on_signal};
 
 #[derive(clap::Args)]
@@ -64,5 +64,15 @@ pub(super) async fn scheduler(call: Call) -> anyhow::Result<Outcome> {
     let servers = call.servers()?;
     servers.check_eviction();
     servers.scheduler()?.run(stop).await;
+    Ok(Outcome::Well)
+}
+
+pub(super) async fn relay(call: Call) -> anyhow::Result<Outcome> {
+    let stop = stop_on_signal()?;
+    let servers = call.servers()?;
+    if servers.outbox().is_none() {
+        return Ok(Outcome::Misunderstood(outbox::without_table()));
+    }
+    servers.relay().run(stop).await;
     Ok(Outcome::Well)
 }

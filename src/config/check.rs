@@ -49,7 +49,7 @@ pub(super) fn check(config: &Config, draft: &mut Draft) {
 
 /// Values by themselves.
 fn values(config: &Config) -> Vec<Row> {
-    let Config { kafka, redis, postgres, smtp, bridge, claim_check, worker, log, topics } = config;
+    let Config { kafka, redis, postgres, smtp, bridge, relay, claim_check, worker, log, topics } = config;
     let (claims, stores) = (claim_check, ["file:///", "s3://"]);
     let protocol = &kafka.security_protocol;
     let fixed = [
@@ -81,6 +81,12 @@ fn values(config: &Config) -> Vec<Row> {
         ("bridge.watermark_check_interval", at_least(bridge.watermark_check_interval, MILLISECOND)),
         ("bridge.dead_letter_topic", topic(&bridge.dead_letter_topic)),
         ("bridge.dead_letter_topics", domains(&bridge.dead_letter_topics)),
+        ("relay.batch_size", at_least_one(relay.batch_size)),
+        ("relay.poll_interval", at_least(relay.poll_interval, MILLISECOND)),
+        // Silent for longer, a relay loses its lock.
+        ("relay.poll_interval", at_most(relay.poll_interval, 10 * SECOND)),
+        ("relay.max_attempts", at_least_one(relay.max_attempts)),
+        ("relay.inbox_retention", at_least(relay.inbox_retention, DAY)),
         ("claim_check.store", if claims.store.is_empty() { None } else { url(&claims.store, &stores) }),
         ("claim_check.limit", at_least_one(claims.limit.bytes())),
         // Values go by the day they came in.
@@ -154,6 +160,10 @@ fn at_least_one<N: Copy + Default + PartialEq>(number: N) -> Verdict {
 
 fn at_least(span: Duration, least: Duration) -> Verdict {
     (span < least).then(|| format!("must be at least {}, found {}", show(least), show(span)))
+}
+
+fn at_most(span: Duration, most: Duration) -> Verdict {
+    (span > most).then(|| format!("must be at most {}, found {}", show(most), show(span)))
 }
 
 fn word(word: &str, allowed: &[&str]) -> Verdict {

@@ -7,6 +7,7 @@ use std::{
 };
 
 use millgate_bridge::{BridgeCounts, BridgeStats};
+use millgate_events::RelayStats;
 use millgate_jobs::QueueStats;
 
 use super::{DeadLetterView, Mails};
@@ -16,6 +17,7 @@ use crate::servers::Servers;
 pub(super) struct Observer<'a> {
     pub(super) servers: &'a Servers,
     pub(super) bridge: Arc<BridgeStats>,
+    pub(super) relay: Option<Arc<RelayStats>>,
     pub(super) mails: Mails,
     pub(super) dead_letters: &'a DeadLetterView,
 }
@@ -23,6 +25,9 @@ pub(super) struct Observer<'a> {
 /// The books at one moment.
 pub(super) struct Balance {
     published: Option<u64>,
+    /// Events that jobs wrote to the outbox: those on Kafka, and those on their way.
+    relayed: u64,
+    in_outbox: u64,
     bridge: BridgeCounts,
     queues: BTreeMap<String, QueueStats>,
     mails: Option<u64>,
@@ -44,6 +49,8 @@ impl fmt::Display for Check {
 
 impl Observer<'_> {
     pub(super) async fn look(&self, published: Option<u64>) -> anyhow::Result<Balance> {
+        // In this order: what the relay has counted at the end came before the bridge was asked, or the books are not settled.
+        let bridge = self.bridge.read();
         let mut queues = BTreeMap::new();
         for name in self.servers.queue_names() {
             let stats = self.servers.queues.queue(&name).stats().await?;
@@ -53,9 +60,15 @@ impl Observer<'_> {
             Some(report) => report(self.servers.database.clone()).await.unwrap_or_else(|error| vec![error.to_string()]),
             None => Vec::new(),
         };
+        let in_outbox = match self.servers.outbox() {
+            Some(outbox) => outbox.backlog().await?.waiting.unsigned_abs(),
+            None => 0,
+        };
         Ok(Balance {
             published,
-            bridge: self.bridge.read(),
+            relayed: self.relay.as_ref().map_or(0, |relay| relay.published()),
+            in_outbox,
+            bridge,
             queues,
             mails: self.mails.as_ref().map(|count| count.load(Ordering::Relaxed)),
             dead_letters: self.dead_letters.count(),
@@ -75,7 +88,8 @@ impl Balance {
 
     /// Everything published has arrived, and no job has anything left to do.
     pub(super) fn is_settled(&self) -> bool {
-        self.published.is_some_and(|published| self.bridge.handed_off + self.bridge.dead >= published)
+        self.published.is_some_and(|published| self.bridge.handed_off + self.bridge.dead >= published + self.relayed)
+            && self.in_outbox == 0
             && self.sum(|queue| queue.waiting + queue.delayed + queue.active + queue.unburied) == 0
             && self.dead_letters >= self.dead()
     }
@@ -84,7 +98,9 @@ impl Balance {
     pub(super) fn lines(&self) -> Vec<String> {
         let published = self.published.map_or_else(|| "…".to_owned(), |count| count.to_string());
         let BridgeCounts { handed_off, dead, .. } = self.bridge;
+        let (relayed, in_outbox) = (self.relayed, self.in_outbox);
         let mut lines = vec![format!("events     published {published} · handed off {handed_off} · dead {dead}")];
+        lines.push(format!("outbox     {relayed} published · {in_outbox} waiting"));
         for (queue, stats) in &self.queues {
             lines.push(format!(
                 "{queue:<10} waiting {} · delayed {} · active {}",
@@ -108,10 +124,13 @@ impl Balance {
     /// The sums that must hold at the end.
     pub(super) fn checks(&self) -> Vec<Check> {
         let published = self.published.unwrap_or_default();
+        let relayed = self.relayed;
         let BridgeCounts { handed_off, dead, .. } = self.bridge;
         let mut checks = vec![Check {
-            what: format!("events: {published} published = {handed_off} handed off + {dead} dead"),
-            holds: published == handed_off + dead,
+            what: format!(
+                "events: {published} published + {relayed} of the outbox = {handed_off} handed off + {dead} dead"
+            ),
+            holds: published + relayed == handed_off + dead,
         }];
         let waiting = self.sum(|queue| queue.waiting + queue.delayed + queue.active);
         let (enqueued, done) = (self.sum(QueueStats::enqueued), self.sum(QueueStats::done));

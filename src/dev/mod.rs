@@ -15,6 +15,7 @@ use std::{
 
 use anyhow::Context;
 use millgate_events::TopicAdmin;
+use millgate_workers::inventory;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -62,7 +63,13 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
 
     let roles = Roles::start(&servers)?;
     let dead_letters = DeadLetterView::start(&servers.config, &servers.dead_letter_topics.names())?;
-    let observer = Observer { servers: &servers, bridge: roles.bridge.clone(), mails, dead_letters: &dead_letters };
+    let observer = Observer {
+        servers: &servers,
+        bridge: roles.bridge.clone(),
+        relay: roles.relay.clone(),
+        mails,
+        dead_letters: &dead_letters,
+    };
     println!("ready in {:.1} s\n", began.elapsed().as_secs_f64());
 
     let mut well = true;
@@ -130,6 +137,7 @@ struct Roles {
     tasks: JoinSet<anyhow::Result<()>>,
     stop: CancellationToken,
     bridge: std::sync::Arc<millgate_bridge::BridgeStats>,
+    relay: Option<std::sync::Arc<millgate_events::RelayStats>>,
 }
 
 impl Roles {
@@ -140,6 +148,16 @@ impl Roles {
         let stats = bridge.stats();
         let (worker, forwarder) = servers.worker()?;
         let scheduler = servers.scheduler()?;
+        // Without a database there is no outbox.
+        let relay = servers.outbox().map(|_| servers.relay());
+        let relay = relay.map(|relay| {
+            let (stats, stopped) = (relay.stats(), stop.clone());
+            tasks.spawn(async move {
+                relay.run(stopped).await;
+                Ok(())
+            });
+            stats
+        });
         let stopped = stop.clone();
         tasks.spawn(async move {
             scheduler.run(stopped).await;
@@ -162,7 +180,7 @@ impl Roles {
             forwarder.run(stopped).await;
             Ok(())
         });
-        Ok(Self { tasks, stop, bridge: stats })
+        Ok(Self { tasks, stop, bridge: stats, relay })
     }
 
     async fn end(mut self) {
@@ -233,6 +251,7 @@ async fn clean_up(own: &OwnNames, servers: &Servers, admin: &TopicAdmin) -> anyh
         for queue in servers.queue_names() {
             servers.queues.queue(&queue).obliterate().await?;
         }
+        servers.queues.read_model(inventory::READ_MODEL).remove().await?;
     }
     if own.schema {
         let drop = format!("DROP SCHEMA \"{}\" CASCADE", servers.config.postgres.schema);

@@ -11,7 +11,10 @@ use millgate_workers::{
         send_confirmation_email, send_notification_email, send_payment_receipt, send_reminder_email,
         send_welcome_email,
     },
-    inventory::{StockItem, UpdateInventory, update_inventory},
+    inventory::{
+        CommitReservation, InventoryRejected, ReleaseReservation, ShowStock, StockChanged, StockItem, UpdateInventory,
+        commit_reservation, release_reservation, show_all_stock, show_stock, update_inventory,
+    },
 };
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
@@ -92,9 +95,17 @@ fn shop(app: App, settings: ShopSettings) -> App {
                 };
                 (receipt, once_per_event())
             })
+            .enqueue(|e| CommitReservation { order_id: e.order_id.clone() })
             .cancel::<ReminderEmail, _>(|e| e.order_id.clone()),
     )
-    .route(on::<OrderCanceled>().cancel::<ReminderEmail, _>(|e| e.order_id.clone()))
+    .route(
+        on::<OrderCanceled>()
+            .enqueue(|e| ReleaseReservation { order_id: e.order_id.clone() })
+            .cancel::<ReminderEmail, _>(|e| e.order_id.clone()),
+    )
+    // Nobody is to pay for what is not there.
+    .route(on::<InventoryRejected>().cancel::<ReminderEmail, _>(|e| e.order_id.clone()))
+    .route(on::<StockChanged>().enqueue(|e| ShowStock { stock: e.event.clone() }))
     .route(on::<UserRegistered>().enqueue(|e| WelcomeEmail {
         user_id: e.user_id.clone(),
         to: e.email.clone(),
@@ -115,6 +126,10 @@ fn shop(app: App, settings: ShopSettings) -> App {
     .worker(send_notification_email)
     .worker(send_reminder_email)
     .worker(update_inventory)
+    .worker(commit_reservation)
+    .worker(release_reservation)
+    .worker(show_stock)
+    .worker(show_all_stock)
 }
 
 fn lines(items: &[Item]) -> Vec<OrderLine> {

@@ -143,5 +143,13 @@ pub(super) async fn report(database: PgPool) -> Result<Vec<String>, BoxError> {
         let taken = taken.iter().find(|(other, _)| other == sku).map_or(0, |(_, taken)| *taken);
         format!("{sku} {left} left, {taken} taken")
     });
-    Ok(vec![format!("stock      {}", line.collect::<Vec<_>>().join(" · "))])
+    let orders: Vec<(String, i64)> =
+        sqlx::query_as("SELECT status, count(*) FROM reservations GROUP BY status ORDER BY status")
+            .fetch_all(&database)
+            .await?;
+    let orders: Vec<String> = orders.iter().map(|(status, count)| format!("{count} {status}")).collect();
+    Ok(vec![
+        format!("stock      {}", line.collect::<Vec<_>>().join(" · ")),
+        format!("orders     {}", orders.join(" · ")),
+    ])
 }

@@ -1,6 +1,6 @@
 //! `millgate bench`, so small that it takes seconds: its figures say nothing, but they are there.
 
-use millgate_testkit::{Binary, Child, KafkaSpace, RedisSpace};
+use millgate_testkit::{Binary, Child, Database, KafkaSpace, RedisSpace};
 use serde_json::Value;
 
 use crate::shop::PATIENCE;
@@ -105,6 +105,30 @@ async fn every_figure_of_the_bridge_is_measured_and_no_topic_is_left_behind() {
     }
     assert_eq!((figures["events"].as_u64(), figures["partitions"].as_u64()), (Some(1000), Some(2)));
     assert_eq!(redis.keys().await, [""; 0]);
+    let topics = kafka.admin().list().await.unwrap();
+    let left: Vec<_> = topics.into_iter().filter(|topic| topic.name.starts_with(&events.topic_prefix)).collect();
+    assert_eq!(left, []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_figure_of_the_relay_is_measured_and_nothing_is_left_behind() {
+    let (database, kafka) = (Database::fresh(None).await, KafkaSpace::fresh("bench-relay"));
+    let events = kafka.config();
+    let child = Binary::new(env!("CARGO_BIN_EXE_millgate"))
+        .env("MILLGATE_KAFKA_TOPIC_PREFIX", events.topic_prefix.clone())
+        .args(["bench", "relay", "--events", "1000", "--partitions", "2", "--json"])
+        .args(["--postgres", &database.server_url(), "--brokers", &events.brokers])
+        .spawn();
+    let status = child.wait_exit(PATIENCE).await;
+    let said = child.output();
+    assert!(status.success(), "{said}");
+    let answer = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no JSON: {said}"));
+    let figures: Value = serde_json::from_str(answer).unwrap();
+    assert!(figures["events_per_s"].as_f64().unwrap() > 0.0, "{answer}");
+    for part in ["p50", "p95", "p99"] {
+        assert!(figures["latency_ms"][part].is_f64(), "{part}: {answer}");
+    }
+    assert_eq!((figures["events"].as_u64(), figures["latency_samples"].as_u64()), (Some(1000), Some(50)));
     let topics = kafka.admin().list().await.unwrap();
     let left: Vec<_> = topics.into_iter().filter(|topic| topic.name.starts_with(&events.topic_prefix)).collect();
     assert_eq!(left, []);

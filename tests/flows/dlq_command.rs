@@ -203,21 +203,20 @@ async fn two_hundred_letters_are_redriven_once_though_the_command_dies_in_the_mi
 #[tokio::test(flavor = "multi_thread")]
 async fn once_the_cause_is_corrected_one_command_empties_the_table() {
     let desk = Desk::open("dlq-empty").await;
-    let lamps = async |count: i32| {
-        let fill = "UPDATE stock SET available = $1 WHERE sku = 'lamp'";
-        sqlx::query(fill).bind(count).execute(desk.shop.database.pool()).await.unwrap();
+    let change = async |how: &'static str| {
+        sqlx::raw_sql(how).execute(desk.shop.database.pool()).await.unwrap();
     };
-    lamps(0).await;
+    change("ALTER TABLE reservations ADD CONSTRAINT closed CHECK (order_id = 'none')").await;
     let _bridge = desk.shop.start(&["bridge"]);
     let _worker = desk.shop.start(&["worker", "--queues", "inventory"]);
     desk.shop.publish(&(0..30).map(order).collect::<Vec<_>>()).await;
     wait_until("all are dead", PATIENCE, async || desk.count("dead").await == 30).await;
     // Nothing is corrected yet: what dies while the command is at work is not taken again by it.
-    let (code, said) = desk.redrive(&["--code", "out_of_stock", "--yes", "--rate", "15/s"]).await;
+    let (code, said) = desk.redrive(&["--code", "validation_failed", "--yes", "--rate", "15/s"]).await;
     assert_eq!((code, said.starts_with("30 letters are redriven: 30 jobs")), (0, true), "{said}");
     wait_until("all are dead again", PATIENCE, async || desk.count("dead").await == 30).await;
-    lamps(1_000).await;
-    let (code, said) = desk.redrive(&["--code", "out_of_stock", "--yes"]).await;
+    change("ALTER TABLE reservations DROP CONSTRAINT closed").await;
+    let (code, said) = desk.redrive(&["--code", "validation_failed", "--yes"]).await;
     assert_eq!((code, said.starts_with("30 letters are redriven: 30 jobs")), (0, true), "{said}");
     desk.shop.wait_done("inventory", "update-inventory", 30).await;
     wait_until("nothing is left", PATIENCE, async || {

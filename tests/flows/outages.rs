@@ -82,19 +82,26 @@ async fn stock_waits_for_the_database() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_order_for_more_than_there_is_takes_nothing_and_is_dead_with_the_reason() {
+async fn an_order_for_more_than_there_is_takes_nothing_and_is_an_event() {
     let shop = Shop::open("out-of-stock").await;
     let _bridge = shop.start(&["bridge"]);
     let _worker = shop.start(&["worker"]);
+    let _relay = shop.start(&["relay"]);
     let greedy = order(1).replace(
         r#""items":[{"quantity":1,"sku":"lamp"}]"#,
         r#""items":[{"quantity":1,"sku":"lamp"},{"quantity":6,"sku":"table"}]"#,
     );
     assert_ne!(greedy, order(1));
     shop.publish(&[greedy]).await;
-    let letters = shop.kafka.records("dead-letter-queue", 1).await;
-    assert_eq!(letters[0].headers.text("x-dlq-code"), Some("out_of_stock"));
-    assert_eq!(letters[0].headers.text("__dlq.errors.message"), Some("6 of table wanted, 5 there"));
+    let rejected = shop.kafka.records("inventory.rejected", 1).await.remove(0);
+    assert_eq!(
+        rejected.value.as_deref(),
+        Some(br#"{"order_id":"order-1","short":[{"sku":"table","wanted":6,"available":5}]}"#.as_slice())
+    );
+    let header = |name: &str| rejected.headers.text(name).map(str::to_owned);
+    assert_eq!((header("ce_source"), header("ce_causationid")), (Some("shop".into()), Some("event-1".into())));
+    assert_eq!(header("ce_correlationid").as_deref(), Some("event-1"));
+    assert_eq!(shop.stats("inventory").await.dead(), 0);
     assert_eq!((shop.stock("lamp").await, shop.stock("table").await), (1_000, 5), "all or nothing");
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use millgate::{
-    App, Ctx, Done, Event, EventMeta, Job, JobError, JobOptions, delay,
+    App, Ctx, Done, Event, EventMeta, Job, JobError, JobOptions, Outbox, delay,
     email::{Mailer, PaymentReceipt, ReminderEmail, SendConfirmationEmail, SmtpConfig, Templates},
     inventory::UpdateInventory,
     on, priority,
@@ -174,12 +174,13 @@ async fn nothing_is_left_in_redis() {
 #[tokio::test]
 async fn the_shop_is_tested_without_a_worker() {
     let (database, smtp) = (Database::fresh(Some(&MIGRATIONS)).await, SmtpServer::start().await);
+    millgate_events::migrate(database.pool()).await.unwrap();
     let config = SmtpConfig { url: smtp.url(), ..SmtpConfig::default() };
     sqlx::query("UPDATE stock SET available = 10 WHERE sku = 'lamp'").execute(database.pool()).await.unwrap();
     let url = RedisSpace::fresh("testing").config().url;
     let equipped = || {
         let (mailer, templates) = (Mailer::new(&config).unwrap(), Templates::new(&config).unwrap());
-        shop::app().state(database.pool().clone()).state(mailer).state(templates)
+        shop::app().state(database.pool().clone()).state(Outbox::new("shop")).state(mailer).state(templates)
     };
     for (app, id) in [(TestApp::inline(equipped()), "o1"), (TestApp::on_redis(equipped(), &url), "o2")] {
         let order = OrderCreated {

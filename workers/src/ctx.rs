@@ -17,6 +17,8 @@ use crate::{JobError, State};
 pub struct Ctx {
     /// The job's id: the same at every attempt, and for the same event again.
     pub job_id: String,
+    /// The queue it lies in; an id is a job's own in its queue.
+    pub queue: Arc<str>,
     /// Which run this is, from 1.
     pub attempt: u32,
     /// After this many the job is dead.
@@ -58,6 +60,7 @@ impl Ctx {
         Self {
             notes: queue.map_or_else(|| NotesTo::Memory(Arc::default()), |queue| NotesTo::Queue(job.notes_to(queue))),
             job_id: take(&mut job.id),
+            queue: job.queue.clone(),
             attempt: job.attempt,
             max_attempts: job.max_attempts,
             time: job.time,
@@ -73,6 +76,7 @@ impl Ctx {
     pub fn for_test(job_id: &str, time: DateTime<Utc>, state: State) -> Self {
         Self {
             job_id: job_id.to_owned(),
+            queue: "test".into(),
             attempt: 1,
             max_attempts: 1,
             time,

@@ -15,6 +15,7 @@ pub mod email;
 mod gathering;
 mod handler;
 mod handlers;
+mod inbox;
 pub mod inventory;
 mod job_error;
 mod publishing;

@@ -1,19 +1,12 @@
 //! The table of dead letters.
 
-use std::{sync::LazyLock, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, QueryBuilder, migrate::Migrator};
+use sqlx::{PgPool, QueryBuilder};
 use uuid::Uuid;
 
 use super::{DeadLetterError, LetterFilter, StoredLetter};
-
-/// Noted in a table of their own: an application counts its migrations from 1, too.
-static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrations = sqlx::migrate!();
-    migrations.dangerous_set_table_name("millgate_migrations");
-    migrations
-});
 
 /// All that is known of a letter.
 pub(super) const WHOLE: &str = "id, kind, status, topic, record_partition, record_offset, record_time, consumer_group, \
@@ -64,10 +57,10 @@ impl DeadLetterStore {
         Self { database }
     }
 
-    /// Creates the tables, or brings them up to date. Gives how many migrations there are.
+    /// Creates the tables, with all others of millgate's own, or brings them up to date. Gives how many migrations there
+    /// are.
     pub async fn migrate(&self) -> Result<usize, DeadLetterError> {
-        MIGRATIONS.run(&self.database).await?;
-        Ok(MIGRATIONS.iter().count())
+        Ok(crate::migrate(&self.database).await?)
     }
 
     /// Finds out whether letters can be stored.

@@ -49,6 +49,12 @@ impl Figures {
         self.note(name, json!({ "p50": rounded(p50), "p95": rounded(p95), "p99": rounded(p99) }));
     }
 
+    /// The parts of such a figure, for people.
+    pub(super) fn percentiles(&self, name: &str) -> Option<String> {
+        let parts = self.0.get(name)?.as_object()?;
+        Some(parts.iter().map(|(part, value)| format!("{part} {value}")).collect::<Vec<_>>().join("  "))
+    }
+
     /// Sets what is no single number.
     pub(super) fn note(&mut self, name: &str, value: Value) {
         self.0.insert(name.to_owned(), value);
@@ -69,9 +75,9 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, label, unit) in LINES {
             match self.0.get(name) {
-                Some(Value::Object(parts)) => {
-                    let parts = parts.iter().map(|(part, value)| format!("{part} {value}")).collect::<Vec<_>>();
-                    writeln!(f, "{label:<44}{} {unit}", parts.join("  "))?;
+                Some(Value::Object(_)) => {
+                    let parts = self.percentiles(name).unwrap_or_default();
+                    writeln!(f, "{label:<44}{parts} {unit}")?;
                 }
                 Some(value) => {
                     let value = value.as_f64().unwrap_or_default();

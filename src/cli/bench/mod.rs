@@ -16,6 +16,7 @@ mod parent;
 mod process;
 mod queue;
 mod recovery;
+mod relay;
 mod rig;
 mod schedule;
 mod shipment;
@@ -30,6 +31,8 @@ pub(super) enum Command {
     Queue(queue::Args),
     /// Measure the bridge, on the Kafka and the Redis of the configuration
     Bridge(bridge::Args),
+    /// Measure the relay, on the Kafka and the PostgreSQL of the configuration
+    Relay(relay::Args),
     /// A bridge process of `bench bridge`, which speaks to it on standard input and output
     #[command(hide = true)]
     BridgeRunner,
@@ -42,6 +45,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
     match command {
         Command::Queue(args) => queue::run(call, args).await,
         Command::Bridge(args) => bridge::run(call, args).await,
+        Command::Relay(args) => relay::run(call, args).await,
         Command::BridgeRunner => bridge_runner::run().await,
         Command::QueueWorker => worker::run().await,
     }

@@ -46,7 +46,12 @@ impl Database {
         in_schema(&self.server, &self.schema)
     }
 
-    /// The same by way of another address: a [`Proxy`](crate::Proxy)'s.
+    /// The server's URL without the schema: for programs that make one of their own.
+    pub fn server_url(&self) -> String {
+        self.server.clone()
+    }
+
+    /// The same as [`url`](Self::url) by way of another address: a [`Proxy`](crate::Proxy)'s.
     pub fn url_at(&self, address: &str) -> String {
         self.url().replacen(address::host_and_port(&self.server), address, 1)
     }

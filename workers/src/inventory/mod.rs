@@ -1,20 +1,44 @@
-//! Stock in PostgreSQL: taken for an order all or nothing, never below zero, and once, however often the job runs.
+//! Stock in PostgreSQL: reserved for an order all or nothing, then sold or let go; never below zero, and each step once,
+//! however often its job runs and in whatever order the events come. `docs/inventory.md` has the tables and the routes.
+
+mod events;
+mod reservation;
+mod showing;
 
 use millgate_derive::Job;
 use serde::{Deserialize, Serialize};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::PgPool;
 
 use crate::{Ctx, Done, JobError};
 
-/// Takes an order's items out of stock.
+pub use events::{InventoryRejected, Shortage, StockChanged};
+pub use showing::{READ_MODEL, ShowAllStock, ShowStock, show_all_stock, show_stock};
+
+/// Reserves an order's items.
 #[derive(Debug, Clone, Serialize, Deserialize, Job)]
 // Twenty attempts are two hours with the default backoff, in which a database comes back.
 #[job(queue = "inventory", max_attempts = 20)]
 pub struct UpdateInventory {
     /// The order.
     pub order_id: String,
-    /// What it takes.
+    /// What it wants.
     pub items: Vec<StockItem>,
+}
+
+/// Makes what an order has reserved its own: it was paid.
+#[derive(Debug, Clone, Serialize, Deserialize, Job)]
+#[job(queue = "inventory", max_attempts = 20)]
+pub struct CommitReservation {
+    /// The order.
+    pub order_id: String,
+}
+
+/// Lets what an order has go back into stock: it was cancelled.
+#[derive(Debug, Clone, Serialize, Deserialize, Job)]
+#[job(queue = "inventory", max_attempts = 20)]
+pub struct ReleaseReservation {
+    /// The order.
+    pub order_id: String,
 }
 
 /// So many of one thing.
@@ -26,63 +50,23 @@ pub struct StockItem {
     pub quantity: i32,
 }
 
-/// Does [`UpdateInventory`]. Needs a [`PgPool`] in the state.
+/// Does [`UpdateInventory`]. Needs a [`PgPool`] in the state, which a worker has.
 pub async fn update_inventory(job: UpdateInventory, ctx: Ctx) -> Result<Done, JobError> {
     if let Some(item) = job.items.iter().find(|item| item.quantity < 1) {
         return Err(JobError::dead("validation_failed", format!("{} of {}", item.quantity, item.sku)));
     }
-    let mut transaction = ctx.state::<PgPool>()?.begin().await?;
-    // The job's row in the inbox is part of the transaction: a run that is repeated after its commit finds it.
-    let fresh = sqlx::query("INSERT INTO inbox (job_id) VALUES ($1) ON CONFLICT DO NOTHING")
-        .bind(&ctx.job_id)
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
-    if fresh == 0 {
-        return Ok(Done);
-    }
-    // Always in the same order, so that two orders for the same things cannot wait for each other.
-    let mut items = job.items;
-    items.sort_by(|a, b| a.sku.cmp(&b.sku));
-    for item in &items {
-        take(&mut transaction, &job.order_id, item).await?;
-    }
-    transaction.commit().await?;
-    Ok(Done)
+    let effects = async |database: &mut _| reservation::reserve(&ctx, database, &job.order_id, &job.items).await;
+    ctx.once(ctx.state::<PgPool>()?, effects).await
 }
 
-async fn take(
-    transaction: &mut Transaction<'static, Postgres>,
-    order_id: &str,
-    item: &StockItem,
-) -> Result<(), JobError> {
-    // One statement decides and takes; nobody can come in between.
-    let taken = sqlx::query("UPDATE stock SET available = available - $2 WHERE sku = $1 AND available >= $2")
-        .bind(&item.sku)
-        .bind(item.quantity)
-        .execute(&mut **transaction)
-        .await?
-        .rows_affected();
-    if taken == 0 {
-        return Err(short(transaction, item).await?);
-    }
-    sqlx::query("INSERT INTO stock_movements (order_id, sku, quantity) VALUES ($1, $2, $3)")
-        .bind(order_id)
-        .bind(&item.sku)
-        .bind(-item.quantity)
-        .execute(&mut **transaction)
-        .await?;
-    Ok(())
+/// Does [`CommitReservation`]. Needs a [`PgPool`] in the state, which a worker has.
+pub async fn commit_reservation(job: CommitReservation, ctx: Ctx) -> Result<Done, JobError> {
+    let effects = async |database: &mut _| reservation::commit(&ctx, database, &job.order_id).await;
+    ctx.once(ctx.state::<PgPool>()?, effects).await
 }
 
-/// Why an item could not be taken.
-async fn short(transaction: &mut Transaction<'static, Postgres>, item: &StockItem) -> Result<JobError, JobError> {
-    let available: Option<i32> = sqlx::query_scalar("SELECT available FROM stock WHERE sku = $1")
-        .bind(&item.sku)
-        .fetch_optional(&mut **transaction)
-        .await?;
-    Ok(match available {
-        Some(left) => JobError::dead("out_of_stock", format!("{} of {} wanted, {left} there", item.quantity, item.sku)),
-        None => JobError::dead("not_found", format!("no such thing in stock: {}", item.sku)),
-    })
+/// Does [`ReleaseReservation`]. Needs a [`PgPool`] in the state, which a worker has.
+pub async fn release_reservation(job: ReleaseReservation, ctx: Ctx) -> Result<Done, JobError> {
+    let effects = async |database: &mut _| reservation::release(&ctx, database, &job.order_id).await;
+    ctx.once(ctx.state::<PgPool>()?, effects).await
 }

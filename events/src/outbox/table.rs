@@ -1,0 +1,108 @@
+//! The relay's own connection to the outbox: who has its lock publishes.
+
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use tokio::time::timeout;
+
+use super::{OutboxError, row::Row};
+
+/// A batch is there in milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Of the session. A delete that a crash of the server takes back lets events be published again, which they may be. A
+/// relay that froze, or whose machine is gone, does not keep the lock. Servers that do not know one of these do without.
+const SETTINGS: [&str; 5] = [
+    "SET synchronous_commit = off",
+    "SET idle_session_timeout = '20s'",
+    "SET tcp_keepalives_idle = 5",
+    "SET tcp_keepalives_interval = 2",
+    "SET tcp_keepalives_count = 3",
+];
+
+const FETCH: &str = "SELECT o.position, o.id, COALESCE(o.topic, o.type) AS topic, COALESCE(o.key, o.aggregateid) AS key, \
+    o.type, o.payload::text AS payload, o.headers::text AS headers, o.created, s.tries \
+    FROM outbox AS o LEFT JOIN outbox_stuck AS s \
+    ON s.topic = COALESCE(o.topic, o.type) AND s.key = COALESCE(o.key, o.aggregateid) \
+    WHERE COALESCE(o.topic, o.type) <> ALL($1) AND (s.key IS NULL OR s.next_try <= now()) \
+    ORDER BY o.position LIMIT $2";
+
+const REFUSE: &str = "INSERT INTO outbox_stuck (topic, key, position, tries, error, next_try) \
+    VALUES ($1, $2, $3, $4, $5, now() + $6 * INTERVAL '1 second') \
+    ON CONFLICT (topic, key) DO UPDATE SET position = EXCLUDED.position, tries = EXCLUDED.tries, \
+    error = EXCLUDED.error, next_try = EXCLUDED.next_try";
+
+pub(super) struct Table(PgConnection);
+
+impl Table {
+    /// Connects beside the pool: its lock must not wander.
+    pub(super) async fn connect(database: &PgPool) -> Result<Self, OutboxError> {
+        let options = database.connect_options();
+        let mut connection = within(PgConnection::connect_with(&options)).await?;
+        for setting in SETTINGS {
+            match within(sqlx::raw_sql(AssertSqlSafe(setting)).execute(&mut connection)).await {
+                Ok(_) | Err(OutboxError::Database(sqlx::Error::Database(_))) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self(connection))
+    }
+
+    /// Takes the lock of this schema's outbox, unless another relay has it. It is kept until the connection ends.
+    pub(super) async fn try_lock(&mut self) -> Result<bool, OutboxError> {
+        let schema: Option<String> =
+            within(sqlx::query_scalar("SELECT current_schema()::text").fetch_one(&mut self.0)).await?;
+        let hash = Sha256::digest(format!("millgate outbox of {}", schema.unwrap_or_default()));
+        let key = hash.iter().take(8).fold(0_i64, |key, byte| (key << 8) | i64::from(*byte));
+        within(sqlx::query_scalar("SELECT pg_try_advisory_lock($1)").bind(key).fetch_one(&mut self.0)).await
+    }
+
+    /// The oldest events that may go, without those of `closed` topics.
+    pub(super) async fn fetch(&mut self, closed: &[&str], most: u32) -> Result<Vec<Row>, OutboxError> {
+        within(sqlx::query_as(FETCH).bind(closed).bind(i64::from(most)).fetch_all(&mut self.0)).await
+    }
+
+    /// Removes what is published; with `recovered`, also the word that it was refused.
+    pub(super) async fn remove(&mut self, published: &[i64], recovered: bool) -> Result<(), OutboxError> {
+        within(sqlx::query("DELETE FROM outbox WHERE position = ANY($1)").bind(published).execute(&mut self.0)).await?;
+        if recovered {
+            let unstick = "DELETE FROM outbox_stuck WHERE position = ANY($1)";
+            within(sqlx::query(unstick).bind(published).execute(&mut self.0)).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes that an event was refused for the `tries`-th time; without a `pause` it is not tried again.
+    pub(super) async fn refuse(
+        &mut self,
+        row: &Row,
+        tries: i32,
+        error: &str,
+        pause: Option<Duration>,
+    ) -> Result<(), OutboxError> {
+        let refuse = sqlx::query(REFUSE)
+            .bind(&row.topic)
+            .bind(&row.key)
+            .bind(row.position)
+            .bind(tries)
+            .bind(error)
+            .bind(pause.map(|pause| pause.as_secs_f64()));
+        within(refuse.execute(&mut self.0)).await?;
+        Ok(())
+    }
+
+    /// Forgets that keys are stuck whose event somebody has removed, and rows of the inbox that are older than `age`.
+    pub(super) async fn tidy(&mut self, age: Duration) -> Result<(), OutboxError> {
+        let gone = "DELETE FROM outbox_stuck WHERE position NOT IN (SELECT o.position FROM outbox AS o)";
+        within(sqlx::query(gone).execute(&mut self.0)).await?;
+        let old = "DELETE FROM inbox WHERE processed_at < now() - $1 * INTERVAL '1 second'";
+        within(sqlx::query(old).bind(age.as_secs_f64()).execute(&mut self.0)).await?;
+        Ok(())
+    }
+}
+
+/// A connection that went silent would be waited for as long as the system believes in it.
+async fn within<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, OutboxError> {
+    Ok(timeout(PATIENCE, work).await.map_err(|_| OutboxError::Silent(PATIENCE))??)
+}
