@@ -65,9 +65,10 @@ pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
 pub use millgate_events::{ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Producer, Published, Value};
 pub use millgate_jobs::{
-    Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, PublishEvent, Queues, RedisConfig, Schedule, ScheduleError,
-    ScheduleState, Schedules, delay, once_per_event, priority, unique,
+    Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Origin, PublishEvent, Queues, RedisConfig, Schedule,
+    ScheduleError, ScheduleState, Schedules, delay, once_per_event, priority, unique,
 };
 pub use millgate_workers::{
-    BatchCtx, BatchHandler, Ctx, Done, Handler, Handlers, JobError, Noted, State, email, inventory,
+    BatchCtx, BatchHandler, Breaker, BreakerConfig, BreakerState, Cancelled, Ctx, Done, ErrorClass, FromCtx, Handler,
+    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, State, email, inventory,
 };
