@@ -164,8 +164,9 @@ impl App {
         self
     }
 
-    /// Gives handlers something to share; they get it by `ctx.state::<T>()`. A PostgreSQL pool, a
-    /// [`Mailer`](crate::email::Mailer) and [`Templates`](crate::email::Templates) are there already.
+    /// Gives handlers something to share; they take it as `State<T>`, or by `ctx.state::<T>()`. A PostgreSQL pool, a
+    /// [`Producer`], a [`Mailer`](crate::email::Mailer), [`Templates`](crate::email::Templates) and
+    /// [`Webhooks`](crate::webhook::Webhooks) are there already.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state = self.state.with(value);

@@ -43,6 +43,16 @@ struct JobsDocumentation;
 #[doc = include_str!("../docs/routes.md")]
 struct RoutesDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/writing-workers.md")]
+struct WorkersDocumentation;
+
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/webhooks.md")]
+struct WebhooksDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
@@ -70,5 +80,5 @@ pub use millgate_jobs::{
 };
 pub use millgate_workers::{
     BatchCtx, BatchHandler, Breaker, BreakerConfig, BreakerState, Cancelled, Ctx, Done, ErrorClass, FromCtx, Handler,
-    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, State, email, inventory,
+    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, State, email, inventory, webhook,
 };

@@ -12,6 +12,7 @@ use millgate_workers::{
         send_welcome_email,
     },
     inventory::{StockItem, UpdateInventory, update_inventory},
+    webhook::send_webhook,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
@@ -115,6 +116,7 @@ fn shop(app: App, settings: ShopSettings) -> App {
     .worker(send_notification_email)
     .worker(send_reminder_email)
     .worker(update_inventory)
+    .worker(send_webhook)
 }
 
 fn lines(items: &[Item]) -> Vec<OrderLine> {

@@ -5,12 +5,11 @@ use std::{
     mem::replace,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 use tracing::{info, warn};
@@ -87,26 +86,34 @@ enum Now {
 impl Breaker {
     /// A closed breaker. The name is for the log.
     pub fn new(name: &str, config: BreakerConfig) -> Self {
-        let phase = Phase { now: Now::Closed(Window::new(config.window)), number: 0 };
+        let phase = Phase { now: Now::Closed(Window::new(config.window, Instant::now())), number: 0 };
         Self { name: name.into(), config: Arc::new(config), phase: Arc::new(Mutex::new(phase)) }
     }
 
     /// What it does now.
     pub fn state(&self) -> BreakerState {
+        self.state_at(Instant::now())
+    }
+
+    fn state_at(&self, now: Instant) -> BreakerState {
         match self.lock().now {
             Now::Closed(_) => BreakerState::Closed,
-            Now::Open { until } if Instant::now() < until => BreakerState::Open,
+            Now::Open { until } if now < until => BreakerState::Open,
             Now::Open { .. } | Now::HalfOpen { .. } => BreakerState::HalfOpen,
         }
     }
 
     /// Asks for a call to be let through. If it is not: how long to wait before the next try.
     pub fn admit(&self) -> Result<Pass, Duration> {
+        self.admit_at(Instant::now())
+    }
+
+    fn admit_at(&self, now: Instant) -> Result<Pass, Duration> {
         let mut phase = self.lock();
         let wait = match &mut phase.now {
             Now::Closed(_) => None,
             Now::Open { until } => {
-                let left = until.saturating_duration_since(Instant::now());
+                let left = until.saturating_duration_since(now);
                 if left.is_zero() {
                     phase.enter(Now::HalfOpen { trial: true });
                     info!(breaker = &*self.name, "half-open: one call is tried");
@@ -129,7 +136,8 @@ impl Breaker {
         self.watch(call, None).await
     }
 
-    async fn watch<T, E: IntoJobError>(
+    /// The same for a run that may be cut off, which is when this fires.
+    pub(crate) async fn watch<T, E: IntoJobError>(
         &self,
         call: impl Future<Output = Result<T, E>>,
         cancelled: Option<CancellationToken>,
@@ -147,35 +155,35 @@ impl Breaker {
     }
 
     /// What a call that was let through in phase `number` came to.
-    fn note(&self, number: u64, outcome: Outcome) {
+    fn note(&self, number: u64, outcome: Outcome, now: Instant) {
         let mut phase = self.lock();
         if phase.number != number {
             return;
         }
         match (&mut phase.now, outcome) {
             (Now::Closed(window), Outcome::Good | Outcome::Bad) => {
-                let (calls, failed) = window.add(outcome);
+                let (calls, failed) = window.add(outcome, now);
                 let ratio = f64::from(failed) / f64::from(calls);
                 if outcome == Outcome::Bad && calls >= self.config.minimum_calls && ratio >= self.config.failure_ratio {
                     warn!(breaker = &*self.name, calls, failed, open_for = ?self.config.open_for, "opens");
-                    self.open(&mut phase);
+                    self.open(&mut phase, now);
                 }
             }
             (Now::HalfOpen { .. }, Outcome::Good) => {
                 info!(breaker = &*self.name, "closes");
-                phase.enter(Now::Closed(Window::new(self.config.window)));
+                phase.enter(Now::Closed(Window::new(self.config.window, now)));
             }
             (Now::HalfOpen { .. }, Outcome::Bad) => {
                 warn!(breaker = &*self.name, open_for = ?self.config.open_for, "stays open: the call that was tried failed");
-                self.open(&mut phase);
+                self.open(&mut phase, now);
             }
             (Now::HalfOpen { trial }, Outcome::Unknown) => *trial = false,
             (Now::Closed(_), Outcome::Unknown) | (Now::Open { .. }, _) => {}
         }
     }
 
-    fn open(&self, phase: &mut Phase) {
-        phase.enter(Now::Open { until: Instant::now() + self.config.open_for });
+    fn open(&self, phase: &mut Phase, now: Instant) {
+        phase.enter(Now::Open { until: now + self.config.open_for });
     }
 
     fn lock(&self) -> MutexGuard<'_, Phase> {
@@ -211,17 +219,17 @@ pub struct Pass {
 impl Pass {
     /// The dependency answered, whatever it said.
     pub fn succeeded(self) {
-        self.tell(Outcome::Good);
+        self.tell(Outcome::Good, Instant::now());
     }
 
     /// The dependency failed.
     pub fn failed(self) {
-        self.tell(Outcome::Bad);
+        self.tell(Outcome::Bad, Instant::now());
     }
 
-    fn tell(mut self, outcome: Outcome) {
+    fn tell(mut self, outcome: Outcome, now: Instant) {
         self.told = true;
-        self.breaker.note(self.number, outcome);
+        self.breaker.note(self.number, outcome, now);
     }
 }
 
@@ -230,7 +238,8 @@ impl Drop for Pass {
         if !self.told {
             let cut_off = self.cancelled.as_ref().is_some_and(CancellationToken::is_cancelled);
             let bad = cut_off || std::thread::panicking();
-            self.breaker.note(self.number, if bad { Outcome::Bad } else { Outcome::Unknown });
+            let outcome = if bad { Outcome::Bad } else { Outcome::Unknown };
+            self.breaker.note(self.number, outcome, Instant::now());
         }
     }
 }
@@ -244,14 +253,15 @@ struct Window {
 }
 
 impl Window {
-    fn new(length: Duration) -> Self {
+    fn new(length: Duration, began: Instant) -> Self {
         let part = (length / PARTS).max(Duration::from_millis(1));
-        Self { began: Instant::now(), part, parts: VecDeque::new() }
+        Self { began, part, parts: VecDeque::new() }
     }
 
     /// Adds a call; gives those in the window, and how many of them failed.
-    fn add(&mut self, outcome: Outcome) -> (u32, u32) {
-        let number = u64::try_from(self.began.elapsed().as_nanos() / self.part.as_nanos()).unwrap_or(u64::MAX);
+    fn add(&mut self, outcome: Outcome, now: Instant) -> (u32, u32) {
+        let number = u64::try_from(now.saturating_duration_since(self.began).as_nanos() / self.part.as_nanos())
+            .unwrap_or(u64::MAX);
         while self.parts.front().is_some_and(|part| part.0 + u64::from(PARTS) <= number) {
             self.parts.pop_front();
         }

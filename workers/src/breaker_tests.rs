@@ -1,6 +1,4 @@
-//! A breaker, with a clock that is put forward.
-
-use tokio::time::{advance, pause};
+//! A breaker, with a time that is passed in.
 
 use super::*;
 
@@ -10,77 +8,89 @@ fn breaker() -> Breaker {
     Breaker::new("erp", config)
 }
 
-fn call(breaker: &Breaker, good: bool) {
-    let pass = breaker.admit().ok().unwrap();
-    if good { pass.succeeded() } else { pass.failed() }
+fn after(begin: Instant, seconds: u64) -> Instant {
+    begin + Duration::from_secs(seconds)
 }
 
-#[tokio::test]
-async fn it_opens_when_enough_calls_have_failed() {
-    pause();
-    let breaker = breaker();
-    [false, false, true].map(|good| call(&breaker, good));
-    assert_eq!(breaker.state(), BreakerState::Closed, "three calls are too few");
-    call(&breaker, true);
-    assert_eq!(breaker.state(), BreakerState::Closed, "a call that succeeds opens nothing");
-    call(&breaker, false);
-    assert_eq!(breaker.state(), BreakerState::Open, "three of five");
-    let wait = breaker.admit().err().unwrap();
+fn call(breaker: &Breaker, good: bool, now: Instant) {
+    let outcome = if good { Outcome::Good } else { Outcome::Bad };
+    breaker.admit_at(now).ok().unwrap().tell(outcome, now);
+}
+
+#[test]
+fn it_opens_when_enough_calls_have_failed() {
+    let (breaker, now) = (breaker(), Instant::now());
+    for good in [false, false, true] {
+        call(&breaker, good, now);
+    }
+    assert_eq!(breaker.state_at(now), BreakerState::Closed, "three calls are too few");
+    call(&breaker, true, now);
+    assert_eq!(breaker.state_at(now), BreakerState::Closed, "a call that succeeds opens nothing");
+    call(&breaker, false, now);
+    assert_eq!(breaker.state_at(now), BreakerState::Open, "three of five");
+    let wait = breaker.admit_at(now).err().unwrap();
     assert!((20..=25).contains(&wait.as_secs()), "{wait:?}");
 }
 
-#[tokio::test]
-async fn what_is_older_than_the_window_does_not_count() {
-    pause();
-    let breaker = breaker();
-    [false, false, false].map(|good| call(&breaker, good));
-    advance(Duration::from_secs(11)).await;
-    [true, true, false].map(|good| call(&breaker, good));
-    assert_eq!(breaker.state(), BreakerState::Closed);
-    call(&breaker, false);
-    assert_eq!(breaker.state(), BreakerState::Open, "two of four, all within the window");
+#[test]
+fn what_is_older_than_the_window_does_not_count() {
+    let (breaker, begin) = (breaker(), Instant::now());
+    for good in [false, false, false] {
+        call(&breaker, good, begin);
+    }
+    let later = after(begin, 11);
+    for good in [true, true, false] {
+        call(&breaker, good, later);
+    }
+    assert_eq!(breaker.state_at(later), BreakerState::Closed);
+    call(&breaker, false, after(later, 5));
+    assert_eq!(breaker.state_at(after(later, 5)), BreakerState::Open, "two of four, all within the window");
 }
 
-#[tokio::test]
-async fn one_call_is_tried_and_decides() {
-    pause();
-    let breaker = breaker();
-    [false; 4].map(|good| call(&breaker, good));
-    advance(Duration::from_secs(20)).await;
-    assert_eq!(breaker.state(), BreakerState::HalfOpen);
-    let trial = breaker.admit().ok().unwrap();
-    let wait = breaker.admit().err().unwrap();
+#[test]
+fn one_call_is_tried_and_decides() {
+    let (breaker, begin) = (breaker(), Instant::now());
+    for good in [false; 4] {
+        call(&breaker, good, begin);
+    }
+    assert_eq!(breaker.state_at(after(begin, 19)), BreakerState::Open);
+    let now = after(begin, 20);
+    assert_eq!(breaker.state_at(now), BreakerState::HalfOpen);
+    let trial = breaker.admit_at(now).ok().unwrap();
+    let wait = breaker.admit_at(now).err().unwrap();
     assert!(wait < Duration::from_secs(3), "only one at a time, and the others come again soon: {wait:?}");
-    trial.failed();
-    assert_eq!(breaker.state(), BreakerState::Open);
-    advance(Duration::from_secs(20)).await;
+    trial.tell(Outcome::Bad, now);
+    assert_eq!(breaker.state_at(now), BreakerState::Open);
+    let now = after(now, 20);
     // Given up, it decides nothing, and another is tried.
-    drop(breaker.admit().ok().unwrap());
-    call(&breaker, true);
-    assert_eq!(breaker.state(), BreakerState::Closed);
-    [false; 3].map(|good| call(&breaker, good));
-    assert_eq!(breaker.state(), BreakerState::Closed, "it begins anew");
+    drop(breaker.admit_at(now).ok().unwrap());
+    call(&breaker, true, now);
+    assert_eq!(breaker.state_at(now), BreakerState::Closed);
+    for good in [false; 3] {
+        call(&breaker, good, now);
+    }
+    assert_eq!(breaker.state_at(now), BreakerState::Closed, "it begins anew");
 }
 
-#[tokio::test]
-async fn a_call_of_an_earlier_phase_says_nothing() {
-    pause();
-    let breaker = breaker();
-    let [late, later] = [(); 2].map(|()| breaker.admit().ok().unwrap());
-    [false; 4].map(|good| call(&breaker, good));
-    late.succeeded();
-    assert_eq!(breaker.state(), BreakerState::Open);
-    advance(Duration::from_secs(20)).await;
-    let trial = breaker.admit().ok().unwrap();
-    later.failed();
-    assert_eq!(breaker.state(), BreakerState::HalfOpen);
-    trial.succeeded();
-    assert_eq!(breaker.state(), BreakerState::Closed);
+#[test]
+fn a_call_of_an_earlier_phase_says_nothing() {
+    let (breaker, begin) = (breaker(), Instant::now());
+    let [late, later] = [(); 2].map(|()| breaker.admit_at(begin).ok().unwrap());
+    for good in [false; 4] {
+        call(&breaker, good, begin);
+    }
+    late.tell(Outcome::Good, begin);
+    assert_eq!(breaker.state_at(begin), BreakerState::Open);
+    let now = after(begin, 20);
+    let trial = breaker.admit_at(now).ok().unwrap();
+    later.tell(Outcome::Bad, now);
+    assert_eq!(breaker.state_at(now), BreakerState::HalfOpen);
+    trial.tell(Outcome::Good, now);
+    assert_eq!(breaker.state_at(now), BreakerState::Closed);
 }
 
 #[tokio::test]
 async fn only_what_a_retry_may_mend_is_a_failure() {
-    pause();
     let breaker = breaker();
     let run = async |error: JobError| breaker.run(async { Err::<(), _>(error) }).await.unwrap_err();
     let errors = [
@@ -93,9 +103,9 @@ async fn only_what_a_retry_may_mend_is_a_failure() {
         assert_eq!(run(error.clone()).await, *error);
     }
     assert_eq!(breaker.state(), BreakerState::Closed);
-    for _ in 0..6 {
+    for _ in 0..5 {
         assert_eq!(run(JobError::retry("m")).await, JobError::retry("m"));
     }
-    assert_eq!(breaker.state(), BreakerState::Open);
+    assert_eq!(breaker.state(), BreakerState::Open, "five of ten");
     assert!(matches!(run(JobError::retry("m")).await, JobError::Snooze { .. }), "nobody is asked");
 }

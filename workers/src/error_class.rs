@@ -25,8 +25,11 @@ impl ErrorClasses {
     /// With those of the configuration, which go before those of the code.
     pub(crate) fn configured(&self, retry: &[String], dead: &[String]) -> Self {
         let mut classes = self.clone();
-        retry.iter().for_each(|code| classes.set(code.clone(), ErrorClass::Retry));
-        dead.iter().for_each(|code| classes.set(code.clone(), ErrorClass::Dead));
+        for (codes, class) in [(retry, ErrorClass::Retry), (dead, ErrorClass::Dead)] {
+            for code in codes {
+                classes.set(code.clone(), class);
+            }
+        }
         classes
     }
 

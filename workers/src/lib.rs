@@ -28,6 +28,7 @@ mod run;
 mod runners;
 mod service;
 mod state;
+pub mod webhook;
 mod worker;
 
 pub use batch_ctx::BatchCtx;

@@ -10,6 +10,8 @@ mod batches;
 mod bench;
 #[path = "worker/burying.rs"]
 mod burying;
+#[path = "worker/calling.rs"]
+mod calling;
 #[path = "worker/calling_off.rs"]
 mod calling_off;
 #[path = "worker/classifying.rs"]

@@ -12,6 +12,7 @@ mod idle;
 mod load;
 mod median;
 mod order;
+mod overhead;
 mod parent;
 mod process;
 mod queue;
@@ -30,6 +31,8 @@ pub(super) enum Command {
     Queue(queue::Args),
     /// Measure the bridge, on the Kafka and the Redis of the configuration
     Bridge(bridge::Args),
+    /// Measure what a worker adds to a job that does nothing, on the Redis of the configuration
+    Worker(overhead::Args),
     /// A bridge process of `bench bridge`, which speaks to it on standard input and output
     #[command(hide = true)]
     BridgeRunner,
@@ -42,6 +45,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
     match command {
         Command::Queue(args) => queue::run(call, args).await,
         Command::Bridge(args) => bridge::run(call, args).await,
+        Command::Worker(args) => overhead::run(call, args).await,
         Command::BridgeRunner => bridge_runner::run().await,
         Command::QueueWorker => worker::run().await,
     }

@@ -14,8 +14,7 @@ use futures::future::BoxFuture;
 use millgate_derive::Job;
 use millgate_jobs::{JobOptions, QueueStats};
 use millgate_workers::{
-    Breaker, BreakerConfig, BreakerState, Ctx, Done, Handler, Handlers, JobCall, JobError, LoadShed, State,
-    WorkerConfig,
+    Breaker, BreakerConfig, BreakerState, Ctx, Done, Handler, Handlers, JobError, LoadShed, State, WorkerConfig,
 };
 use serde::{Deserialize, Serialize};
 use tower::{Layer, Service};
