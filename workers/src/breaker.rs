@@ -144,14 +144,7 @@ impl Breaker {
     ) -> Result<T, JobError> {
         let mut pass = self.admit().map_err(JobError::snooze)?;
         pass.cancelled = cancelled;
-        let answer = call.await.map_err(IntoJobError::into_job_error);
-        match &answer {
-            Ok(_) | Err(JobError::Dead { .. }) => pass.succeeded(),
-            Err(JobError::Retry { .. }) => pass.failed(),
-            // Nobody was asked.
-            Err(JobError::Snooze { .. } | JobError::HandBack { .. } | JobError::Cancel { .. }) => {}
-        }
-        answer
+        pass.watch(call).await
     }
 
     /// What a call that was let through in phase `number` came to.
@@ -227,6 +220,17 @@ impl Pass {
         self.tell(Outcome::Bad, Instant::now());
     }
 
+    async fn watch<T, E: IntoJobError>(self, call: impl Future<Output = Result<T, E>>) -> Result<T, JobError> {
+        let answer = call.await.map_err(IntoJobError::into_job_error);
+        match &answer {
+            Ok(_) | Err(JobError::Dead { .. }) => self.succeeded(),
+            Err(JobError::Retry { .. }) => self.failed(),
+            // Nobody was asked.
+            Err(JobError::Snooze { .. } | JobError::HandBack { .. } | JobError::Cancel { .. }) => {}
+        }
+        answer
+    }
+
     fn tell(mut self, outcome: Outcome, now: Instant) {
         self.told = true;
         self.breaker.note(self.number, outcome, now);
@@ -296,7 +300,7 @@ pub struct BreakerService<S> {
 impl<S> Service<JobCall> for BreakerService<S>
 where
     S: Service<JobCall, Response = Done>,
-    S::Error: IntoJobError + Send,
+    S::Error: IntoJobError + Send + 'static,
     S::Future: Send + 'static,
 {
     type Response = Done;
@@ -308,9 +312,13 @@ where
     }
 
     fn call(&mut self, call: JobCall) -> Self::Future {
-        let (breaker, cancelled) = (self.breaker.clone(), call.ctx.cancelled.clone());
+        let mut pass = match self.breaker.admit() {
+            Ok(pass) => pass,
+            Err(wait) => return Box::pin(std::future::ready(Err(JobError::snooze(wait)))),
+        };
+        pass.cancelled = Some(call.ctx.cancelled.clone());
         let run = self.inner.call(call);
-        Box::pin(async move { breaker.watch(run, Some(cancelled)).await })
+        Box::pin(pass.watch(run))
     }
 }
 

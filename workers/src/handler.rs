@@ -21,10 +21,11 @@ use crate::{Ctx, Done, FromCtx, HandlerService, JobError, Layered, State};
 /// Handlers::default().add_handler::<SendInvoice, _>(send_invoice);
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` does not do jobs of kind `{J}`",
+    message = "`{Self}` is no handler of jobs",
     label = "not a handler",
     note = "a handler is an `async fn(job, …) -> Result<Done, JobError>` whose future is `Send`; after the job it takes up to \
-            six of `Ctx`, `State<T>`, `Origin`, `Option<Origin>`, `Cancelled`, `Progress`, and types that implement `FromCtx`"
+            six of `Ctx`, `State<T>` with a `T` that is `Clone`, `Origin`, `Option<Origin>`, `Cancelled`, `Progress`, and types \
+            that implement `FromCtx`"
 )]
 pub trait Handler<J, A = (Ctx,)>: Send + Sync + 'static {
     /// Does one.

@@ -141,8 +141,10 @@ async fn jobs_wait_for_a_dependency_that_is_down_without_spending_attempts() {
     let open_for = Duration::from_millis(200);
     let breaker = Breaker::new("it", BreakerConfig { minimum_calls: 3, open_for, ..BreakerConfig::default() });
     let mut handlers = Handlers::default();
-    handlers.add_handler(work.layer(breaker.clone()));
-    handlers.add_handler(other.layer(breaker.clone()));
+    let notes = Notes::default();
+    let note = Note { name: "inner", notes: notes.clone() };
+    handlers.add_handler(work.layer(note.clone()).layer(breaker.clone()));
+    handlers.add_handler(other.layer(note).layer(breaker.clone()));
     let dependency = Dependency::default();
     let one = WorkerConfig { concurrency: 1, ..config() };
     let worker = Running::start(&bench.queues, &handlers, &one, State::new().with(dependency.clone()));
@@ -155,6 +157,8 @@ async fn jobs_wait_for_a_dependency_that_is_down_without_spending_attempts() {
     assert_eq!(breaker.state(), BreakerState::Closed);
     let [refused, spent] = [&dependency.refused, &dependency.spent].map(|count| count.load(Ordering::SeqCst));
     assert_eq!(spent, refused, "an attempt is spent where the dependency was asked, and nowhere else");
+    let inner = u32::try_from(notes.lock().unwrap().len() / 2).unwrap();
+    assert_eq!(inner, refused + 20, "layers within the breaker see only what it lets through");
     assert_eq!(bench.check().await.dead(), 0);
 }
 
