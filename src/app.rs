@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use millgate_bridge::{Route, Routes};
 use millgate_events::{Event, Producer};
 use millgate_jobs::{Job, PublishEvent, Schedule, ScheduleError};
-use millgate_workers::{BatchHandler, Handler, Handlers, State, publish_event};
+use millgate_workers::{BatchHandler, ErrorClass, Handler, Handlers, JobLayer, State, publish_event};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -106,10 +106,26 @@ impl App {
         self
     }
 
-    /// Adds the handler for jobs of kind `J`: an `async fn(J, Ctx) -> Result<Done, JobError>`.
+    /// Adds the handler for jobs of kind `J`: an `async fn(J, Ctx) -> Result<Done, JobError>`, or one that takes other
+    /// arguments after the job, see [`FromCtx`](crate::FromCtx); with layers of its own by [`Handler::layer`].
     #[must_use]
-    pub fn worker<J: Job>(mut self, handler: impl Handler<J>) -> Self {
-        self.handlers.add(handler);
+    pub fn worker<J: Job, A: 'static>(mut self, handler: impl Handler<J, A>) -> Self {
+        self.handlers.add_handler(handler);
+        self
+    }
+
+    /// Puts a tower layer around every handler; the one added last is outermost. See [`Handlers::layer`].
+    #[must_use]
+    pub fn layer(mut self, layer: impl JobLayer) -> Self {
+        self.handlers.layer(layer);
+        self
+    }
+
+    /// Says what becomes of jobs that fail with this code, whatever their handler says. `worker.retry_codes` and
+    /// `worker.dead_codes` of the configuration go before it.
+    #[must_use]
+    pub fn classify(mut self, code: &str, class: ErrorClass) -> Self {
+        self.handlers.classify(code, class);
         self
     }
 
@@ -148,8 +164,9 @@ impl App {
         self
     }
 
-    /// Gives handlers something to share; they get it by `ctx.state::<T>()`. A PostgreSQL pool, a
-    /// [`Mailer`](crate::email::Mailer) and [`Templates`](crate::email::Templates) are there already.
+    /// Gives handlers something to share; they take it as `State<T>`, or by `ctx.state::<T>()`. A PostgreSQL pool, a
+    /// [`Producer`], a [`Mailer`](crate::email::Mailer), [`Templates`](crate::email::Templates) and
+    /// [`Webhooks`](crate::webhook::Webhooks) are there already.
     #[must_use]
     pub fn state<T: Send + Sync + 'static>(mut self, value: T) -> Self {
         self.state = self.state.with(value);

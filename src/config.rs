@@ -40,7 +40,7 @@ use std::{
 use millgate_bridge::BridgeConfig;
 use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig};
 use millgate_jobs::RedisConfig;
-use millgate_workers::{SmtpConfig, WorkerConfig};
+use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::Table;
 
@@ -72,6 +72,8 @@ pub struct Config {
     pub postgres: PostgresConfig,
     /// How mail leaves.
     pub smtp: SmtpConfig,
+    /// How webhooks are called.
+    pub webhook: WebhookConfig,
     /// How events become jobs.
     pub bridge: BridgeConfig,
     /// How events come from the outbox to Kafka.
@@ -145,6 +147,7 @@ where
         redis: draft.read("redis"),
         postgres: draft.read("postgres"),
         smtp: draft.read("smtp"),
+        webhook: draft.read("webhook"),
         bridge: draft.read("bridge"),
         relay: draft.read("relay"),
         claim_check: draft.read("claim_check"),

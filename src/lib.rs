@@ -53,6 +53,16 @@ struct OutboxDocumentation;
 #[doc = include_str!("../docs/inventory.md")]
 struct InventoryDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/writing-workers.md")]
+struct WorkersDocumentation;
+
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/webhooks.md")]
+struct WebhooksDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
@@ -77,9 +87,10 @@ pub use millgate_events::{
     ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Outbox, OutboxError, Producer, Published, Value,
 };
 pub use millgate_jobs::{
-    Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, PublishEvent, Queues, RedisConfig, Schedule, ScheduleError,
-    ScheduleState, Schedules, delay, once_per_event, priority, unique,
+    Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Origin, PublishEvent, Queues, RedisConfig, Schedule,
+    ScheduleError, ScheduleState, Schedules, delay, once_per_event, priority, unique,
 };
 pub use millgate_workers::{
-    BatchCtx, BatchHandler, Ctx, Done, Handler, Handlers, JobError, Noted, State, email, inventory,
+    BatchCtx, BatchHandler, Breaker, BreakerConfig, BreakerState, Cancelled, Ctx, Done, ErrorClass, FromCtx, Handler,
+    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, State, email, inventory, webhook,
 };

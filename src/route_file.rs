@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::shop;
 
-    const ROUTE: &str = "[[routes]]\non = \"order.created\"\njob = \"webhook\"\nqueue = \"hooks\"\n";
+    const ROUTE: &str = "[[routes]]\non = \"order.created\"\njob = \"call-erp\"\nqueue = \"hooks\"\n";
 
     #[tokio::test]
     async fn a_file_is_taken_when_it_rests_or_somebody_asks() {

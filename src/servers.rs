@@ -12,6 +12,7 @@ use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
     email::{Mailer, Templates},
+    webhook::Webhooks,
 };
 use sqlx::{
     Connection, PgConnection, PgPool,
@@ -240,7 +241,7 @@ impl Servers {
 
     /// The worker, which takes jobs at once, and what brings its dead jobs to their topic.
     pub(crate) fn worker(&self) -> anyhow::Result<(Worker, DeadLetterForwarder)> {
-        let Config { worker, smtp, .. } = &self.config;
+        let Config { worker, smtp, webhook, .. } = &self.config;
         let state = self.state.clone();
         let state = state
             .with(self.producer.clone())
@@ -248,7 +249,8 @@ impl Servers {
             .with(self.queues.clone())
             .with(self.database.clone())
             .with(Mailer::new(smtp)?)
-            .with(Templates::new(smtp)?);
+            .with(Templates::new(smtp)?)
+            .with(Webhooks::new(webhook)?);
         let started = Worker::start(worker, &self.queues, self.handlers.clone(), state)?;
         let names = started.queues();
         let forwarder = DeadLetterForwarder {

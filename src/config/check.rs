@@ -49,7 +49,7 @@ pub(super) fn check(config: &Config, draft: &mut Draft) {
 
 /// Values by themselves.
 fn values(config: &Config) -> Vec<Row> {
-    let Config { kafka, redis, postgres, smtp, bridge, relay, claim_check, worker, log, topics } = config;
+    let Config { kafka, redis, postgres, smtp, webhook, bridge, relay, claim_check, worker, log, topics } = config;
     let (claims, stores) = (claim_check, ["file:///", "s3://"]);
     let protocol = &kafka.security_protocol;
     let fixed = [
@@ -75,6 +75,14 @@ fn values(config: &Config) -> Vec<Row> {
         ("smtp.from", given(&smtp.from)),
         ("smtp.pool_size", at_least_one(smtp.pool_size)),
         ("smtp.timeout", at_least(smtp.timeout, MILLISECOND)),
+        ("webhook.secrets", webhook.check_secrets().err().map(|error| error.to_string())),
+        ("webhook.allow_networks", webhook.check_networks().err().map(|error| error.to_string())),
+        ("webhook.connect_timeout", at_least(webhook.connect_timeout, MILLISECOND)),
+        ("webhook.timeout", at_least(webhook.timeout, MILLISECOND)),
+        ("webhook.breaker.failure_ratio", ratio(webhook.breaker.failure_ratio)),
+        ("webhook.breaker.minimum_calls", at_least_one(webhook.breaker.minimum_calls)),
+        ("webhook.breaker.window", at_least(webhook.breaker.window, MILLISECOND)),
+        ("webhook.breaker.open_for", at_least(webhook.breaker.open_for, MILLISECOND)),
         ("bridge.batch_size", at_least_one(bridge.batch_size)),
         ("bridge.buffer_bytes", at_least_one(bridge.buffer_bytes)),
         ("bridge.commit_interval", at_least(bridge.commit_interval, MILLISECOND)),
@@ -138,8 +146,12 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
     let (limit, max) = (claim_check.limit, claim_check.max);
     let origin = draft.origin(&Key::of("claim_check.max"));
     let no_value = format!("{limit} must not be more than claim_check.max ({max}, {origin})");
+    let twice = worker.retry_codes.iter().find(|code| worker.dead_codes.contains(code));
+    let both =
+        format!("`{}` is in worker.dead_codes, too; remove it from one of them", twice.map_or("", String::as_str));
     let others = [
         ("claim_check.limit", "claim_check.max", limit > max, no_value),
+        ("worker.retry_codes", "worker.dead_codes", twice.is_some(), both),
         ("kafka.sasl_enabled", "kafka.username", logs_in && kafka.username.is_empty(), nobody),
         ("kafka.security_protocol", "kafka.sasl_enabled", logs_in && plain, unused),
         ("kafka.security_protocol", "kafka.sasl_enabled", !logs_in && sasl, needed),
@@ -156,6 +168,11 @@ fn given(text: &str) -> Verdict {
 
 fn at_least_one<N: Copy + Default + PartialEq>(number: N) -> Verdict {
     (number == N::default()).then(|| "must be at least 1, found 0".to_owned())
+}
+
+fn ratio(part: f64) -> Verdict {
+    let good = part > 0.0 && part <= 1.0;
+    (!good).then(|| format!("must be more than 0 and at most 1, found {part}"))
 }
 
 fn at_least(span: Duration, least: Duration) -> Verdict {

@@ -10,7 +10,7 @@ use super::key::Key;
 const HIDDEN: &str = "***";
 
 /// A name that ends in one of these is a secret's.
-const ENDINGS: [&str; 4] = ["password", "secret", "token", "_key"];
+const ENDINGS: [&str; 5] = ["password", "secret", "secrets", "token", "_key"];
 
 /// The value, fit to be shown.
 pub(super) fn mask(key: &Key, value: &Value) -> Value {
@@ -18,6 +18,7 @@ pub(super) fn mask(key: &Key, value: &Value) -> Value {
     match value {
         // That a secret is missing is no secret, and often what one is looking for.
         Value::String(text) if text.is_empty() => value.clone(),
+        Value::Array(items) if items.is_empty() => value.clone(),
         _ if ENDINGS.iter().any(|ending| name.ends_with(ending)) => Value::from(HIDDEN),
         Value::String(text) => Value::from(hide_in_text(text)),
         Value::Array(items) => items.iter().map(|item| mask(key, item)).collect::<Vec<_>>().into(),

@@ -15,6 +15,7 @@ use millgate_workers::{
         CommitReservation, InventoryRejected, ReleaseReservation, ShowStock, StockChanged, StockItem, UpdateInventory,
         commit_reservation, release_reservation, show_all_stock, show_stock, update_inventory,
     },
+    webhook::send_webhook,
 };
 use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
@@ -130,6 +131,7 @@ fn shop(app: App, settings: ShopSettings) -> App {
     .worker(release_reservation)
     .worker(show_stock)
     .worker(show_all_stock)
+    .worker(send_webhook)
 }
 
 fn lines(items: &[Item]) -> Vec<OrderLine> {

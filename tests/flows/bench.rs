@@ -133,3 +133,27 @@ async fn every_figure_of_the_relay_is_measured_and_nothing_is_left_behind() {
     let left: Vec<_> = topics.into_iter().filter(|topic| topic.name.starts_with(&events.topic_prefix)).collect();
     assert_eq!(left, []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_worker_adds_is_measured() {
+    let space = RedisSpace::fresh("bench-worker");
+    let config = space.config();
+    let child = Binary::new(env!("CARGO_BIN_EXE_millgate"))
+        .env("MILLGATE_REDIS_URL", config.url)
+        .env("MILLGATE_REDIS_PREFIX", config.prefix)
+        .args(["bench", "worker", "--jobs", "500", "--json"])
+        .spawn();
+    let status = child.wait_exit(PATIENCE).await;
+    let said = child.output();
+    assert!(status.success(), "{said}");
+    let answer = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no JSON: {said}"));
+    let figures: Value = serde_json::from_str(answer).unwrap();
+    let number = |name: &str| figures[name].as_f64().unwrap_or_else(|| panic!("{name}: {answer}"));
+    for name in ["bare_per_s", "layered_per_s", "bare_us", "layered_us"] {
+        assert!(number(name) > 0.0, "{name}: {answer}");
+    }
+    let difference = number("layered_us") - number("bare_us");
+    assert!((number("overhead_us") - difference).abs() < 0.01, "{answer}");
+    assert_eq!(figures["jobs"], 500);
+    assert_eq!(space.keys().await, [""; 0]);
+}

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use millgate_testkit::{Binary, Child, Folder, wait_until};
+use millgate_testkit::{Binary, Child, Folder, HttpAnswer, HttpReceiver, wait_until};
 use serde_json::Value;
 
 use crate::shop::{PATIENCE, Shop, order};
@@ -20,7 +20,7 @@ unique = "$.order_id"
 const HOOK: &str = r#"
 [[routes]]
 on = "order.created"
-job = "webhook"
+job = "call-erp"
 queue = "hooks"
 fields = { order = "$.order_id" }
 "#;
@@ -81,6 +81,37 @@ async fn a_declared_route_sends_a_mail() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_declared_route_calls_a_webhook() {
+    let mut receiver = HttpReceiver::start(|_| std::future::ready(HttpAnswer::status(200))).await;
+    let text = format!(
+        r#"
+[webhook]
+secrets = ["erp=whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"]
+allow_networks = ["127.0.0.1"]
+
+[[routes]]
+on = "order.created"
+job = "webhook"
+fields = {{ url = "{}", secret = "erp", data = "$" }}
+"#,
+        receiver.url("/orders")
+    );
+    let configured = Configured::open("webhook", &text).await;
+    let shop = &configured.shop;
+    let _bridge = configured.start("bridge");
+    let _worker = configured.start("worker");
+    shop.publish(&[order(1)]).await;
+    let request = receiver.next().await;
+    assert_eq!(request.line, "POST /orders HTTP/1.1");
+    assert!(request.header("webhook-signature").starts_with("v1,"), "{request:?}");
+    let event: Value = serde_json::from_slice(&request.body).unwrap();
+    let has = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    assert_eq!((has("/id"), has("/type"), has("/data/order_id")), ("event-1", "order.created", "order-1"));
+    shop.wait_done("webhooks", "webhook", 1).await;
+    assert_eq!(receiver.rest().len(), 0, "once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_event_that_lacks_what_a_route_needs_is_poison_as_a_whole() {
     let wants_coupon = HOOK.replace("[[routes]]", "[[routes]]\nwhen = [\"$.order_id == 'order-1'\"]");
     let configured = Configured::open("lacking", &wants_coupon.replace("\"$.order_id\"", "\"$.coupon\"")).await;
@@ -97,7 +128,7 @@ async fn an_event_that_lacks_what_a_route_needs_is_poison_as_a_whole() {
     })
     .await;
     assert_eq!(configured.enqueued("inventory", "update-inventory").await, 1, "only that of the other order");
-    assert_eq!(configured.enqueued("hooks", "webhook").await, 0);
+    assert_eq!(configured.enqueued("hooks", "call-erp").await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -111,18 +142,18 @@ async fn routes_come_and_change_without_a_restart_and_a_broken_file_changes_noth
     configured.write(HOOK);
     bridge.wait_for_line("routes reloaded", PATIENCE).await;
     shop.publish(&[order(2)]).await;
-    configured.wait_enqueued("hooks", "webhook", 1).await;
+    configured.wait_enqueued("hooks", "call-erp", 1).await;
 
-    configured.write(&format!("{HOOK}\n[[routes]]\non = \"order.creatd\"\njob = \"webhook\"\nqueue = \"hooks\"\n"));
+    configured.write(&format!("{HOOK}\n[[routes]]\non = \"order.creatd\"\njob = \"call-erp\"\nqueue = \"hooks\"\n"));
     let told = bridge.wait_for_line("not reloaded", PATIENCE).await;
     assert!(told.contains("millgate.toml:9") && told.contains("did you mean order.created?"), "{told}");
     shop.publish(&[order(3)]).await;
-    configured.wait_enqueued("hooks", "webhook", 2).await;
+    configured.wait_enqueued("hooks", "call-erp", 2).await;
 
     std::fs::remove_file(configured.file()).unwrap();
     bridge.wait_for_line("cannot read the routes", PATIENCE).await;
     shop.publish(&[order(4)]).await;
-    configured.wait_enqueued("hooks", "webhook", 3).await;
+    configured.wait_enqueued("hooks", "call-erp", 3).await;
 
     // A signal does not wait for the next look; both are there at once.
     configured.write(&format!("{HOOK}{BOSS}"));
@@ -130,11 +161,11 @@ async fn routes_come_and_change_without_a_restart_and_a_broken_file_changes_noth
     bridge.wait_for_line("routes=2", PATIENCE).await;
     shop.publish(&[order(5)]).await;
     configured.wait_enqueued("email", "notification-email", 1).await;
-    configured.wait_enqueued("hooks", "webhook", 4).await;
+    configured.wait_enqueued("hooks", "call-erp", 4).await;
     bridge.sigterm();
     assert!(bridge.wait_exit(PATIENCE).await.success(), "{}", bridge.output());
     assert_eq!(configured.enqueued("inventory", "update-inventory").await, 5);
-    assert_eq!(configured.enqueued("hooks", "webhook").await, 4);
+    assert_eq!(configured.enqueued("hooks", "call-erp").await, 4);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -165,10 +196,10 @@ async fn routes_that_change_in_mid_traffic_lose_no_event_and_double_none() {
     }
     let all = u64::try_from(total).unwrap();
     configured.wait_enqueued("inventory", "update-inventory", all).await;
-    configured.wait_enqueued("hooks", "webhook", all).await;
+    configured.wait_enqueued("hooks", "call-erp", all).await;
     bridge.sigterm();
     assert!(bridge.wait_exit(PATIENCE).await.success(), "{}", bridge.output());
-    assert_eq!(configured.enqueued("hooks", "webhook").await, all);
+    assert_eq!(configured.enqueued("hooks", "call-erp").await, all);
     assert_eq!(configured.enqueued("inventory", "update-inventory").await, all);
 }
 
@@ -204,7 +235,7 @@ async fn routes_are_listed_without_any_server() {
     assert!(line("update-inventory").ends_with("queue inventory    code"), "{said}");
     let boss = "millgate.toml:2  when $.total_cents == 1990, unique $.order_id";
     assert!(line("notification-email         queue email        millgate").ends_with(boss), "{said}");
-    assert!(line("webhook").contains("queue hooks") && line("webhook").ends_with("millgate.toml:9"), "{said}");
+    assert!(line("call-erp").contains("queue hooks") && line("call-erp").ends_with("millgate.toml:9"), "{said}");
     assert_eq!(line("order.refunded"), "order.refunded: comes to nothing");
 
     let (_, list) = json(HOOK, &["routes", "list", "--json"]).await;
@@ -212,7 +243,7 @@ async fn routes_are_listed_without_any_server() {
     let hook = created["routes"].as_array().unwrap().last().unwrap();
     assert_eq!(
         (&hook["kind"], &hook["place"], &hook["action"]),
-        (&"webhook".into(), &"millgate.toml:2".into(), &"enqueue".into())
+        (&"call-erp".into(), &"millgate.toml:2".into(), &"enqueue".into())
     );
 }
 

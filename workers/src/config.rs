@@ -27,6 +27,10 @@ pub struct WorkerConfig {
     /// Longest such pause.
     #[serde(with = "humantime_serde")]
     pub backoff_max: Duration,
+    /// Error codes with which a job is tried again, whatever its handler says.
+    pub retry_codes: Vec<String>,
+    /// Error codes with which a job is dead at once, whatever its handler says.
+    pub dead_codes: Vec<String>,
 }
 
 impl Default for WorkerConfig {
@@ -39,6 +43,8 @@ impl Default for WorkerConfig {
             cancel_grace: Duration::from_secs(5),
             backoff_base: Duration::from_secs(1),
             backoff_max: Duration::from_mins(10),
+            retry_codes: Vec::new(),
+            dead_codes: Vec::new(),
         }
     }
 }

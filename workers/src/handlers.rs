@@ -9,9 +9,9 @@ use std::{
 use millgate_jobs::{Backoff, Job, JobKind};
 
 use crate::{
-    BatchHandler, Handler,
+    BatchHandler, ErrorClass, Handler, HandlerService, JobLayer, State,
     batch_handler::{ErasedBatch, Size, TypedBatch},
-    handler::{Erased, Typed},
+    error_class::ErrorClasses,
 };
 
 /// One kind's handler, with what it knows.
@@ -26,7 +26,7 @@ pub(crate) struct Known {
 #[derive(Clone)]
 pub(crate) enum AnyHandler {
     /// One by one.
-    Single(Arc<dyn Erased>),
+    Single(HandlerService),
     /// Several at once.
     Batch(Size, Arc<dyn ErasedBatch>),
 }
@@ -37,15 +37,36 @@ pub struct Handlers {
     known: HashMap<&'static str, Known>,
     kinds: BTreeMap<&'static str, JobKind>,
     queues: Vec<&'static str>,
+    layers: Vec<Arc<dyn JobLayer>>,
+    pub(crate) classes: ErrorClasses,
 }
 
 impl Handlers {
-    /// Adds the handler for jobs of kind `J`.
+    /// Adds the handler for jobs of kind `J`, which takes the job and a [`Ctx`](crate::Ctx).
     ///
     /// # Panics
     /// If that kind has one already: which of the two would be called would depend on their order.
     pub fn add<J: Job>(&mut self, handler: impl Handler<J>) {
-        self.know::<J>(AnyHandler::Single(Arc::new(Typed::new(handler))));
+        self.add_handler(handler);
+    }
+
+    /// The same for a handler that takes other arguments after the job, see [`FromCtx`](crate::FromCtx).
+    ///
+    /// # Panics
+    /// If that kind has a handler already.
+    pub fn add_handler<J: Job, A: 'static>(&mut self, handler: impl Handler<J, A>) {
+        self.know::<J>(AnyHandler::Single(handler.into_service()));
+    }
+
+    /// Puts a [`tower::Layer`] around every handler, those that are added later among them, and around the layers that were
+    /// added before. Batch handlers have none.
+    pub fn layer(&mut self, layer: impl JobLayer) {
+        self.layers.push(Arc::new(layer));
+    }
+
+    /// Says what becomes of jobs that fail with this code, whatever their handler says.
+    pub fn classify(&mut self, code: impl Into<String>, class: ErrorClass) {
+        self.classes.set(code.into(), class);
     }
 
     /// Adds a handler that does up to `most` jobs of kind `J` at once: as soon as there are so many, or those there are
@@ -81,6 +102,24 @@ impl Handlers {
     /// Queues that some handler works on.
     pub fn queues(&self) -> &[&'static str] {
         &self.queues
+    }
+
+    /// What handlers of these queues need and the state lacks, with their kinds.
+    pub(crate) fn missing(&self, queues: &[&str], state: &State) -> Vec<(&'static str, &'static str)> {
+        let working = self.kinds.values().filter(|kind| queues.contains(&kind.queue()));
+        let handlers = working.filter_map(|kind| self.known.get_key_value(kind.name()));
+        let missing = handlers.flat_map(|(kind, known)| match &known.handler {
+            AnyHandler::Single(service) => {
+                service.handler.missing(state).into_iter().map(|name| (*kind, name)).collect()
+            }
+            AnyHandler::Batch(..) => Vec::new(),
+        });
+        missing.collect()
+    }
+
+    /// A handler within the layers that are around all of them.
+    pub(crate) fn layered(&self, handler: &HandlerService) -> HandlerService {
+        self.layers.iter().fold(handler.clone(), |inner, layer| layer.wrap(inner))
     }
 
     /// All handlers, by kind.

@@ -6,7 +6,10 @@ use lettre::transport::smtp;
 use millgate_jobs::{ErrorCode, Failure};
 use sqlx::error::ErrorKind as Sql;
 
-use crate::email::{MailError, TemplateError};
+use crate::{
+    email::{MailError, TemplateError},
+    layers::Carried,
+};
 
 /// A handler's word that its job is done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +28,11 @@ pub enum JobError {
     /// Not now, and no fault of the job: no attempt is spent.
     Snooze {
         /// How long to wait.
+        after: Duration,
+    },
+    /// Not by this worker now: back to the queue, for any worker. No attempt is spent.
+    HandBack {
+        /// How long no worker takes it.
         after: Duration,
     },
     /// No longer wanted; gone without a dead letter.
@@ -60,6 +68,11 @@ impl JobError {
         Self::Snooze { after }
     }
 
+    /// Not by this worker; no attempt is spent.
+    pub fn hand_back(after: Duration) -> Self {
+        Self::HandBack { after }
+    }
+
     /// No longer wanted.
     pub fn cancel(reason: impl Display) -> Self {
         Self::Cancel { reason: reason.to_string() }
@@ -78,9 +91,19 @@ impl JobError {
 
 impl<E: Error + Send + Sync + 'static> From<E> for JobError {
     fn from(error: E) -> Self {
-        let message = with_causes(&error);
-        let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
+        Self::of_error(&error)
+    }
+}
+
+impl JobError {
+    /// What `?` makes of an error.
+    pub(crate) fn of_error(error: &(dyn Error + 'static)) -> Self {
+        let message = with_causes(error);
+        let mut cause = Some(error);
         while let Some(error) = cause {
+            if let Some(Carried(error)) = error.downcast_ref() {
+                return error.clone();
+            }
             if let Some(error) = error.downcast_ref::<sqlx::Error>() {
                 return Self::of(classify_sql(error), message);
             }
@@ -100,7 +123,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for JobError {
 }
 
 /// The error and what caused it, each part once.
-fn with_causes(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
     let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -118,7 +141,9 @@ fn classify_sql(error: &sqlx::Error) -> ErrorCode {
         sqlx::Error::RowNotFound => ErrorCode::NotFound,
         sqlx::Error::Database(error) => match error.kind() {
             Sql::UniqueViolation => ErrorCode::AlreadyExists,
-            Sql::ForeignKeyViolation | Sql::NotNullViolation | Sql::CheckViolation => ErrorCode::ValidationFailed,
+            Sql::ForeignKeyViolation | Sql::NotNullViolation | Sql::CheckViolation | Sql::ExclusionViolation => {
+                ErrorCode::ValidationFailed
+            }
             // Class 22: data that the database cannot take, now or later.
             _ if error.code().is_some_and(|code| code.starts_with("22")) => ErrorCode::ValidationFailed,
             // A lost race, a lock, a server that is stopping or full: classes 40, 53, 55, 57, 58.

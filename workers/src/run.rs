@@ -6,15 +6,17 @@ use millgate_jobs::{Backoff, Claimed, ErrorCode, Verdict};
 use tokio::task::JoinError;
 use tracing::{debug, info, warn};
 
-use crate::{Done, JobError, gathering::Place};
+use crate::{Done, JobError, error_class::ErrorClasses, gathering::Place};
 
 /// What a run may do, beside its job's own limits.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Terms {
     /// How long to wait before a job runs again that failed.
     pub(crate) backoff: Backoff,
     /// How long a run may still go on when its job was stopped.
     pub(crate) grace: Duration,
+    /// What the application says of error codes.
+    pub(crate) classes: ErrorClasses,
 }
 
 /// Waits for the handler's answer, for as long as the job may take and is wanted.
@@ -47,13 +49,13 @@ pub(crate) async fn watch(
         }
     };
     let answer = answer.map_err(|ended| ended.try_into_panic().unwrap_or_else(|ended| Box::new(ended.to_string())));
-    finish(&job, terms, answer)
+    finish(&job, &terms, answer)
 }
 
 /// The verdict on a run that ended: with an answer, or with a panic.
 pub(crate) fn finish(
     job: &Claimed,
-    terms: Terms,
+    terms: &Terms,
     answer: Result<Result<Done, JobError>, Box<dyn Any + Send>>,
 ) -> Verdict {
     match answer {
@@ -61,8 +63,8 @@ pub(crate) fn finish(
             debug!("done");
             Verdict::Done
         }
-        Ok(Err(error)) => judge(job, terms.backoff, error),
-        Err(panic) => judge(job, terms.backoff, JobError::of(ErrorCode::Panic, text_of(panic.as_ref()))),
+        Ok(Err(error)) => judge(job, terms, error),
+        Err(panic) => judge(job, terms, JobError::of(ErrorCode::Panic, text_of(panic.as_ref()))),
     }
 }
 
@@ -93,8 +95,8 @@ fn cancelled() -> Verdict {
     Verdict::Cancel { reason: "cancelled while it ran".into() }
 }
 
-fn judge(job: &Claimed, backoff: Backoff, error: JobError) -> Verdict {
-    match error {
+fn judge(job: &Claimed, terms: &Terms, error: JobError) -> Verdict {
+    match terms.classes.apply(error) {
         JobError::Retry { failure, .. } if job.is_cancelled() => {
             info!(%failure, "cancelled while it ran");
             cancelled()
@@ -104,11 +106,12 @@ fn judge(job: &Claimed, backoff: Backoff, error: JobError) -> Verdict {
             Verdict::Dead { failure }
         }
         JobError::Retry { after, failure } => {
-            let after = after.unwrap_or_else(|| backoff.pause(job.attempt, &mut rand::rng()));
+            let after = after.unwrap_or_else(|| terms.backoff.pause(job.attempt, &mut rand::rng()));
             info!(%failure, ?after, "failed; will be tried again");
             Verdict::Retry { after, failure }
         }
         JobError::Snooze { after } => Verdict::Snooze { after },
+        JobError::HandBack { after } => Verdict::HandBack { after },
         JobError::Cancel { reason } => {
             info!(reason, "cancelled");
             Verdict::Cancel { reason }

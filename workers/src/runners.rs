@@ -121,5 +121,5 @@ pub(crate) fn begin(
         }
     };
     let _entered = span.enter();
-    judgement.give(finish(&job, terms, answer));
+    judgement.give(finish(&job, &terms, answer));
 }

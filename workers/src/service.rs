@@ -22,6 +22,7 @@ use tracing::{Instrument, Span, field::Empty, info_span, warn};
 
 use crate::{
     Ctx, Handlers, State, WorkerConfig,
+    error_class::ErrorClasses,
     gathering::Gathering,
     handler::Erased,
     handlers::AnyHandler,
@@ -44,6 +45,7 @@ struct Shared {
     kinds: HashMap<&'static str, Kind>,
     state: State,
     grace: Duration,
+    classes: ErrorClasses,
     /// Where notes go; `None`, in tests: nowhere.
     queue: Option<Arc<Queue>>,
 }
@@ -88,6 +90,7 @@ impl JobService {
         let terms = Terms {
             backoff: Backoff::exponential(config.backoff_base, config.backoff_max),
             grace: config.cancel_grace,
+            classes: handlers.classes.configured(&config.retry_codes, &config.dead_codes),
         };
         let shared = Arc::new(Shared::new(handlers, state, terms, Some(Arc::new(queue))));
         let line = Arc::new(Line::new());
@@ -101,12 +104,12 @@ impl Shared {
     fn new(handlers: &Handlers, state: State, terms: Terms, queue: Option<Arc<Queue>>) -> Self {
         let kinds = handlers.iter().map(|(kind, known)| {
             let way = match &known.handler {
-                AnyHandler::Single(handler) => Way::Single(handler.clone()),
+                AnyHandler::Single(handler) => Way::Single(handlers.layered(handler).handler),
                 AnyHandler::Batch(size, handler) => Way::Batch(Gathering::new(kind, *size, handler.clone())),
             };
             (kind, Kind { version: known.version, backoff: known.backoff.unwrap_or(terms.backoff), way })
         });
-        Self { kinds: kinds.collect(), state, grace: terms.grace, queue }
+        Self { kinds: kinds.collect(), state, grace: terms.grace, classes: terms.classes, queue }
     }
 
     /// Begins a job; if it is not done at once it goes on by itself.
@@ -114,7 +117,7 @@ impl Shared {
         let span = span(&entry.job);
         let kind = self.kinds.get(&*entry.job.kind).filter(|kind| entry.job.version <= kind.version);
         if let Some(Kind { way: Way::Single(handler), backoff, .. }) = kind {
-            let terms = Terms { backoff: *backoff, grace: self.grace };
+            let terms = self.terms(*backoff);
             let payload = take(&mut entry.job.payload);
             let ctx = Ctx::new(&mut entry.job, self.queue.clone(), self.state.clone());
             return runners::begin(handler.clone().run(payload, ctx), entry, terms, (span, ended), cx);
@@ -131,13 +134,17 @@ impl Shared {
         tokio::spawn(watched.instrument(span));
     }
 
+    fn terms(&self, backoff: Backoff) -> Terms {
+        Terms { backoff, grace: self.grace, classes: self.classes.clone() }
+    }
+
     /// Starts a job, and gives what watches it.
     fn run(&self, mut job: Claimed) -> BoxFuture<'static, Verdict> {
         let Some(kind) = self.kinds.get(&*job.kind).filter(|kind| job.version <= kind.version) else {
             warn!(version = job.version, "this worker does not know such a job; handed back");
             return Box::pin(std::future::ready(Verdict::HandBack { after: FOREIGN_PAUSE }));
         };
-        let terms = Terms { backoff: kind.backoff, grace: self.grace };
+        let terms = self.terms(kind.backoff);
         let payload = take(&mut job.payload);
         let ctx = Ctx::new(&mut job, self.queue.clone(), self.state.clone());
         match &kind.way {
@@ -157,7 +164,7 @@ impl Shared {
 impl Handlers {
     /// Runs one job as a worker would: bounded in time, a panic caught. The verdict is for its queue.
     pub async fn run(self: Arc<Self>, job: Claimed, state: State, backoff: Backoff) -> Verdict {
-        let terms = Terms { backoff, grace: Duration::ZERO };
+        let terms = Terms { backoff, grace: Duration::ZERO, classes: self.classes.clone() };
         Shared::new(&self, state, terms, None).run(job).await
     }
 }

@@ -3,14 +3,20 @@
 use std::{
     any::{Any, TypeId, type_name},
     collections::HashMap,
+    ops::Deref,
     sync::Arc,
 };
 
 use crate::JobError;
 
+/// What handlers share. As it stands, all of it: `State::new().with(pool)`, one value a type. As an argument of a
+/// handler, one value of it: `State(pool): State<PgPool>`.
+#[derive(Clone, Default)]
+pub struct State<T = Values>(pub T);
+
 /// One value a type. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct State(Arc<HashMap<TypeId, Box<dyn Any + Send + Sync>>>);
+pub struct Values(Arc<HashMap<TypeId, Box<dyn Any + Send + Sync>>>);
 
 impl State {
     /// Nothing yet.
@@ -22,20 +28,33 @@ impl State {
     #[must_use]
     pub fn with<T: Send + Sync + 'static>(self, value: T) -> Self {
         // While the state is being built nobody else holds it; a shared one is left as it is.
-        let mut values = Arc::into_inner(self.0).unwrap_or_default();
+        let mut values = Arc::into_inner(self.0.0).unwrap_or_default();
         values.insert(TypeId::of::<T>(), Box::new(value));
-        Self(Arc::new(values))
+        Self(Values(Arc::new(values)))
+    }
+
+    /// Whether there is a value of type `T`.
+    pub fn has<T: 'static>(&self) -> bool {
+        self.0.0.contains_key(&TypeId::of::<T>())
     }
 
     /// The value of type `T`. Without one the job is tried again: a worker that was set up right may have it.
     pub fn get<T: Send + Sync + 'static>(&self) -> Result<&T, JobError> {
-        let value = self.0.get(&TypeId::of::<T>()).and_then(|value| value.downcast_ref());
+        let value = self.0.0.get(&TypeId::of::<T>()).and_then(|value| value.downcast_ref());
         value.ok_or_else(|| {
             JobError::retry_with(
                 "no_state",
                 format!("this worker has no {}; add it to the App's state", type_name::<T>()),
             )
         })
+    }
+}
+
+/// The one value.
+impl<T> Deref for State<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.0
     }
 }
 
@@ -49,5 +68,6 @@ mod tests {
         assert_eq!(state.get::<u32>().unwrap(), &8);
         assert_eq!(state.get::<&str>().unwrap(), &"text");
         assert!(state.get::<u64>().is_err());
+        assert!(state.has::<u32>() && !state.has::<u64>());
     }
 }

@@ -31,9 +31,19 @@ pub enum WorkerError {
         /// Those that have handlers.
         known: String,
     },
+    /// Handlers take what the state does not have.
+    #[error("handlers need what the App's state does not have: {}; add App::state(…) for each", list(.0))]
+    NoState(
+        /// Kinds of jobs, and the types that their handlers take.
+        Vec<(&'static str, &'static str)>,
+    ),
     /// Redis cannot be used.
     #[error(transparent)]
     Queue(#[from] QueueError),
+}
+
+fn list(missing: &[(&str, &str)]) -> String {
+    missing.iter().map(|(kind, name)| format!("{name} (for {kind})")).collect::<Vec<_>>().join(", ")
 }
 
 /// Runs jobs of some queues.
@@ -69,6 +79,10 @@ impl Worker {
         }
         if let Some(unknown) = names.iter().find(|name| !known.contains(name)) {
             return Err(WorkerError::UnknownQueue { queue: (*unknown).to_owned(), known: known.join(", ") });
+        }
+        let missing = handlers.missing(&names, &state);
+        if !missing.is_empty() {
+            return Err(WorkerError::NoState(missing));
         }
         info!(queues = names.join(" "), concurrency = config.concurrency, "worker starts");
         let fetching = CancellationToken::new();

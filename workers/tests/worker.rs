@@ -10,13 +10,21 @@ mod batches;
 mod bench;
 #[path = "worker/burying.rs"]
 mod burying;
+#[path = "worker/calling.rs"]
+mod calling;
 #[path = "worker/calling_off.rs"]
 mod calling_off;
+#[path = "worker/classifying.rs"]
+mod classifying;
 #[path = "worker/declaring.rs"]
 mod declaring;
+#[path = "worker/layering.rs"]
+mod layering;
 #[path = "worker/publishing.rs"]
 mod publishing;
 #[path = "worker/running.rs"]
 mod running;
 #[path = "worker/stopping.rs"]
 mod stopping;
+#[path = "worker/taking.rs"]
+mod taking;

@@ -7,13 +7,18 @@ use serde_json::{Map, Value, json};
 use super::median::Percentiles;
 
 /// Every figure that can be measured: its name in JSON, what people read, and its unit. `docs/bench.md` defines them.
-const LINES: [(&str, &str, &str); 22] = [
+const LINES: [(&str, &str, &str); 27] = [
     ("handoff_per_s", "hand-off, 1 bridge process", "events/s"),
     ("handoff_cpu_us_per_event", "processor time of the bridge, an event", "µs"),
     ("rss_mb", "most memory of the bridge", "MiB"),
     ("events_per_s", "from Kafka to done", "events/s"),
     ("cpu_s_per_100k_events", "processor time for 100,000 events", "s"),
     ("latency_ms", "published to started, at 200 events/s", "ms"),
+    ("bare_per_s", "drain, without span and layers", "jobs/s"),
+    ("layered_per_s", "drain, with span and layers", "jobs/s"),
+    ("bare_us", "processor time of a bare job", "µs"),
+    ("layered_us", "processor time of a job in layers", "µs"),
+    ("overhead_us", "what span and layers add to a job", "µs"),
     ("enqueue_each_per_s", "enqueue, one job a call, 16 callers", "jobs/s"),
     ("enqueue_bulk_per_s", "enqueue, all jobs in one call", "jobs/s"),
     ("drain_1p_per_s", "drain, 1 worker process", "jobs/s"),

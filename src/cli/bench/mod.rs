@@ -12,6 +12,7 @@ mod idle;
 mod load;
 mod median;
 mod order;
+mod overhead;
 mod parent;
 mod process;
 mod queue;
@@ -33,6 +34,8 @@ pub(super) enum Command {
     Bridge(bridge::Args),
     /// Measure the relay, on the Kafka and the PostgreSQL of the configuration
     Relay(relay::Args),
+    /// Measure what a worker adds to a job that does nothing, on the Redis of the configuration
+    Worker(overhead::Args),
     /// A bridge process of `bench bridge`, which speaks to it on standard input and output
     #[command(hide = true)]
     BridgeRunner,
@@ -46,6 +49,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         Command::Queue(args) => queue::run(call, args).await,
         Command::Bridge(args) => bridge::run(call, args).await,
         Command::Relay(args) => relay::run(call, args).await,
+        Command::Worker(args) => overhead::run(call, args).await,
         Command::BridgeRunner => bridge_runner::run().await,
         Command::QueueWorker => worker::run().await,
     }

@@ -14,6 +14,8 @@ use super::clock::{Micros, seconds};
 pub(super) struct Order {
     pub(super) redis: RedisConfig,
     pub(super) worker: WorkerConfig,
+    /// Whether there are layers around its handlers.
+    pub(super) layered: bool,
 }
 
 /// To a bridge process, first of all.

@@ -167,7 +167,15 @@ impl Rig {
 
     /// A worker process that has still to begin.
     pub(super) async fn worker_process(&self, worker: WorkerConfig) -> anyhow::Result<Process> {
-        self.process("queue-worker", &Order { redis: self.redis.clone(), worker }).await
+        self.process("queue-worker", &Order { redis: self.redis.clone(), worker, layered: false }).await
+    }
+
+    /// A worker process at full speed: with a span for each job and with layers around its handlers, or with neither.
+    pub(super) async fn layered_process(&self, layered: bool) -> anyhow::Result<Process> {
+        let worker = WorkerConfig { concurrency: CONCURRENCY, ..self.worker.clone() };
+        let log = if layered { &self.log } else { "off" };
+        let order = Order { redis: self.redis.clone(), worker, layered };
+        Process::start("queue-worker", &order, log, &self.processes).await
     }
 
     /// A process in another role.

@@ -1,9 +1,12 @@
 //! `millgate bench queue-worker`: a worker as production runs it, with handlers that note when jobs start.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use millgate_jobs::Queues;
-use millgate_workers::{Ctx, Done, Handlers, JobError, State, Worker};
+use millgate_workers::{Breaker, BreakerConfig, Ctx, Done, Handlers, JobError, LoadShed, State, Worker};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -46,7 +49,7 @@ async fn hang(_: Hang, ctx: Ctx) -> Result<Done, JobError> {
 }
 
 pub(super) async fn run() -> anyhow::Result<Outcome> {
-    let (mut parent, Order { redis, worker }) = Parent::hear().await?;
+    let (mut parent, Order { redis, worker, layered }) = Parent::hear().await?;
     let queues = Queues::new(&redis)?;
     // Connects, so that a release finds everything in place.
     queues.info().await?;
@@ -56,6 +59,11 @@ pub(super) async fn run() -> anyhow::Result<Outcome> {
     let mut handlers = Handlers::default();
     handlers.add(load);
     handlers.add(hang);
+    if layered {
+        // All that come with millgate, and that let every job through.
+        handlers.layer(LoadShed::in_flight(usize::MAX).or_lag(Duration::from_hours(1)));
+        handlers.layer(Breaker::new("bench", BreakerConfig::default()));
+    }
     let starts = Starts::default();
     let before = spent::processor()?;
     let worker = Worker::start(&worker, &queues, Arc::new(handlers), State::new().with(starts.clone()))?;

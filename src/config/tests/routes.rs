@@ -51,8 +51,8 @@ unique = "$.order_id"
 
 [[routes]]
 on = "order.confirmed"
-job = "webhook"
-queue = "webhooks"
+job = "call-erp"
+queue = "calls"
 [routes.fields]
 url = "https://example.org"
 order = "$.order_id"
@@ -69,11 +69,11 @@ fn routes_are_taken_and_listed_with_their_lines() {
         lines,
         [
             line("order.canceled", "notification-email", "millgate.toml:16"),
-            line("order.confirmed", "webhook", "millgate.toml:21"),
+            line("order.confirmed", "call-erp", "millgate.toml:21"),
             line("order.created", "notification-email", "millgate.toml:2"),
         ]
     );
-    assert!(app.queue_names().contains(&"webhooks".to_owned()));
+    assert!(app.queue_names().contains(&"calls".to_owned()));
 }
 
 #[test]
@@ -83,6 +83,10 @@ fn what_is_no_route_is_refused_where_it_stands() {
     for (text, told) in [
         ("[[routes]]\njob = \"x\"\nqueue = \"y\"", "1: a route says which events it is about: on = \"…\""),
         (&format!("{base}job = \"reminder-email\"\n"), "3: routes.job: reminder-email needs the field name"),
+        (
+            &format!("{base}job = \"webhook\"\nfields = {{ url = \"https://example.org\", data = \"$\" }}\n"),
+            "4: routes.fields: webhook needs the field secret",
+        ),
         (base, "1: a route says what is to be done: job = \"…\" or cancel = \"…\""),
         (
             "[[routes]]\non = \"order.creatd\"\njob = \"x\"\nqueue = \"y\"",

@@ -11,13 +11,21 @@ fn secrets_are_in_force_but_not_shown() {
             ("MILLGATE_REDIS_URL", "redis://:hunter2@cache:6379/0"),
             ("MILLGATE_SMTP_URL", "smtp://u:hunter2@mail:25"),
             ("MILLGATE_POSTGRES_URL", "postgres://u:hunter2@db/shop"),
+            ("MILLGATE_WEBHOOK_SECRETS", "erp=whsec_hunter2hunter2hunter2hunter2abcd"),
         ],
     )
     .unwrap();
     assert_eq!((loaded.config.kafka.password.as_str(), loaded.app.api_token.as_str()), ("hunter2", "hunter2"));
+    assert_eq!(loaded.config.webhook.secrets, ["erp=whsec_hunter2hunter2hunter2hunter2abcd"]);
 
     let text = to_text(&loaded.settings);
-    for shown in ["password = \"***\"", "redis://:***@cache:6379/0", "postgres://u:***@db/shop", "token = \"***\""] {
+    for shown in [
+        "password = \"***\"",
+        "redis://:***@cache:6379/0",
+        "postgres://u:***@db/shop",
+        "token = \"***\"",
+        "secrets = \"***\"",
+    ] {
         assert!(text.contains(shown), "{shown}: {text}");
     }
     let json = serde_json::to_string(&loaded.settings).unwrap();
@@ -34,6 +42,8 @@ fn secrets_are_not_in_errors() {
         "[redis]\nurl = \"http://:hunter2@cache\"",
         "[redis]\nurl = \"redis:hunter2@cache\"",
         "password = \"hunter2\"",
+        "[webhook]\nsecrets = [\"erp=hunter2\"]",
+        "[webhook]\nsecrets = \"erp=hunter2\"",
         "kafka = { password = \"hunter2\", linger_ms = \"x\" }",
         "[[kafka]]\npassword = \"hunter2\"",
         "[kafka]\npassword = \"hunter2",

@@ -13,6 +13,20 @@ fn a_value_must_make_sense_by_itself() {
         ("claim_check", "store", "\"claims\"", "must be a URL that begins with file:/// or s3://"),
         ("claim_check", "expire", "\"1h\"", "must be at least 1day, found 1h"),
         ("claim_check", "limit", "\"900\"", "expected a size such as \"900kB\", \"1MiB\" or \"20MB\", found \"900\""),
+        ("webhook.breaker", "failure_ratio", "1.5", "must be more than 0 and at most 1, found 1.5"),
+        (
+            "webhook",
+            "allow_networks",
+            "[\"10.0.0.0/8\", \"localhost\"]",
+            "`localhost` is neither an address nor a network like 10.1.0.0/16",
+        ),
+        (
+            "webhook",
+            "secrets",
+            "[\"erp=whsec_c2hvcnQ=\"]",
+            "the 1. of the secrets is no name=whsec_… with 24 to 64 bytes in base64; \
+             `echo whsec_$(openssl rand -base64 32)` makes one",
+        ),
         ("worker", "lease", "\"0s\"", "must be at least 1s, found 0s"),
         ("kafka", "auto_offset_reset", "\"0\"", "expected one of earliest, latest, error, found \"0\""),
         (

@@ -4,7 +4,7 @@
 //!   [`RedisSpace`] (keys under a prefix), [`Database`] (a schema), all on the servers that
 //!   `make services-up` starts.
 //! - What a test has to itself, to kill and to freeze: [`RedisServer`], several of them as [`RedisCluster`] or
-//!   behind [`RedisSentinel`], [`KafkaServer`], [`SmtpServer`], and [`Binary`] for programs of our own.
+//!   behind [`RedisSentinel`], [`KafkaServer`], [`SmtpServer`], [`HttpReceiver`], and [`Binary`] for programs of our own.
 //! - What stands between a client and its server, to cut or to stall: [`Proxy`].
 //! - Waiting for what should come true, and saying what did not: [`wait_until`], [`wait_for`].
 //!
@@ -23,6 +23,7 @@ mod binary;
 mod child;
 mod database;
 mod folder;
+mod http_receiver;
 mod kafka_server;
 mod kafka_space;
 mod logs;
@@ -42,6 +43,7 @@ pub use binary::Binary;
 pub use child::Child;
 pub use database::Database;
 pub use folder::Folder;
+pub use http_receiver::{HttpAnswer, HttpReceiver, HttpRequest};
 pub use kafka_server::KafkaServer;
 pub use kafka_space::KafkaSpace;
 pub use logs::logs;
