@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use millgate_bridge::{Route, Routes};
 use millgate_events::{Event, Producer};
 use millgate_jobs::{Job, PublishEvent, Schedule, ScheduleError};
-use millgate_workers::{BatchHandler, Handler, Handlers, State, publish_event};
+use millgate_workers::{BatchHandler, Handler, Handlers, State, email::limit_domains, publish_event};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -229,6 +229,7 @@ where
     Box::new(|app, file, environment| {
         let Loaded { config, app: settings_of_app, settings, file, routes } =
             config::load::<S>(app.name, file, environment)?;
+        limit_domains(&config.smtp.domains);
         let mut app = add(app, settings_of_app);
         app.routes.declare(config::declared(&routes, &app.routes, app.handlers.kinds())?);
         app.declared = file.map(|file| (file, routes));

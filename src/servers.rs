@@ -8,7 +8,7 @@ use millgate_events::{Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
-    email::{Mailer, Templates},
+    email::{Attachments, Mailer, Suppressions, Templates},
 };
 use sqlx::{
     Connection, PgConnection, PgPool,
@@ -131,7 +131,7 @@ impl Servers {
             let create = format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', "\"\""));
             sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&self.database).await?;
         }
-        let own = letters.migrate().await?;
+        let own = letters.migrate().await? + Suppressions::new(self.database.clone()).migrate().await?;
         let Some(migrations) = self.migrations else { return Ok(own) };
         migrations.run(&self.database).await.context("a migration failed; nothing of it was kept")?;
         Ok(own + migrations.iter().count())
@@ -229,11 +229,15 @@ impl Servers {
     pub(crate) fn worker(&self) -> anyhow::Result<(Worker, DeadLetterForwarder)> {
         let Config { worker, smtp, .. } = &self.config;
         let state = self.state.clone();
-        let state = state
+        let mut state = state
             .with(self.producer.clone())
             .with(self.database.clone())
             .with(Mailer::new(smtp)?)
-            .with(Templates::new(smtp)?);
+            .with(Templates::new(smtp)?)
+            .with(Attachments::new(smtp, self.producer.claims().clone()));
+        if self.letters.is_some() {
+            state = state.with(Suppressions::new(self.database.clone()));
+        }
         let started = Worker::start(worker, &self.queues, self.handlers.clone(), state)?;
         let names = started.queues();
         let forwarder = DeadLetterForwarder {

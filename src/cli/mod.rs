@@ -10,6 +10,7 @@ mod doctor;
 mod event_line;
 mod groups;
 mod jobs;
+mod mail;
 mod migrate;
 mod moment;
 mod publish;
@@ -77,6 +78,9 @@ enum Command {
     /// Show schedules, pause or resume one, run its job now
     #[command(subcommand)]
     Schedules(schedules::Command),
+    /// Look at mails, send one as a test, and keep mail from addresses
+    #[command(subcommand)]
+    Mail(mail::Command),
     /// Set up, count or expire the store of values that are too large for Kafka
     #[command(subcommand)]
     Claims(claims::Command),
@@ -186,6 +190,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Dlq(command) => dlq::run(call, command).await,
         Command::Schedules(command) => schedules::run(call, command).await,
         Command::Claims(command) => claims::run(call, command).await,
+        Command::Mail(command) => mail::run(call, command).await,
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,
         Command::Config => config::run(&call),

@@ -63,6 +63,7 @@ fn shop(app: App, settings: ShopSettings) -> App {
                     items: lines(&e.items),
                     total_cents: e.total_cents,
                     currency: e.currency.clone(),
+                    locale: e.locale.clone(),
                 };
                 // Its service may publish an order twice, and nobody wants two mails about it.
                 (confirmation, once_per_event())
@@ -76,6 +77,8 @@ fn shop(app: App, settings: ShopSettings) -> App {
                     order_id: e.order_id.clone(),
                     to: e.customer_email.clone(),
                     name: e.customer_name.clone(),
+                    locale: e.locale.clone(),
+                    time_zone: e.time_zone.clone(),
                 };
                 (reminder, delay(reminder_delay).unique(&e.order_id).once_per_event())
             }),
@@ -89,6 +92,7 @@ fn shop(app: App, settings: ShopSettings) -> App {
                     to: e.customer_email.clone(),
                     amount_cents: e.amount_cents,
                     currency: e.currency.clone(),
+                    locale: e.locale.clone(),
                 };
                 (receipt, once_per_event())
             })
@@ -99,12 +103,15 @@ fn shop(app: App, settings: ShopSettings) -> App {
         user_id: e.user_id.clone(),
         to: e.email.clone(),
         name: e.name.clone(),
+        locale: e.locale.clone(),
     }))
     .route(on::<NotificationRequested>().enqueue(|e| NotificationEmail {
         to: e.to.clone(),
         subject: e.subject.clone(),
         body: e.body.clone(),
         template: e.template.clone(),
+        locale: e.locale.clone(),
+        attachments: e.attachments.clone(),
     }))
     .event::<OrderConfirmed>()
     .event::<OrderRefunded>()

@@ -85,8 +85,12 @@ async fn the_samples_of_the_readme_are_published() {
 async fn schedules_are_shown_fired_paused_and_run_by_hand() {
     let shop = Shop::open("schedules").await;
     assert!(shop.run(&["schedules", "list"]).await.starts_with("no schedules"));
-    let letter =
-        NotificationEmail { to: "ada@example.com".into(), subject: "News".into(), body: "None".into(), template: None };
+    let letter = NotificationEmail {
+        to: "ada@example.com".into(),
+        subject: "News".into(),
+        body: "None".into(),
+        ..NotificationEmail::default()
+    };
     let pulse = Schedule::new("pulse", "* * * * * *", "UTC", &letter).unwrap();
     Schedules::new(&shop.queues, ["email"]).put(&pulse).await.unwrap();
     let enqueued = async || shop.queues.queue("email").stats().await.unwrap().enqueued();

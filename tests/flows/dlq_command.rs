@@ -119,7 +119,7 @@ impl Desk {
 
 fn mail(number: usize) -> NotificationEmail {
     let to = format!("m{number}@mail.example");
-    NotificationEmail { to, subject: "News".into(), body: "-".into(), template: None }
+    NotificationEmail { to, subject: "News".into(), body: "-".into(), ..NotificationEmail::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -290,7 +290,12 @@ async fn what_comes_back_again_and_again_is_left_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_comes_back_with_its_options_and_not_beside_one_of_its_key() {
     let desk = Desk::open("dlq-options").await;
-    let reminder = || ReminderEmail { order_id: "o1".into(), to: "a@mail.example".into(), name: "Ada".into() };
+    let reminder = || ReminderEmail {
+        order_id: "o1".into(),
+        to: "a@mail.example".into(),
+        name: "Ada".into(),
+        ..ReminderEmail::default()
+    };
     let options = || unique("o1").priority(1).max_attempts(7).index("order", "o1");
     desk.queue.enqueue(&[NewJob::of(&reminder(), options()).unwrap().with_id("reminder-1")]).await.unwrap();
     desk.bury().await;

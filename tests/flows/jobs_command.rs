@@ -86,16 +86,21 @@ fn mail(number: usize) -> NotificationEmail {
         to: format!("m{number}@mail.example"),
         subject: "News".into(),
         body: "-".into(),
-        template: None,
+        ..NotificationEmail::default()
     }
 }
 
 fn reminder(order: &str) -> ReminderEmail {
-    ReminderEmail { order_id: order.into(), to: "ada@mail.example".into(), name: "Ada".into() }
+    ReminderEmail {
+        order_id: order.into(),
+        to: "ada@mail.example".into(),
+        name: "Ada".into(),
+        ..ReminderEmail::default()
+    }
 }
 
 fn welcome(user: &str) -> WelcomeEmail {
-    WelcomeEmail { user_id: user.into(), to: "ada@mail.example".into(), name: "Ada".into() }
+    WelcomeEmail { user_id: user.into(), to: "ada@mail.example".into(), name: "Ada".into(), locale: None }
 }
 
 fn failure() -> Failure {

@@ -13,6 +13,7 @@ mod example;
 mod hand_off;
 mod jobs_command;
 mod kills;
+mod mail;
 mod outages;
 mod routes;
 mod shop;

@@ -10,7 +10,7 @@ use crate::JobError;
 
 /// One value a type. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct State(Arc<HashMap<TypeId, Box<dyn Any + Send + Sync>>>);
+pub struct State(Arc<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
 
 impl State {
     /// Nothing yet.
@@ -21,9 +21,8 @@ impl State {
     /// With one more value; of two of a type the later one stays.
     #[must_use]
     pub fn with<T: Send + Sync + 'static>(self, value: T) -> Self {
-        // While the state is being built nobody else holds it; a shared one is left as it is.
-        let mut values = Arc::into_inner(self.0).unwrap_or_default();
-        values.insert(TypeId::of::<T>(), Box::new(value));
+        let mut values = Arc::unwrap_or_clone(self.0);
+        values.insert(TypeId::of::<T>(), Arc::new(value));
         Self(Arc::new(values))
     }
 
@@ -49,5 +48,8 @@ mod tests {
         assert_eq!(state.get::<u32>().unwrap(), &8);
         assert_eq!(state.get::<&str>().unwrap(), &"text");
         assert!(state.get::<u64>().is_err());
+        let more = state.clone().with(1_u64);
+        assert_eq!((more.get::<u32>().unwrap(), more.get::<u64>().unwrap()), (&8, &1));
+        assert!(state.get::<u64>().is_err(), "the one that it began with stays as it is");
     }
 }
