@@ -6,10 +6,13 @@ mod bridge_runner;
 mod clock;
 mod delayed;
 mod draining;
+mod email;
 mod enqueueing;
 mod figures;
 mod idle;
 mod load;
+mod mail_sink;
+mod mail_worker;
 mod median;
 mod order;
 mod parent;
@@ -30,12 +33,17 @@ pub(super) enum Command {
     Queue(queue::Args),
     /// Measure the bridge, on the Kafka and the Redis of the configuration
     Bridge(bridge::Args),
+    /// Measure mail, through the Redis of the configuration, to a mail server of its own
+    Email(email::Args),
     /// A bridge process of `bench bridge`, which speaks to it on standard input and output
     #[command(hide = true)]
     BridgeRunner,
     /// A worker process of a bench, which speaks to it on standard input and output
     #[command(hide = true)]
     QueueWorker,
+    /// A worker process of `bench email`, which speaks to it on standard input and output
+    #[command(hide = true)]
+    MailWorker,
 }
 
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
@@ -44,5 +52,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         Command::Bridge(args) => bridge::run(call, args).await,
         Command::BridgeRunner => bridge_runner::run().await,
         Command::QueueWorker => worker::run().await,
+        Command::Email(args) => email::run(call, args).await,
+        Command::MailWorker => mail_worker::run().await,
     }
 }
