@@ -69,5 +69,5 @@ pub use millgate_jobs::{
     ScheduleState, Schedules, delay, once_per_event, priority, unique,
 };
 pub use millgate_workers::{
-    BatchCtx, BatchHandler, Ctx, Done, Handler, Handlers, JobError, Noted, State, email, inventory,
+    BatchCtx, BatchHandler, Ctx, Done, Handler, Handlers, JobError, Noted, QuietHours, State, email, inventory,
 };

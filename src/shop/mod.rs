@@ -1,45 +1,31 @@
 //! The shop: orders, payments and users, as one application of millgate. The `millgate` program runs it.
 
 mod events;
+mod reminders;
 mod samples;
-
-use std::time::Duration;
+mod settings;
 
 use millgate_workers::{
     email::{
         NotificationEmail, OrderLine, PaymentReceipt, ReminderEmail, SendConfirmationEmail, WelcomeEmail,
-        send_confirmation_email, send_notification_email, send_payment_receipt, send_reminder_email,
-        send_welcome_email,
+        send_confirmation_email, send_notification_email, send_payment_receipt, send_welcome_email,
     },
     inventory::{StockItem, UpdateInventory, update_inventory},
 };
-use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 
 pub use events::{
     Item, NotificationRequested, OrderCanceled, OrderConfirmed, OrderCreated, OrderRefunded, PaymentCreated,
     PaymentUpdated, UserRegistered,
 };
+pub use reminders::CloseOrder;
+pub use settings::ShopSettings;
 
-use crate::{App, delay, on, once_per_event, priority};
+use crate::{App, Ctx, delay, on, once_per_event, priority};
+use reminders::{close_order, remind};
 
 /// The shop's tables.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
-
-/// The `[shop]` section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ShopSettings {
-    /// An order that is not paid is reminded of after so long.
-    #[serde(with = "humantime_serde")]
-    pub reminder_delay: Duration,
-}
-
-impl Default for ShopSettings {
-    fn default() -> Self {
-        Self { reminder_delay: Duration::from_hours(24) }
-    }
-}
 
 /// The shop.
 pub fn app() -> App {
@@ -96,9 +82,14 @@ fn shop(app: App, settings: ShopSettings) -> App {
                 };
                 (receipt, once_per_event())
             })
+            .enqueue(|e| CloseOrder { order_id: e.order_id.clone(), outcome: "paid".into() })
             .cancel::<ReminderEmail, _>(|e| e.order_id.clone()),
     )
-    .route(on::<OrderCanceled>().cancel::<ReminderEmail, _>(|e| e.order_id.clone()))
+    .route(
+        on::<OrderCanceled>()
+            .enqueue(|e| CloseOrder { order_id: e.order_id.clone(), outcome: "canceled".into() })
+            .cancel::<ReminderEmail, _>(|e| e.order_id.clone()),
+    )
     .route(on::<UserRegistered>().enqueue(|e| WelcomeEmail {
         user_id: e.user_id.clone(),
         to: e.email.clone(),
@@ -120,7 +111,8 @@ fn shop(app: App, settings: ShopSettings) -> App {
     .worker(send_payment_receipt)
     .worker(send_welcome_email)
     .worker(send_notification_email)
-    .worker(send_reminder_email)
+    .worker(move |reminder: ReminderEmail, ctx: Ctx| remind(settings, reminder, ctx))
+    .worker(close_order)
     .worker(update_inventory)
 }
 

@@ -15,6 +15,7 @@ mod jobs_command;
 mod kills;
 mod mail;
 mod outages;
+mod reminders;
 mod routes;
 mod shop;
 mod stopping;
