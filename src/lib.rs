@@ -52,6 +52,7 @@ mod cli;
 pub mod config;
 mod dev;
 mod event_registry;
+mod group;
 mod lifecycle;
 mod redrive;
 mod route_file;
@@ -61,6 +62,7 @@ mod telemetry;
 pub mod testing;
 
 pub use app::{App, BoxError};
+pub use group::Group;
 pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
 pub use millgate_events::{ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Producer, Published, Value};

@@ -23,6 +23,7 @@ use crate::{
     app::{Report, Samples, queue_names},
     config::{Config, PostgresConfig, WrittenRoute},
     event_registry::EventRegistry,
+    group::Reader,
     route_file::RouteFile,
 };
 
@@ -43,7 +44,10 @@ pub(crate) struct Servers {
     application: &'static str,
     schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
+    /// Those of the main group.
     pub(crate) routes: Arc<Routes>,
+    /// All groups, the main one first.
+    pub(crate) readers: Vec<Reader>,
     declared: Option<(PathBuf, Vec<WrittenRoute>)>,
     state: State,
 }
@@ -60,7 +64,11 @@ impl Servers {
         // Nobody keeps a database for an application that has no tables, unless they say so.
         let has_database = app.migrations.is_some() || config.postgres.url != PostgresConfig::default().url;
         let letters = has_database.then(|| DeadLetterStore::new(database.clone()));
+        let routes = Arc::new(app.routes);
+        let main = Reader::main(routes.clone(), &config.kafka);
+        let groups = app.groups.into_iter().map(|group| Reader::of(group, &config.kafka));
         Ok(Self {
+            readers: std::iter::once(main).chain(groups).collect(),
             dead_letters: DeadLetters::new(producer.clone(), dead_letter_topics.clone()).stored_in(letters.clone()),
             dead_letter_topics,
             letters,
@@ -74,7 +82,7 @@ impl Servers {
             application: app.name,
             schedules: app.schedules.into_iter().collect::<Result<_, _>>()?,
             migrations: app.migrations,
-            routes: Arc::new(app.routes),
+            routes,
             declared: app.declared,
             state: app.state,
             config,
@@ -83,7 +91,8 @@ impl Servers {
 
     /// The topics that the application needs, as the configuration wants them.
     pub(crate) fn topic_specs(&self) -> Vec<TopicSpec> {
-        let own: Vec<&str> = self.routes.topics().collect();
+        // Sorted, and each once.
+        let own: BTreeSet<&str> = self.readers.iter().flat_map(|reader| reader.routes.topics()).collect();
         let names = own.into_iter().chain(self.dead_letter_topics.names());
         let specs = names.map(|name| {
             let settings = self.config.topics.settings_of(name);
@@ -107,7 +116,7 @@ impl Servers {
 
     /// Names of the queues that some handler works on or some route fills.
     pub(crate) fn queue_names(&self) -> Vec<String> {
-        queue_names(&self.handlers, &self.routes)
+        queue_names(&self.handlers, self.readers.iter().map(|reader| &*reader.routes))
     }
 
     /// Asks PostgreSQL for its version on a connection of its own: the pool would only say that it waited in vain.
@@ -169,30 +178,29 @@ impl Servers {
         });
     }
 
-    /// The bridge, which joins its consumer group at once. Refuses routes to jobs that no handler of this
+    /// The bridge of a group, which joins its consumer group at once. Refuses routes to jobs that no handler of this
     /// application does: they would wait for ever.
-    pub(crate) fn bridge(&self) -> anyhow::Result<Bridge> {
-        let unhandled = self.routes.unhandled(|kind| self.handlers.handles(kind));
+    pub(crate) fn bridge(&self, reader: &Reader) -> anyhow::Result<Bridge> {
+        let unhandled = reader.routes.unhandled(|kind| self.handlers.handles(kind));
         let kinds: Vec<String> = unhandled.iter().map(|(kind, queue)| format!("{kind} (queue {queue})")).collect();
         anyhow::ensure!(
             kinds.is_empty(),
             "routes make jobs that no handler does: {}; add App::worker(…) for each",
             kinds.join(", ")
         );
-        let Config { kafka, bridge, .. } = &self.config;
-        let (routes, queues) = (self.routes.clone(), self.queues.clone());
+        let (routes, queues) = (reader.routes.clone(), self.queues.clone());
         let claims = self.producer.claims().clone();
-        Ok(Bridge::start(kafka, bridge, routes, queues, self.dead_letters.clone(), claims)?)
+        Ok(Bridge::start(&reader.kafka, &self.config.bridge, routes, queues, self.dead_letters.clone(), claims)?)
     }
 
     /// Names of the queues that some route fills.
     pub(crate) fn routed_queues(&self) -> BTreeSet<String> {
-        self.routes.queues()
+        self.readers.iter().flat_map(|reader| reader.routes.queues()).collect()
     }
 
-    /// How far each of them is.
-    pub(crate) fn watermarks(&self) -> Watermarks {
-        Watermarks::new(&self.config.kafka, &self.routes, self.queues.clone())
+    /// How far each of a group's queues is.
+    pub(crate) fn watermarks(&self, reader: &Reader) -> Watermarks {
+        Watermarks::new(&reader.kafka, &reader.routes, self.queues.clone())
     }
 
     /// Follows the routes that the configuration file declares, until `stop` fires; at once done if there is none.

@@ -8,6 +8,7 @@ mod dev;
 mod dlq;
 mod doctor;
 mod event_line;
+mod group_choice;
 mod groups;
 mod jobs;
 mod mail;
@@ -49,7 +50,7 @@ enum Command {
     /// All roles in one process, with sample traffic; servers in memory unless URLs name real ones
     Dev(dev::Args),
     /// Take events off Kafka and hand their jobs to Redis
-    Bridge,
+    Bridge(roles::BridgeArgs),
     /// Run jobs, and make those of schedules
     Worker(roles::WorkerArgs),
     /// Make the jobs of schedules, without running any
@@ -59,7 +60,7 @@ enum Command {
     /// Show or make the topics that the events need
     #[command(subcommand)]
     Topics(topics::Command),
-    /// Show how far the bridge is in each partition, in events and in time
+    /// Show how far the bridge's groups are in each partition, in events and in time
     Groups(groups::Args),
     /// Show the routes, or what they would make of an event; needs no server
     #[command(subcommand)]
@@ -98,7 +99,7 @@ enum Command {
 impl Command {
     /// Commands that answer a question; their log lines would be in the way.
     fn is_brief(&self) -> bool {
-        !matches!(self, Self::Bridge | Self::Worker(_) | Self::Scheduler)
+        !matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler)
     }
 }
 
@@ -177,7 +178,7 @@ fn with_causes(error: &anyhow::Error) -> String {
 async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
     match command {
         Command::Dev(args) => dev::run(call, args).await,
-        Command::Bridge => roles::bridge(call).await,
+        Command::Bridge(args) => roles::bridge(call, args).await,
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,
         Command::Publish(args) => publish::run(call, args).await,

@@ -1,5 +1,6 @@
 //! The shop: orders, payments and users, as one application of millgate. The `millgate` program runs it.
 
+mod contacts;
 mod events;
 mod reminders;
 mod samples;
@@ -14,6 +15,7 @@ use millgate_workers::{
 };
 use sqlx::migrate::Migrator;
 
+pub use contacts::UpsertContact;
 pub use events::{
     Item, NotificationRequested, OrderCanceled, OrderConfirmed, OrderCreated, OrderRefunded, PaymentCreated,
     PaymentUpdated, UserRegistered,
@@ -22,6 +24,7 @@ pub use reminders::CloseOrder;
 pub use settings::ShopSettings;
 
 use crate::{App, Ctx, delay, on, once_per_event, priority};
+use contacts::{crm, upsert_contact};
 use reminders::{close_order, remind};
 
 /// The shop's tables.
@@ -104,6 +107,7 @@ fn shop(app: App, settings: ShopSettings) -> App {
         locale: e.locale.clone(),
         attachments: e.attachments.clone(),
     }))
+    .group("crm", crm)
     .event::<OrderConfirmed>()
     .event::<OrderRefunded>()
     .event::<PaymentUpdated>()
@@ -113,6 +117,7 @@ fn shop(app: App, settings: ShopSettings) -> App {
     .worker(send_notification_email)
     .worker(move |reminder: ReminderEmail, ctx: Ctx| remind(settings, reminder, ctx))
     .worker(close_order)
+    .worker(upsert_contact)
     .worker(update_inventory)
 }
 

@@ -10,6 +10,7 @@ mod demo;
 mod dlq_command;
 mod enqueueing;
 mod example;
+mod groups;
 mod hand_off;
 mod jobs_command;
 mod kills;
