@@ -13,12 +13,15 @@ pub(crate) const MAIN: &str = "main";
 /// Makes an event type known to a table of routes.
 pub(crate) type Know = fn(&mut Routes);
 
+/// Makes an event type known to those who have only its name.
+pub(crate) type Register = fn(&mut EventRegistry);
+
 /// A second reader of the events, with routes of its own. Made by [`App::group`](crate::App::group).
 pub struct Group {
     pub(crate) name: &'static str,
     pub(crate) routes: Routes,
     /// What makes its events known to others.
-    pub(crate) events: Vec<(&'static str, Know, fn(&mut EventRegistry))>,
+    pub(crate) events: Vec<(&'static str, Know, Register)>,
     pub(crate) publishes: bool,
 }
 

@@ -43,6 +43,21 @@ struct JobsDocumentation;
 #[doc = include_str!("../docs/routes.md")]
 struct RoutesDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/email.md")]
+struct EmailDocumentation;
+
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/reminders.md")]
+struct RemindersDocumentation;
+
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/groups.md")]
+struct GroupsDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 

@@ -318,7 +318,7 @@ async fn a_job_comes_back_with_its_options_and_not_beside_one_of_its_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_edited_and_goes_through_its_routes() {
     let desk = Desk::open("dlq-edit").await;
-    let bridge = desk.shop.start(&["bridge"]);
+    let bridge = desk.shop.start(&["bridge", "--group", "main"]);
     let payload = br#"{"user_id":"u1","email":"u1@mail.example","name":7}"#;
     desk.shop.kafka.put("user.registered", 0, None, Some(payload), &[("own", "kept")]).await;
     wait_until("it is dead", PATIENCE, async || desk.count("dead").await == 1).await;

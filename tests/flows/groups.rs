@@ -106,7 +106,7 @@ async fn what_is_poison_for_both_is_redriven_to_each() {
         shop.run(&["dlq", "edit", letter["id"].as_str().unwrap(), "--set", "name=U", "--by", "ada", "--why", "-"])
             .await;
     }
-    shop.run(&["dlq", "redrive", "--by", "ada", "--why", "corrected", "--yes"]).await;
+    shop.run(&["dlq", "redrive", "--type", "user.registered", "--by", "ada", "--why", "corrected", "--yes"]).await;
     shop.wait_done("crm", KIND, 1).await;
     shop.wait_done("email", "welcome-email", 1).await;
     assert_eq!((enqueued(&shop, "crm", KIND).await, enqueued(&shop, "email", "welcome-email").await), (1, 1));

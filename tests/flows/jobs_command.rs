@@ -256,7 +256,7 @@ async fn jobs_are_moved_to_another_queue() {
     assert_eq!(desk.json("jobs move --to inventory --queue email --yes").await["done"], 1);
     let stats = inventory.stats().await.unwrap();
     assert_eq!((stats.waiting, stats.delayed), (1, 1));
-    assert_eq!(desk.well("jobs check").await, "email: sound\ninventory: sound");
+    assert_eq!(desk.well("jobs check").await, "crm: sound\nemail: sound\ninventory: sound\norders: sound");
     let (code, said) = desk.millgate("jobs move --to inventry --queue email").await;
     assert!(code == 2 && said.contains("there is no queue `inventry`"), "{said}");
 }
@@ -265,7 +265,7 @@ async fn jobs_are_moved_to_another_queue() {
 async fn a_check_finds_what_is_wrong() {
     let desk = Desk::new();
     desk.enqueue(mail(1), JobOptions::default()).await;
-    assert_eq!(desk.well("jobs check").await, "email: sound\ninventory: sound");
+    assert_eq!(desk.well("jobs check").await, "crm: sound\nemail: sound\ninventory: sound\norders: sound");
     let counts = format!("{{{}:email}}:counts", desk.redis.config().prefix);
     desk.redis.command::<i64>(&["HINCRBY", &counts, "waiting", "1"]).await;
     let (code, said) = desk.millgate("jobs check").await;

@@ -57,6 +57,7 @@ async fn nobody_is_reminded_of_an_order_that_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::disallowed_methods, reason = "the program under test looks at the clock, too")]
 async fn at_night_a_reminder_waits_for_the_morning_and_spends_no_attempt() {
     let mut shop = Shop::open("quiet").await;
     // Quiet for the next hours where it is now, and not where it is twelve hours later.

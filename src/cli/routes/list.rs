@@ -13,7 +13,7 @@ pub(super) fn run(call: &Call) -> anyhow::Result<Outcome> {
     for (group, routes) in std::iter::once((MAIN, &call.app.routes)).chain(groups) {
         let outlines = routes.table().outlines();
         if group != MAIN {
-            text += &format!("\ngroup {group}\n\n");
+            text += &["\ngroup ", group, "\n\n"].concat();
         }
         for event in routes.event_types() {
             let of_event: Vec<&Outline> = outlines.iter().filter(|outline| outline.event == event).collect();

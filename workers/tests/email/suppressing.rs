@@ -14,7 +14,8 @@ use crate::{JOB, config, scripted::Scripted, welcome};
 struct Place {
     suppressions: Suppressions,
     ctx: Ctx,
-    _database: Database,
+    /// Gone when this is.
+    database: Database,
 }
 
 async fn place(url: String) -> Place {
@@ -24,7 +25,7 @@ async fn place(url: String) -> Place {
     let config = config(url);
     let state = State::new().with(Mailer::new(&config).unwrap()).with(Templates::new(&config).unwrap());
     let ctx = Ctx::for_test(JOB, DateTime::UNIX_EPOCH, state.with(suppressions.clone()));
-    Place { suppressions, ctx, _database: database }
+    Place { suppressions, ctx, database }
 }
 
 fn news(to: &str) -> NotificationEmail {
@@ -34,7 +35,7 @@ fn news(to: &str) -> NotificationEmail {
 #[tokio::test]
 async fn an_address_that_bounces_gets_one_mail_and_no_more() {
     let server = SmtpServer::start().await;
-    let Place { suppressions, ctx, _database } = place(server.url()).await;
+    let Place { suppressions, ctx, database: _database } = place(server.url()).await;
     let error = send_welcome_email(welcome("Refused@example.org"), ctx.clone()).await.unwrap_err();
     assert!(matches!(error, JobError::Dead { failure } if failure.code == "smtp_550"));
     let found = suppressions.of("refused@EXAMPLE.org").await.unwrap().unwrap();
@@ -65,7 +66,7 @@ async fn only_what_says_that_there_is_nobody_is_a_bounce() {
     ] {
         let server =
             Scripted::start(move |_, heard| Some(if heard.starts_with(line) { answer.into() } else { String::new() }));
-        let Place { suppressions, ctx, _database } = place(server.url()).await;
+        let Place { suppressions, ctx, database: _database } = place(server.url()).await;
         send_welcome_email(welcome("ada@example.org"), ctx).await.unwrap_err();
         assert_eq!(suppressions.of("ada@example.org").await.unwrap().is_some(), bounces, "{line} {answer}");
     }
@@ -74,7 +75,7 @@ async fn only_what_says_that_there_is_nobody_is_a_bounce() {
 #[tokio::test]
 async fn who_unsubscribes_still_gets_what_has_to_be_had() {
     let server = SmtpServer::start().await;
-    let Place { suppressions, ctx, _database } = place(server.url()).await;
+    let Place { suppressions, ctx, database: _database } = place(server.url()).await;
     suppressions.unsubscribe("ada@example.org").await.unwrap();
     assert_eq!(send_notification_email(news("Ada@example.org"), ctx.clone()).await, Ok(Done));
     assert_eq!(server.mails(), []);
@@ -92,8 +93,8 @@ async fn who_unsubscribes_still_gets_what_has_to_be_had() {
 #[tokio::test]
 async fn without_the_table_only_what_has_to_be_had_is_sent() {
     let server = SmtpServer::start().await;
-    let Place { ctx, _database, .. } = place(server.url()).await;
-    sqlx::query("DROP TABLE mail_suppressions").execute(_database.pool()).await.unwrap();
+    let Place { ctx, database, .. } = place(server.url()).await;
+    sqlx::query("DROP TABLE mail_suppressions").execute(database.pool()).await.unwrap();
     let error = send_notification_email(news("ada@example.org"), ctx.clone()).await.unwrap_err();
     assert!(matches!(error, JobError::Retry { failure, .. } if failure.message.contains("`millgate migrate`")));
     assert_eq!(send_welcome_email(welcome("ada@example.org"), ctx).await, Ok(Done));
