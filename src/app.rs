@@ -11,7 +11,9 @@ use futures::future::BoxFuture;
 use millgate_bridge::{Route, Routes};
 use millgate_events::{Event, Producer};
 use millgate_jobs::{Job, PublishEvent, Schedule, ScheduleError};
-use millgate_workers::{BatchHandler, ErrorClass, Handler, Handlers, JobLayer, State, publish_event};
+use millgate_workers::{
+    BatchHandler, ErrorClass, Handler, Handlers, JobLayer, State, email::limit_domains, publish_event,
+};
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgPool, migrate::Migrator};
 
@@ -19,6 +21,7 @@ use crate::{
     cli,
     config::{self, Config, ConfigError, Loaded, NoSettings, Setting, WrittenRoute},
     event_registry::EventRegistry,
+    group::{Group, Know, MAIN},
 };
 
 type Environment = Box<dyn Iterator<Item = (String, String)>>;
@@ -43,6 +46,10 @@ pub(crate) struct Configuration {
 pub struct App {
     pub(crate) name: &'static str,
     pub(crate) routes: Routes,
+    /// Readers beside the one that has these routes.
+    pub(crate) groups: Vec<Group>,
+    /// Event types, by their topics, for groups that read the same topics.
+    known: Vec<(&'static str, Know)>,
     pub(crate) handlers: Handlers,
     pub(crate) schedules: Vec<Result<Schedule, ScheduleError>>,
     pub(crate) events: EventRegistry,
@@ -63,6 +70,8 @@ impl App {
         Self {
             name,
             routes: Routes::default(),
+            groups: Vec::new(),
+            known: Vec::new(),
             handlers: Handlers::default(),
             schedules: Vec::new(),
             events: EventRegistry::default(),
@@ -91,6 +100,7 @@ impl App {
     #[must_use]
     pub fn event<E: Event>(mut self) -> Self {
         self.events.add::<E>();
+        self.known.push((E::TOPIC, Routes::know::<E>));
         self.routes.know::<E>();
         self
     }
@@ -99,10 +109,34 @@ impl App {
     #[must_use]
     pub fn route<E: Event>(mut self, route: Route<E>) -> Self {
         self.events.add::<E>();
+        self.known.push((E::TOPIC, Routes::know::<E>));
         if route.publishes() && !self.handlers.handles(PublishEvent::KIND) {
             self.handlers.add(publish_event);
         }
         self.routes.add(route);
+        self
+    }
+
+    /// Adds a second reader of the events, a consumer group with routes, offsets and watermarks of its own: that one is
+    /// stopped, behind or read again is nothing to the others. Its jobs should be of kinds of their own.
+    ///
+    /// `millgate bridge` runs all groups, `millgate bridge --group crm` one of them.
+    ///
+    /// # Panics
+    /// If there is a group of that name, or it is `main`: that is the group of [`route`](Self::route).
+    #[must_use]
+    pub fn group(mut self, name: &'static str, add: impl FnOnce(Group) -> Group) -> Self {
+        let is_taken = name == MAIN || self.groups.iter().any(|group| group.name == name);
+        assert!(!is_taken, "there is a group `{name}` already");
+        let group = add(Group::new(name));
+        for (topic, know, register) in &group.events {
+            self.known.push((topic, *know));
+            register(&mut self.events);
+        }
+        if group.publishes && !self.handlers.handles(PublishEvent::KIND) {
+            self.handlers.add(publish_event);
+        }
+        self.groups.push(group);
         self
     }
 
@@ -217,7 +251,8 @@ impl App {
 
     /// Names of the queues that some handler works on or some route fills.
     pub(crate) fn queue_names(&self) -> Vec<String> {
-        queue_names(&self.handlers, &self.routes)
+        let groups = self.groups.iter().map(|group| &group.routes);
+        queue_names(&self.handlers, std::iter::once(&self.routes).chain(groups))
     }
 
     /// Reads the configuration and adds what depends on it.
@@ -231,8 +266,8 @@ impl App {
     }
 }
 
-pub(crate) fn queue_names(handlers: &Handlers, routes: &Routes) -> Vec<String> {
-    let routed = routes.table().outlines().into_iter().map(|outline| outline.queue);
+pub(crate) fn queue_names<'a>(handlers: &Handlers, routes: impl Iterator<Item = &'a Routes>) -> Vec<String> {
+    let routed = routes.flat_map(Routes::queues);
     let mut names: Vec<_> = handlers.queues().iter().map(|&name| name.to_owned()).chain(routed).collect();
     names.sort_unstable();
     names.dedup();
@@ -246,7 +281,9 @@ where
     Box::new(|app, file, environment| {
         let Loaded { config, app: settings_of_app, settings, file, routes } =
             config::load::<S>(app.name, file, environment)?;
+        limit_domains(&config.smtp.domains);
         let mut app = add(app, settings_of_app);
+        app.groups.iter_mut().for_each(|group| group.know(&app.known));
         app.routes.declare(config::declared(&routes, &app.routes, app.handlers.kinds())?);
         app.declared = file.map(|file| (file, routes));
         Ok((app, Configuration { config, settings }))

@@ -23,6 +23,7 @@ mod file;
 mod key;
 mod kind;
 mod log;
+mod named;
 mod postgres;
 mod problem;
 mod secret;

@@ -63,6 +63,21 @@ struct WorkersDocumentation;
 #[doc = include_str!("../docs/webhooks.md")]
 struct WebhooksDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/email.md")]
+struct EmailDocumentation;
+
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/reminders.md")]
+struct RemindersDocumentation;
+
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/groups.md")]
+struct GroupsDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
@@ -72,6 +87,7 @@ mod cli;
 pub mod config;
 mod dev;
 mod event_registry;
+mod group;
 mod lifecycle;
 mod redrive;
 mod route_file;
@@ -81,6 +97,7 @@ mod telemetry;
 pub mod testing;
 
 pub use app::{App, BoxError};
+pub use group::Group;
 pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
 pub use millgate_events::{
@@ -92,5 +109,6 @@ pub use millgate_jobs::{
 };
 pub use millgate_workers::{
     BatchCtx, BatchHandler, Breaker, BreakerConfig, BreakerState, Cancelled, Ctx, Done, ErrorClass, FromCtx, Handler,
-    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, State, email, inventory, webhook,
+    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, QuietHours, State, email,
+    inventory, webhook,
 };

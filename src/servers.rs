@@ -11,7 +11,7 @@ use millgate_events::{
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
-    email::{Mailer, Templates},
+    email::{Attachments, Mailer, Suppressions, Templates},
     webhook::Webhooks,
 };
 use sqlx::{
@@ -27,6 +27,7 @@ use crate::{
     app::{Report, Samples, queue_names},
     config::{Config, PostgresConfig, WrittenRoute},
     event_registry::EventRegistry,
+    group::Reader,
     route_file::RouteFile,
 };
 
@@ -47,7 +48,10 @@ pub(crate) struct Servers {
     application: &'static str,
     schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
+    /// Those of the main group.
     pub(crate) routes: Arc<Routes>,
+    /// All groups, the main one first.
+    pub(crate) readers: Vec<Reader>,
     declared: Option<(PathBuf, Vec<WrittenRoute>)>,
     state: State,
 }
@@ -64,7 +68,11 @@ impl Servers {
         // Nobody keeps a database for an application that has no tables, unless they say so.
         let has_database = app.migrations.is_some() || config.postgres.url != PostgresConfig::default().url;
         let letters = has_database.then(|| DeadLetterStore::new(database.clone()));
+        let routes = Arc::new(app.routes);
+        let main = Reader::main(routes.clone(), &config.kafka);
+        let groups = app.groups.into_iter().map(|group| Reader::of(group, &config.kafka));
         Ok(Self {
+            readers: std::iter::once(main).chain(groups).collect(),
             dead_letters: DeadLetters::new(producer.clone(), dead_letter_topics.clone()).stored_in(letters.clone()),
             dead_letter_topics,
             letters,
@@ -78,7 +86,7 @@ impl Servers {
             application: app.name,
             schedules: app.schedules.into_iter().collect::<Result<_, _>>()?,
             migrations: app.migrations,
-            routes: Arc::new(app.routes),
+            routes,
             declared: app.declared,
             state: app.state,
             config,
@@ -87,7 +95,8 @@ impl Servers {
 
     /// The topics that the application needs, as the configuration wants them.
     pub(crate) fn topic_specs(&self) -> Vec<TopicSpec> {
-        let own: Vec<&str> = self.routes.topics().collect();
+        // Sorted, and each once.
+        let own: BTreeSet<&str> = self.readers.iter().flat_map(|reader| reader.routes.topics()).collect();
         let names = own.into_iter().chain(self.dead_letter_topics.names());
         let specs = names.map(|name| {
             let settings = self.config.topics.settings_of(name);
@@ -111,7 +120,7 @@ impl Servers {
 
     /// Names of the queues that some handler works on or some route fills.
     pub(crate) fn queue_names(&self) -> Vec<String> {
-        queue_names(&self.handlers, &self.routes)
+        queue_names(&self.handlers, self.readers.iter().map(|reader| &*reader.routes))
     }
 
     /// Asks PostgreSQL for its version on a connection of its own: the pool would only say that it waited in vain.
@@ -135,7 +144,7 @@ impl Servers {
             let create = format!("CREATE SCHEMA IF NOT EXISTS \"{}\"", schema.replace('"', "\"\""));
             sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&self.database).await?;
         }
-        let own = letters.migrate().await?;
+        let own = letters.migrate().await? + Suppressions::new(self.database.clone()).migrate().await?;
         let Some(migrations) = self.migrations else { return Ok(own) };
         migrations.run(&self.database).await.context("a migration failed; nothing of it was kept")?;
         Ok(own + migrations.iter().count())
@@ -173,30 +182,29 @@ impl Servers {
         });
     }
 
-    /// The bridge, which joins its consumer group at once. Refuses routes to jobs that no handler of this
+    /// The bridge of a group, which joins its consumer group at once. Refuses routes to jobs that no handler of this
     /// application does: they would wait for ever.
-    pub(crate) fn bridge(&self) -> anyhow::Result<Bridge> {
-        let unhandled = self.routes.unhandled(|kind| self.handlers.handles(kind));
+    pub(crate) fn bridge(&self, reader: &Reader) -> anyhow::Result<Bridge> {
+        let unhandled = reader.routes.unhandled(|kind| self.handlers.handles(kind));
         let kinds: Vec<String> = unhandled.iter().map(|(kind, queue)| format!("{kind} (queue {queue})")).collect();
         anyhow::ensure!(
             kinds.is_empty(),
             "routes make jobs that no handler does: {}; add App::worker(…) for each",
             kinds.join(", ")
         );
-        let Config { kafka, bridge, .. } = &self.config;
-        let (routes, queues) = (self.routes.clone(), self.queues.clone());
+        let (routes, queues) = (reader.routes.clone(), self.queues.clone());
         let claims = self.producer.claims().clone();
-        Ok(Bridge::start(kafka, bridge, routes, queues, self.dead_letters.clone(), claims)?)
+        Ok(Bridge::start(&reader.kafka, &self.config.bridge, routes, queues, self.dead_letters.clone(), claims)?)
     }
 
     /// Names of the queues that some route fills.
     pub(crate) fn routed_queues(&self) -> BTreeSet<String> {
-        self.routes.queues()
+        self.readers.iter().flat_map(|reader| reader.routes.queues()).collect()
     }
 
-    /// How far each of them is.
-    pub(crate) fn watermarks(&self) -> Watermarks {
-        Watermarks::new(&self.config.kafka, &self.routes, self.queues.clone())
+    /// How far each of a group's queues is.
+    pub(crate) fn watermarks(&self, reader: &Reader) -> Watermarks {
+        Watermarks::new(&reader.kafka, &reader.routes, self.queues.clone())
     }
 
     /// Follows the routes that the configuration file declares, until `stop` fires; at once done if there is none.
@@ -243,14 +251,18 @@ impl Servers {
     pub(crate) fn worker(&self) -> anyhow::Result<(Worker, DeadLetterForwarder)> {
         let Config { worker, smtp, webhook, .. } = &self.config;
         let state = self.state.clone();
-        let state = state
+        let mut state = state
             .with(self.producer.clone())
             .with(Outbox::new(self.producer.source()))
             .with(self.queues.clone())
             .with(self.database.clone())
             .with(Mailer::new(smtp)?)
             .with(Templates::new(smtp)?)
-            .with(Webhooks::new(webhook)?);
+            .with(Webhooks::new(webhook)?)
+            .with(Attachments::new(smtp, self.producer.claims().clone()));
+        if self.letters.is_some() {
+            state = state.with(Suppressions::new(self.database.clone()));
+        }
         let started = Worker::start(worker, &self.queues, self.handlers.clone(), state)?;
         let names = started.queues();
         let forwarder = DeadLetterForwarder {

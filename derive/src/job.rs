@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, Error, Ident, Result, ext::IdentExt};
+use syn::{DeriveInput, Error, Ident, Path, Result, ext::IdentExt};
 
 use crate::{attribute::Attribute, backoff, field, time::milliseconds};
 
@@ -18,6 +18,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         "index",
         "index_kind",
         "ordered_by",
+        "lane",
     ];
     let attribute = Attribute::read(input, "job", &known)?;
     let queue = attribute.required("queue", "#[job(queue = \"email\")]")?;
@@ -86,6 +87,17 @@ fn methods(input: &DeriveInput, attribute: &Attribute) -> Result<TokenStream> {
             }
         });
     }
+    if let Some(path) = attribute.text("lane")? {
+        if attribute.text("ordered_by")?.is_some() {
+            return Err(Error::new(path.span(), "a job has one lane: `lane` or `ordered_by`"));
+        }
+        let function: Path = path.parse()?;
+        methods.extend(quote! {
+            fn lane(&self) -> ::core::option::Option<::millgate::Lane> {
+                #function(self)
+            }
+        });
+    }
     if let Some(text) = attribute.text("backoff")? {
         let backoff = backoff::expand(text)?;
         methods.extend(quote! {
@@ -124,6 +136,8 @@ mod tests {
         assert_eq!(refused(&order), "`A` has no field `id`; it has: order_id");
         let tuple = parse_quote! { #[job(queue = "a", ordered_by = "id")] struct A(u8); };
         assert_eq!(refused(&tuple), "a job that is ordered by a field is a struct with named fields");
+        let two = parse_quote! { #[job(queue = "a", ordered_by = "id", lane = "by_id")] struct A { id: u8 } };
+        assert_eq!(refused(&two), "a job has one lane: `lane` or `ordered_by`");
         let flag = parse_quote! { #[job(queue = "a", index_kind = "yes")] struct A; };
         assert_eq!(refused(&flag), "`index_kind` takes no value: it is there or not");
         let value = parse_quote! { #[job(queue, priority = 1)] struct A; };

@@ -54,6 +54,7 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// - `index_kind`: alone; jobs can be found by their kind, too.
 /// - `ordered_by`: a field; jobs with the same value run one at a time and in the order they came, unless options name
 ///   another lane: the same as `JobOptions::ordered_by(&job.field)`.
+/// - `lane`: path of a `fn(&Self) -> Option<Lane>`, which says what else it has to wait for, unless options name a lane.
 #[proc_macro_derive(Job, attributes(job))]
 pub fn job(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -423,7 +423,8 @@ impl NewJob {
         }
         if let Some(lane) = &options.lane {
             lua.l = Some(lane.key.clone());
-            lua.n = (lane.most > 1).then_some(lane.most);
+            // One is what a script takes where nothing is said; beside an interval that would be no limit.
+            lua.n = lane.most.filter(|most| *most > 1 || lane.interval.is_some());
             lua.h = lane.ordered;
             lua.r = lane.interval.map(millis);
         } else if let Some(key) = options.unique.as_ref().filter(|unique| unique.keeps_order()).and(lua.u.as_ref()) {

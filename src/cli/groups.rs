@@ -1,13 +1,17 @@
-//! `millgate groups`: how far the bridge's consumer group is in each partition.
+//! `millgate groups`: how far the bridge's consumer groups are in each partition.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
 
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use millgate_events::{Committed, KafkaError, Logs};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Call, Outcome, moment::span};
+use super::{Call, Outcome, group_choice::GroupChoice, moment::span};
+use crate::group::Reader;
 
 /// For one question to Kafka.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -17,6 +21,8 @@ pub(super) struct Args {
     /// Only this topic
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
+    #[command(flatten)]
+    group: GroupChoice,
 }
 
 /// How far the group is in one partition.
@@ -30,48 +36,64 @@ struct Lag {
     age: Duration,
 }
 
-pub(super) async fn run(call: Call, Args { topic }: Args) -> anyhow::Result<Outcome> {
+pub(super) async fn run(call: Call, Args { topic, group }: Args) -> anyhow::Result<Outcome> {
     let json = call.json;
     let servers = call.servers()?;
-    let kafka = &servers.config.kafka;
-    let known: Vec<&str> = servers.routes.topics().collect();
-    if let Some(topic) = topic.as_deref().filter(|topic| !known.contains(topic)) {
-        return Ok(Outcome::Misunderstood(format!(
-            "no event comes on topic `{topic}`; there are: {}",
-            known.join(", ")
-        )));
+    let mut readers = match group.of(&servers) {
+        Ok(readers) => readers,
+        Err(message) => return Ok(Outcome::Misunderstood(message)),
+    };
+    if let Some(topic) = topic.as_deref() {
+        let known: BTreeSet<&str> = readers.iter().flat_map(|reader| reader.routes.topics()).collect();
+        readers.retain(|reader| reader.routes.topics().any(|known| known == topic));
+        if readers.is_empty() {
+            let known: Vec<&str> = known.into_iter().collect();
+            let message = format!("no event comes on topic `{topic}`; there are: {}", known.join(", "));
+            return Ok(Outcome::Misunderstood(message));
+        }
     }
-    let logs = Logs::new(kafka, PATIENCE);
-    let chosen = known.into_iter().filter(|known| topic.as_deref().is_none_or(|topic| topic == *known));
+    let mut values = Vec::new();
+    for reader in readers {
+        let lags = lags(reader, topic.as_deref()).await?;
+        if json {
+            values.extend(lags.iter().map(|lag| as_json(reader, lag)));
+            continue;
+        }
+        println!("group {} ({})", reader.kafka.consumer_group, reader.name);
+        for Lag { committed, end, events, age } in &lags {
+            let at = committed.offset.map_or("none".to_owned(), |offset| offset.to_string());
+            let behind = if *events == 0 { String::new() } else { format!("{events} behind, for {}", span(*age)) };
+            let place = format!("{}/{}", committed.topic, committed.partition);
+            println!("{place:<44} committed {at:<10} end {end:<10} {behind}");
+        }
+    }
+    if json {
+        println!("{:#}", json!(values));
+    }
+    Ok(Outcome::Well)
+}
+
+fn as_json(reader: &Reader, Lag { committed, end, events, age }: &Lag) -> Value {
+    json!({
+        "group": reader.kafka.consumer_group,
+        "name": reader.name,
+        "topic": committed.topic,
+        "partition": committed.partition,
+        "committed": committed.offset,
+        "end": end,
+        "lag": events,
+        "lag_seconds": age.as_secs(),
+    })
+}
+
+/// How far a group is in each partition of its topics, or of one of them.
+async fn lags(reader: &Reader, topic: Option<&str>) -> Result<Vec<Lag>, KafkaError> {
+    let logs = Logs::new(&reader.kafka, PATIENCE);
+    let chosen = reader.routes.topics().filter(|known| topic.is_none_or(|topic| topic == *known));
     let committed = try_join_all(chosen.map(|topic| logs.committed(topic))).await?;
     let mut lags = try_join_all(committed.into_iter().flatten().map(|committed| lag(&logs, committed, now()))).await?;
     lags.sort_by(|a, b| (&a.committed.topic, a.committed.partition).cmp(&(&b.committed.topic, b.committed.partition)));
-    if json {
-        let lags: Vec<_> = lags
-            .iter()
-            .map(|Lag { committed, end, events, age }| {
-                json!({
-                    "group": kafka.consumer_group,
-                    "topic": committed.topic,
-                    "partition": committed.partition,
-                    "committed": committed.offset,
-                    "end": end,
-                    "lag": events,
-                    "lag_seconds": age.as_secs(),
-                })
-            })
-            .collect();
-        println!("{:#}", json!(lags));
-        return Ok(Outcome::Well);
-    }
-    println!("group {}", kafka.consumer_group);
-    for Lag { committed, end, events, age } in &lags {
-        let at = committed.offset.map_or("none".to_owned(), |offset| offset.to_string());
-        let behind = if *events == 0 { String::new() } else { format!("{events} behind, for {}", span(*age)) };
-        let place = format!("{}/{}", committed.topic, committed.partition);
-        println!("{place:<44} committed {at:<10} end {end:<10} {behind}");
-    }
-    Ok(Outcome::Well)
+    Ok(lags)
 }
 
 async fn lag(logs: &Logs, committed: Committed, now: DateTime<Utc>) -> Result<Lag, KafkaError> {

@@ -8,8 +8,10 @@ mod dev;
 mod dlq;
 mod doctor;
 mod event_line;
+mod group_choice;
 mod groups;
 mod jobs;
+mod mail;
 mod migrate;
 mod moment;
 mod outbox;
@@ -49,7 +51,7 @@ enum Command {
     /// All roles in one process, with sample traffic; servers in memory unless URLs name real ones
     Dev(dev::Args),
     /// Take events off Kafka and hand their jobs to Redis
-    Bridge,
+    Bridge(roles::BridgeArgs),
     /// Run jobs, and make those of schedules
     Worker(roles::WorkerArgs),
     /// Make the jobs of schedules, without running any
@@ -64,7 +66,7 @@ enum Command {
     /// Show or make the topics that the events need
     #[command(subcommand)]
     Topics(topics::Command),
-    /// Show how far the bridge is in each partition, in events and in time
+    /// Show how far the bridge's groups are in each partition, in events and in time
     Groups(groups::Args),
     /// Show the routes, or what they would make of an event; needs no server
     #[command(subcommand)]
@@ -83,6 +85,9 @@ enum Command {
     /// Show schedules, pause or resume one, run its job now
     #[command(subcommand)]
     Schedules(schedules::Command),
+    /// Look at mails, send one as a test, and keep mail from addresses
+    #[command(subcommand)]
+    Mail(mail::Command),
     /// Set up, count or expire the store of values that are too large for Kafka
     #[command(subcommand)]
     Claims(claims::Command),
@@ -100,7 +105,7 @@ enum Command {
 impl Command {
     /// Commands that answer a question; their log lines would be in the way.
     fn is_brief(&self) -> bool {
-        !matches!(self, Self::Bridge | Self::Worker(_) | Self::Scheduler | Self::Relay)
+        !matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay)
     }
 }
 
@@ -179,7 +184,7 @@ fn with_causes(error: &anyhow::Error) -> String {
 async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
     match command {
         Command::Dev(args) => dev::run(call, args).await,
-        Command::Bridge => roles::bridge(call).await,
+        Command::Bridge(args) => roles::bridge(call, args).await,
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,
         Command::Relay => roles::relay(call).await,
@@ -194,6 +199,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Dlq(command) => dlq::run(call, command).await,
         Command::Schedules(command) => schedules::run(call, command).await,
         Command::Claims(command) => claims::run(call, command).await,
+        Command::Mail(command) => mail::run(call, command).await,
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,
         Command::Config => config::run(&call),

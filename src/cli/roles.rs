@@ -2,8 +2,16 @@
 
 use std::time::Duration;
 
-use super::{Call, Outcome, outbox};
+use tokio::task::JoinSet;
+
+use super::{Call, Outcome, group_choice::GroupChoice, outbox};
 use crate::{claim_expiry, lifecycle::stop_on_signal};
+
+#[derive(clap::Args)]
+pub(super) struct BridgeArgs {
+    #[command(flatten)]
+    group: GroupChoice,
+}
 
 #[derive(clap::Args)]
 pub(super) struct WorkerArgs {
@@ -15,15 +23,30 @@ pub(super) struct WorkerArgs {
     concurrency: Option<u16>,
 }
 
-pub(super) async fn bridge(call: Call) -> anyhow::Result<Outcome> {
+pub(super) async fn bridge(call: Call, args: BridgeArgs) -> anyhow::Result<Outcome> {
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
+    let readers = match args.group.of(&servers) {
+        Ok(readers) => readers,
+        Err(message) => return Ok(Outcome::Misunderstood(message)),
+    };
     servers.check_eviction();
     servers.check_dead_letters();
     let expiry = claim_expiry::run(servers.producer.claims().clone(), servers.config.claim_check.expire, stop.clone());
     let expiring = tokio::spawn(expiry);
     let following = tokio::spawn(servers.follow_routes(stop.clone()));
-    servers.bridge()?.run(stop).await?;
+    let bridges = readers.into_iter().map(|reader| servers.bridge(reader)).collect::<Result<Vec<_>, _>>()?;
+    let mut running = JoinSet::new();
+    for bridge in bridges {
+        running.spawn(bridge.run(stop.clone()));
+    }
+    let mut outcome = Ok(());
+    while let Some(ended) = running.join_next().await {
+        // One that cannot go on takes the others with it: who runs them all wants to know.
+        stop.cancel();
+        outcome = outcome.and(ended?);
+    }
+    outcome?;
     expiring.abort();
     following.await?;
     servers.producer.flush(servers.config.kafka.delivery_timeout).await?;

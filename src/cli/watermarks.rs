@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use millgate_bridge::{Choice, Finding, WatermarkState};
 use serde_json::{Value, json};
 
-use super::{Call, Outcome};
+use super::{Call, Outcome, group_choice::GroupChoice};
+use crate::group::Reader;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -32,12 +33,8 @@ pub(super) struct Which {
     /// Only this topic
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
-}
-
-impl From<Which> for Choice {
-    fn from(Which { queue, topic }: Which) -> Self {
-        Self { queue, topic }
-    }
+    #[command(flatten)]
+    group: GroupChoice,
 }
 
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
@@ -50,29 +47,42 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         let known = servers.routed_queues().into_iter().collect::<Vec<_>>().join(", ");
         return Ok(Outcome::Misunderstood(format!("no route fills queue `{name}`; there are: {known}")));
     }
-    let watermarks = servers.watermarks();
-    let (states, what) = match command {
-        Command::List(which) => {
-            let states = watermarks.list(&which.into()).await?;
-            show(&states, json);
-            let well = states.iter().all(|state| state.finding == Finding::Well);
-            return Ok(if well { Outcome::Well } else { Outcome::NotWell });
-        }
-        Command::GoOn(which) => (watermarks.go_on(&which.into()).await?, "goes on behind"),
-        Command::Rewind { which, by } => (watermarks.rewind(&which.into(), by.map(ago)).await?, "is rewound to"),
+    let readers = match which.group.of(&servers) {
+        Ok(readers) => readers,
+        Err(message) => return Ok(Outcome::Misunderstood(message)),
     };
-    if json {
-        show(&states, json);
-    } else {
-        for WatermarkState { queue, topic, partition, stored, .. } in &states {
-            let offset = stored.map_or(-1, |stored| stored.offset);
-            println!("queue {queue} {what} offset {offset} of {topic}/{partition}");
-        }
-        if states.is_empty() {
-            println!("nothing to be done; `millgate watermarks list` shows how far each queue is");
+    let choice = Choice { queue: which.queue.clone(), topic: which.topic.clone() };
+    let from = if let Command::Rewind { by: Some(by), .. } = &command { Some(ago(*by)) } else { None };
+    let (mut values, mut is_well, mut is_nothing) = (Vec::new(), true, true);
+    for reader in readers {
+        let watermarks = servers.watermarks(reader);
+        let (states, what) = match &command {
+            Command::List(_) => (watermarks.list(&choice).await?, None),
+            Command::GoOn(_) => (watermarks.go_on(&choice).await?, Some("goes on behind")),
+            Command::Rewind { .. } => (watermarks.rewind(&choice, from).await?, Some("is rewound to")),
+        };
+        is_nothing &= states.is_empty();
+        is_well &= what.is_some() || states.iter().all(|state| state.finding == Finding::Well);
+        if json {
+            values.extend(states.iter().map(|state| as_json(reader, state)));
+        } else if let Some(what) = what {
+            for WatermarkState { queue, topic, partition, stored, .. } in &states {
+                let offset = stored.map_or(-1, |stored| stored.offset);
+                println!("queue {queue} {what} offset {offset} of {topic}/{partition} (group {})", reader.name);
+            }
+        } else if !states.is_empty() {
+            println!("group {} ({})", reader.kafka.consumer_group, reader.name);
+            states.iter().for_each(show);
         }
     }
-    Ok(Outcome::Well)
+    if json {
+        println!("{:#}", Value::Array(values));
+    } else if is_nothing && matches!(command, Command::List(_)) {
+        println!("nothing was handed off yet");
+    } else if is_nothing {
+        println!("nothing to be done; `millgate watermarks list` shows how far each queue is");
+    }
+    Ok(if is_well { Outcome::Well } else { Outcome::NotWell })
 }
 
 /// A time so long ago; before 1970, if that is longer than there are times.
@@ -81,26 +91,16 @@ fn ago(by: Duration) -> DateTime<Utc> {
     SystemTime::now().checked_sub(by).map_or(DateTime::UNIX_EPOCH, DateTime::from)
 }
 
-fn show(states: &[WatermarkState], json: bool) {
-    if json {
-        let states = Value::Array(states.iter().map(as_json).collect());
-        println!("{states:#}");
-        return;
-    }
-    if states.is_empty() {
-        println!("nothing was handed off yet");
-    }
-    for state in states {
-        let number = |offset: Option<i64>| offset.map_or("none".to_owned(), |offset| offset.to_string());
-        println!(
-            "{:<20} {:<30} handed off {:<10} expected {:<10} {}",
-            state.queue,
-            format!("{}/{}", state.topic, state.partition),
-            number(state.stored.map(|stored| stored.offset)),
-            number(state.expected),
-            remark(state.finding),
-        );
-    }
+fn show(state: &WatermarkState) {
+    let number = |offset: Option<i64>| offset.map_or("none".to_owned(), |offset| offset.to_string());
+    println!(
+        "{:<20} {:<30} handed off {:<10} expected {:<10} {}",
+        state.queue,
+        format!("{}/{}", state.topic, state.partition),
+        number(state.stored.map(|stored| stored.offset)),
+        number(state.expected),
+        remark(state.finding),
+    );
 }
 
 fn remark(finding: Finding) -> &'static str {
@@ -113,8 +113,9 @@ fn remark(finding: Finding) -> &'static str {
     }
 }
 
-fn as_json(state: &WatermarkState) -> Value {
+fn as_json(reader: &Reader, state: &WatermarkState) -> Value {
     json!({
+        "group": reader.kafka.consumer_group,
         "queue": state.queue,
         "topic": state.topic,
         "partition": state.partition,

@@ -71,10 +71,11 @@ fn values(config: &Config) -> Vec<Row> {
         ("postgres.schema", schema(&postgres.schema)),
         ("postgres.pool_size", at_least_one(postgres.pool_size)),
         ("postgres.connect_timeout", at_least(postgres.connect_timeout, MILLISECOND)),
-        ("smtp.url", url(&smtp.url, &["smtp://", "smtps://"])),
+        ("smtp.url", url(&smtp.url, &["smtp://", "smtps://", "file:///"])),
         ("smtp.from", given(&smtp.from)),
         ("smtp.pool_size", at_least_one(smtp.pool_size)),
         ("smtp.timeout", at_least(smtp.timeout, MILLISECOND)),
+        ("smtp.attachment_max", at_least_one(smtp.attachment_max.bytes())),
         ("webhook.secrets", webhook.check_secrets().err().map(|error| error.to_string())),
         ("webhook.allow_networks", webhook.check_networks().err().map(|error| error.to_string())),
         ("webhook.connect_timeout", at_least(webhook.connect_timeout, MILLISECOND)),
@@ -116,6 +117,12 @@ fn values(config: &Config) -> Vec<Row> {
             (key.child("retention"), None, own.retention.and_then(|span| at_least(span, SECOND))),
             (key, None, topic(name)),
         ]);
+    }
+    for (name, limit) in &smtp.domains {
+        let key = Key::of("smtp.domains").child(name);
+        let nothing = limit.most == 0 && limit.interval.is_zero();
+        let nothing = nothing.then(|| "says no limit; set most, interval, or both".to_owned());
+        rows.extend([(key.clone(), None, domain(name)), (key, None, nothing)]);
     }
     rows
 }
@@ -199,6 +206,13 @@ fn schema(name: &str) -> Verdict {
     let legal = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
     let good = name.chars().all(legal) && name.starts_with(|c: char| !c.is_ascii_digit());
     (!good).then(|| "use lower-case letters, digits and `_`, and no digit at the start".to_owned())
+}
+
+/// What stands behind the @ of an address.
+fn domain(name: &str) -> Verdict {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let good = !name.is_empty() && name.chars().all(legal) && !name.starts_with('.');
+    (!good).then(|| "is no domain; it is what stands behind the @ of addresses, as in \"example.org\"".to_owned())
 }
 
 /// Kafka's own rule for names.

@@ -11,14 +11,13 @@ use super::{
     problem::{ConfigError, Problem},
     secret,
     setting::{Origin, Setting},
-    topics,
     written_route::WrittenRoute,
 };
 
 /// The configuration in the making. Problems are gathered, so that all are told at once.
 pub(super) struct Draft {
     defaults: Table,
-    /// The defaults, which say what can be set, and an example of each topic that the file has a table for.
+    /// The defaults, which say what can be set, and an example of each table in the file whose name somebody chose.
     shape: Table,
     overrides: BTreeMap<Key, (Value, Origin)>,
     routes: Vec<WrittenRoute>,
@@ -43,9 +42,9 @@ impl Draft {
         leaves
     }
 
-    /// Makes the settings of a topic's own table known.
-    pub(super) fn open_topic(&mut self, key: &Key) {
-        key.put(&mut self.shape, Value::Table(topics::example()));
+    /// Makes the settings of a table of a name that somebody chose known.
+    pub(super) fn open(&mut self, key: &Key, example: Table) {
+        key.put(&mut self.shape, Value::Table(example));
     }
 
     /// Adds a route.
@@ -133,7 +132,7 @@ impl Draft {
         let settings = self.leaves().into_iter().filter_map(|(key, _)| {
             let value = match self.get(&key) {
                 Some((value, _)) => value,
-                // Of a topic's own table only what was set is in force.
+                // Of a table of a chosen name only what was set is in force.
                 None => key.get(&self.defaults)?,
             };
             Some(Setting { value: secret::mask(&key, value), origin: self.origin(&key), key })

@@ -11,9 +11,9 @@ use toml::{
 use super::{
     draft::Draft,
     key::{Key, nearest},
+    named,
     problem::{ConfigError, Problem},
     setting::Origin,
-    topics,
     written_route::{ROUTES, WrittenRoute, key},
 };
 
@@ -80,10 +80,10 @@ impl<'a> Reader<'a> {
             match (shape.get(name), value.get_ref()) {
                 (Some(Value::Table(shape)), DeValue::Table(values)) => self.table(&key, shape, values),
                 (Some(like), _) => self.value(key, like, value, origin),
-                // Whatever its name, it is a topic's.
-                (None, DeValue::Table(values)) if *table == Key::of("topics") => {
-                    self.draft.open_topic(&key);
-                    self.table(&key, &topics::example(), values);
+                (None, DeValue::Table(values)) if named::is_open(table.names()) => {
+                    let example = named::example(table);
+                    self.draft.open(&key, example.clone());
+                    self.table(&key, &example, values);
                 }
                 (None, _) if *table == Key::default() && name == ROUTES => self.routes(value, &origin),
                 (None, value) => {
@@ -155,8 +155,8 @@ fn hint(table: &Key, name: &str, shape: &Table, value: &DeValue<'_>) -> String {
     let names: Vec<&str> = shape.keys().map(String::as_str).chain(routes).collect();
     match (table.names(), nearest(name, names.iter().copied())) {
         // `[topics.order.created]` is TOML for a topic `order` with a table `created`.
-        ([topics, first], _) if topics == "topics" && value.is_table() => {
-            format!("a name with a dot in it stands in quotes: [topics.\"{first}.{name}\"]")
+        ([tables @ .., first], _) if named::is_open(tables) && value.is_table() => {
+            format!("a name with a dot in it stands in quotes: [{}.\"{first}.{name}\"]", tables.join("."))
         }
         (_, Some(near)) => format!("did you mean {}?", table.child(near)),
         _ if names.is_empty() => "nothing can be set here; remove it".to_owned(),

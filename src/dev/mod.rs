@@ -144,8 +144,9 @@ impl Roles {
     fn start(servers: &Servers) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
-        let bridge = servers.bridge()?;
-        let stats = bridge.stats();
+        let bridges = servers.readers.iter().map(|reader| servers.bridge(reader)).collect::<Result<Vec<_>, _>>()?;
+        // The main group's, which reads every event.
+        let stats = bridges.first().map(millgate_bridge::Bridge::stats).unwrap_or_default();
         let (worker, forwarder) = servers.worker()?;
         let scheduler = servers.scheduler()?;
         // Without a database there is no outbox.
@@ -168,8 +169,10 @@ impl Roles {
             following.await;
             Ok(())
         });
-        let stopped = stop.clone();
-        tasks.spawn(async move { Ok(bridge.run(stopped).await?) });
+        for bridge in bridges {
+            let stopped = stop.clone();
+            tasks.spawn(async move { Ok(bridge.run(stopped).await?) });
+        }
         let stopped = stop.clone();
         tasks.spawn(async move {
             worker.run(stopped).await;

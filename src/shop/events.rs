@@ -4,10 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::Event;
+use crate::{Event, email::Attachment};
 
 /// So many of one thing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     /// Which thing.
     pub sku: String,
@@ -16,7 +16,7 @@ pub struct Item {
 }
 
 /// Somebody ordered something. Version 1 had one amount in whole units and no currency.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(type = "order.created", version = 2, key = "order_id", upcast = "order_created_from")]
 pub struct OrderCreated {
     /// The order.
@@ -31,6 +31,12 @@ pub struct OrderCreated {
     pub total_cents: i64,
     /// Of this currency.
     pub currency: String,
+    /// The language that mail about it is to be in: `de-AT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// Where the customer lives, as far as the clock goes: `Europe/Vienna`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 fn order_created_from(version: u32, mut data: Value) -> Result<Value, String> {
@@ -46,7 +52,7 @@ fn order_created_from(version: u32, mut data: Value) -> Result<Value, String> {
 }
 
 /// The shop accepted an order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(type = "order.confirmed", key = "order_id")]
 pub struct OrderConfirmed {
     /// The order.
@@ -54,7 +60,7 @@ pub struct OrderConfirmed {
 }
 
 /// An order will not be carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(type = "order.canceled", key = "order_id")]
 pub struct OrderCanceled {
     /// The order.
@@ -65,7 +71,7 @@ pub struct OrderCanceled {
 }
 
 /// The money for an order went back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(type = "order.refunded", key = "order_id")]
 pub struct OrderRefunded {
     /// The order.
@@ -75,7 +81,7 @@ pub struct OrderRefunded {
 }
 
 /// Somebody paid.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(type = "payment.created", key = "order_id")]
 pub struct PaymentCreated {
     /// The payment.
@@ -88,10 +94,13 @@ pub struct PaymentCreated {
     pub amount_cents: i64,
     /// Of this currency.
     pub currency: String,
+    /// The language that mail about it is to be in: `de-AT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 /// A payment changed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(type = "payment.updated", key = "payment_id")]
 pub struct PaymentUpdated {
     /// The payment.
@@ -101,7 +110,7 @@ pub struct PaymentUpdated {
 }
 
 /// Somebody signed up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(type = "user.registered", key = "user_id")]
 pub struct UserRegistered {
     /// The user.
@@ -113,10 +122,13 @@ pub struct UserRegistered {
     /// When, if the service says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registered_at: Option<DateTime<Utc>>,
+    /// The language that mail to them is to be in: `de-AT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 /// Some service wants a mail sent.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Event)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
 #[event(type = "notification.email", key = "to")]
 pub struct NotificationRequested {
     /// To whom.
@@ -128,6 +140,12 @@ pub struct NotificationRequested {
     /// A template other than the plain one.
     #[serde(default)]
     pub template: Option<String>,
+    /// The language that it is to be in: `de-AT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// What it brings along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
 }
 
 #[cfg(test)]

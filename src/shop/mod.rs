@@ -1,15 +1,15 @@
 //! The shop: orders, payments and users, as one application of millgate. The `millgate` program runs it.
 
+mod contacts;
 mod events;
+mod reminders;
 mod samples;
-
-use std::time::Duration;
+mod settings;
 
 use millgate_workers::{
     email::{
         NotificationEmail, OrderLine, PaymentReceipt, ReminderEmail, SendConfirmationEmail, WelcomeEmail,
-        send_confirmation_email, send_notification_email, send_payment_receipt, send_reminder_email,
-        send_welcome_email,
+        send_confirmation_email, send_notification_email, send_payment_receipt, send_welcome_email,
     },
     inventory::{
         CommitReservation, InventoryRejected, ReleaseReservation, ShowStock, StockChanged, StockItem, UpdateInventory,
@@ -17,33 +17,22 @@ use millgate_workers::{
     },
     webhook::send_webhook,
 };
-use serde::{Deserialize, Serialize};
 use sqlx::migrate::Migrator;
 
+pub use contacts::UpsertContact;
 pub use events::{
     Item, NotificationRequested, OrderCanceled, OrderConfirmed, OrderCreated, OrderRefunded, PaymentCreated,
     PaymentUpdated, UserRegistered,
 };
+pub use reminders::CloseOrder;
+pub use settings::ShopSettings;
 
-use crate::{App, delay, on, once_per_event, priority};
+use crate::{App, Ctx, delay, on, once_per_event, priority};
+use contacts::{crm, upsert_contact};
+use reminders::{close_order, remind};
 
 /// The shop's tables.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
-
-/// The `[shop]` section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ShopSettings {
-    /// An order that is not paid is reminded of after so long.
-    #[serde(with = "humantime_serde")]
-    pub reminder_delay: Duration,
-}
-
-impl Default for ShopSettings {
-    fn default() -> Self {
-        Self { reminder_delay: Duration::from_hours(24) }
-    }
-}
 
 /// The shop.
 pub fn app() -> App {
@@ -67,6 +56,7 @@ fn shop(app: App, settings: ShopSettings) -> App {
                     items: lines(&e.items),
                     total_cents: e.total_cents,
                     currency: e.currency.clone(),
+                    locale: e.locale.clone(),
                 };
                 // Its service may publish an order twice, and nobody wants two mails about it.
                 (confirmation, once_per_event())
@@ -80,6 +70,8 @@ fn shop(app: App, settings: ShopSettings) -> App {
                     order_id: e.order_id.clone(),
                     to: e.customer_email.clone(),
                     name: e.customer_name.clone(),
+                    locale: e.locale.clone(),
+                    time_zone: e.time_zone.clone(),
                 };
                 (reminder, delay(reminder_delay).unique(&e.order_id).once_per_event())
             }),
@@ -93,15 +85,18 @@ fn shop(app: App, settings: ShopSettings) -> App {
                     to: e.customer_email.clone(),
                     amount_cents: e.amount_cents,
                     currency: e.currency.clone(),
+                    locale: e.locale.clone(),
                 };
                 (receipt, once_per_event())
             })
             .enqueue(|e| CommitReservation { order_id: e.order_id.clone() })
+            .enqueue(|e| CloseOrder { order_id: e.order_id.clone(), outcome: "paid".into() })
             .cancel::<ReminderEmail, _>(|e| e.order_id.clone()),
     )
     .route(
         on::<OrderCanceled>()
             .enqueue(|e| ReleaseReservation { order_id: e.order_id.clone() })
+            .enqueue(|e| CloseOrder { order_id: e.order_id.clone(), outcome: "canceled".into() })
             .cancel::<ReminderEmail, _>(|e| e.order_id.clone()),
     )
     // Nobody is to pay for what is not there.
@@ -111,13 +106,17 @@ fn shop(app: App, settings: ShopSettings) -> App {
         user_id: e.user_id.clone(),
         to: e.email.clone(),
         name: e.name.clone(),
+        locale: e.locale.clone(),
     }))
     .route(on::<NotificationRequested>().enqueue(|e| NotificationEmail {
         to: e.to.clone(),
         subject: e.subject.clone(),
         body: e.body.clone(),
         template: e.template.clone(),
+        locale: e.locale.clone(),
+        attachments: e.attachments.clone(),
     }))
+    .group("crm", crm)
     .event::<OrderConfirmed>()
     .event::<OrderRefunded>()
     .event::<PaymentUpdated>()
@@ -125,7 +124,9 @@ fn shop(app: App, settings: ShopSettings) -> App {
     .worker(send_payment_receipt)
     .worker(send_welcome_email)
     .worker(send_notification_email)
-    .worker(send_reminder_email)
+    .worker(move |reminder: ReminderEmail, ctx: Ctx| remind(settings, reminder, ctx))
+    .worker(close_order)
+    .worker(upsert_contact)
     .worker(update_inventory)
     .worker(commit_reservation)
     .worker(release_reservation)

@@ -28,7 +28,7 @@ pub(super) async fn publish(producer: Producer, database: PgPool) -> Result<u64,
             user_id: format!("user-{number}"),
             email: address(number),
             name: name(number),
-            registered_at: None,
+            ..UserRegistered::default()
         };
         published += once(&producer, &user).await?;
     }
@@ -58,6 +58,7 @@ async fn pay(producer: &Producer, number: i32, order: &OrderCreated) -> Result<u
         customer_email: order.customer_email.clone(),
         amount_cents: order.total_cents,
         currency: order.currency.clone(),
+        locale: None,
     };
     let settled = PaymentUpdated { payment_id: payment.payment_id.clone(), status: "settled".into() };
     Ok(twice(producer, &payment).await? + once(producer, &settled).await?)
@@ -70,7 +71,7 @@ async fn trouble(producer: &Producer) -> Result<u64, BoxError> {
             to: to.into(),
             subject: "News from the shop".into(),
             body: "We have new lamps.".into(),
-            template: None,
+            ..NotificationRequested::default()
         };
         once(producer, &mail).await?;
     }
@@ -122,6 +123,7 @@ fn order(number: i32) -> OrderCreated {
         total_cents: 1_990 * i64::from(1 + number % 5),
         currency: "EUR".into(),
         items,
+        ..OrderCreated::default()
     }
 }
 

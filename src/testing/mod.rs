@@ -25,7 +25,8 @@ const RUNS: usize = 10_000;
 
 /// An application in a test's hand.
 pub struct TestApp {
-    routes: Routes,
+    /// Those of every group, the main one first.
+    routes: Vec<Routes>,
     handlers: Arc<Handlers>,
     state: State,
     backoff: Backoff,
@@ -57,7 +58,9 @@ impl TestApp {
         let worker = configuration.config.worker;
         let jobs = jobs(&app);
         let backoff = Backoff::exponential(worker.backoff_base, worker.backoff_max);
-        Self { routes: app.routes, handlers: Arc::new(app.handlers), state: app.state, backoff, jobs }
+        let groups = app.groups.into_iter().map(|group| group.routes);
+        let routes = std::iter::once(app.routes).chain(groups).collect();
+        Self { routes, handlers: Arc::new(app.handlers), state: app.state, backoff, jobs }
     }
 
     /// What the names of its keys in Redis begin with, for a look at them; nothing inline.
@@ -100,8 +103,17 @@ impl TestApp {
             value: Some(value.into()),
             headers: meta.to_headers("application/json"),
         };
-        let plan = self.routes.plan(&record, E::TOPIC).unwrap_or_else(|poison| panic!("{poison}"));
-        plan.unwrap_or_default()
+        let mut all = Plan::default();
+        for (number, routes) in self.routes.iter().enumerate() {
+            if number > 0 && !routes.topics().any(|topic| topic == E::TOPIC) {
+                continue;
+            }
+            let plan = routes.plan(&record, E::TOPIC).unwrap_or_else(|poison| panic!("{poison}"));
+            let Plan { jobs, cancels } = plan.unwrap_or_default();
+            all.jobs.extend(jobs);
+            all.cancels.extend(cancels);
+        }
+        all
     }
 
     /// Enqueues a job.

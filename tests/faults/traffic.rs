@@ -73,5 +73,6 @@ fn order(number: usize) -> OrderCreated {
         items: vec![Item { sku: "lamp".into(), quantity: 1 }],
         total_cents: 1_990,
         currency: "EUR".into(),
+        ..OrderCreated::default()
     }
 }

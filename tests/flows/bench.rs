@@ -61,6 +61,25 @@ async fn every_figure_is_measured_and_nothing_is_left_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mails_are_counted_where_they_arrive_and_connections_are_used_again() {
+    let space = RedisSpace::fresh("bench-email");
+    let config = space.config();
+    let child = Binary::new(env!("CARGO_BIN_EXE_millgate"))
+        .env("MILLGATE_REDIS_PREFIX", config.prefix)
+        .args(["bench", "email", "--mails", "300", "--json", "--redis", &config.url])
+        .spawn();
+    let status = child.wait_exit(PATIENCE).await;
+    let said = child.output();
+    assert!(status.success(), "{said}");
+    let answer = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no JSON: {said}"));
+    let figures: Value = serde_json::from_str(answer).unwrap();
+    assert!(figures["mails_per_s"].as_f64().unwrap() > 0.0, "{answer}");
+    assert!(figures["mail_cpu_us"].is_f64(), "{answer}");
+    assert!((1..=8).contains(&figures["connections"].as_u64().unwrap()), "{answer}");
+    assert_eq!(space.keys().await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_left_behind_when_it_is_interrupted() {
     let space = RedisSpace::fresh("bench");
     let child = bench(&space, &["--only", "recovery"]);

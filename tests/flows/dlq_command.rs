@@ -119,7 +119,7 @@ impl Desk {
 
 fn mail(number: usize) -> NotificationEmail {
     let to = format!("m{number}@mail.example");
-    NotificationEmail { to, subject: "News".into(), body: "-".into(), template: None }
+    NotificationEmail { to, subject: "News".into(), body: "-".into(), ..NotificationEmail::default() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -289,7 +289,12 @@ async fn what_comes_back_again_and_again_is_left_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_comes_back_with_its_options_and_not_beside_one_of_its_key() {
     let desk = Desk::open("dlq-options").await;
-    let reminder = || ReminderEmail { order_id: "o1".into(), to: "a@mail.example".into(), name: "Ada".into() };
+    let reminder = || ReminderEmail {
+        order_id: "o1".into(),
+        to: "a@mail.example".into(),
+        name: "Ada".into(),
+        ..ReminderEmail::default()
+    };
     let options = || unique("o1").priority(1).max_attempts(7).index("order", "o1");
     desk.queue.enqueue(&[NewJob::of(&reminder(), options()).unwrap().with_id("reminder-1")]).await.unwrap();
     desk.bury().await;
@@ -312,7 +317,7 @@ async fn a_job_comes_back_with_its_options_and_not_beside_one_of_its_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_event_is_edited_and_goes_through_its_routes() {
     let desk = Desk::open("dlq-edit").await;
-    let bridge = desk.shop.start(&["bridge"]);
+    let bridge = desk.shop.start(&["bridge", "--group", "main"]);
     let payload = br#"{"user_id":"u1","email":"u1@mail.example","name":7}"#;
     desk.shop.kafka.put("user.registered", 0, None, Some(payload), &[("own", "kept")]).await;
     wait_until("it is dead", PATIENCE, async || desk.count("dead").await == 1).await;

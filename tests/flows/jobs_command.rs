@@ -86,16 +86,21 @@ fn mail(number: usize) -> NotificationEmail {
         to: format!("m{number}@mail.example"),
         subject: "News".into(),
         body: "-".into(),
-        template: None,
+        ..NotificationEmail::default()
     }
 }
 
 fn reminder(order: &str) -> ReminderEmail {
-    ReminderEmail { order_id: order.into(), to: "ada@mail.example".into(), name: "Ada".into() }
+    ReminderEmail {
+        order_id: order.into(),
+        to: "ada@mail.example".into(),
+        name: "Ada".into(),
+        ..ReminderEmail::default()
+    }
 }
 
 fn welcome(user: &str) -> WelcomeEmail {
-    WelcomeEmail { user_id: user.into(), to: "ada@mail.example".into(), name: "Ada".into() }
+    WelcomeEmail { user_id: user.into(), to: "ada@mail.example".into(), name: "Ada".into(), locale: None }
 }
 
 fn failure() -> Failure {
@@ -173,7 +178,7 @@ async fn a_job_is_shown_with_its_story_and_why_it_is_not_running() {
     desk.queue.enqueue(&[own]).await.unwrap();
     assert_eq!(desk.json("jobs show event-17").await["id"], "event-17");
     let (code, said) = desk.millgate("jobs show event-18").await;
-    assert!(code == 1 && said.contains("there is no job event-18 in email, inventory"), "{said}");
+    assert!(code == 1 && said.contains("there is no job event-18 in crm, email, inventory, orders"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -251,7 +256,10 @@ async fn jobs_are_moved_to_another_queue() {
     assert_eq!(desk.json("jobs move --to inventory --queue email --yes").await["done"], 1);
     let stats = inventory.stats().await.unwrap();
     assert_eq!((stats.waiting, stats.delayed), (1, 1));
-    assert_eq!(desk.well("jobs check").await, "email: sound\ninventory: sound\nwebhooks: sound");
+    assert_eq!(
+        desk.well("jobs check").await,
+        "crm: sound\nemail: sound\ninventory: sound\norders: sound\nwebhooks: sound"
+    );
     let (code, said) = desk.millgate("jobs move --to inventry --queue email").await;
     assert!(code == 2 && said.contains("there is no queue `inventry`"), "{said}");
 }
@@ -260,7 +268,10 @@ async fn jobs_are_moved_to_another_queue() {
 async fn a_check_finds_what_is_wrong() {
     let desk = Desk::new();
     desk.enqueue(mail(1), JobOptions::default()).await;
-    assert_eq!(desk.well("jobs check").await, "email: sound\ninventory: sound\nwebhooks: sound");
+    assert_eq!(
+        desk.well("jobs check").await,
+        "crm: sound\nemail: sound\ninventory: sound\norders: sound\nwebhooks: sound"
+    );
     let counts = format!("{{{}:email}}:counts", desk.redis.config().prefix);
     desk.redis.command::<i64>(&["HINCRBY", &counts, "waiting", "1"]).await;
     let (code, said) = desk.millgate("jobs check").await;

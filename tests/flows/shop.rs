@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use millgate::shop::MIGRATIONS;
+use millgate::{email::Suppressions, shop::MIGRATIONS};
 use millgate_events::DeadLetterStore;
 use millgate_jobs::{QueueStats, Queues};
 use millgate_testkit::{Binary, Child, Database, KafkaSpace, RedisSpace, SmtpServer, wait_for, wait_until};
@@ -33,6 +33,7 @@ impl Shop {
         let redis = RedisSpace::fresh(name);
         let database = Database::fresh(Some(&MIGRATIONS)).await;
         DeadLetterStore::new(database.pool().clone()).migrate().await.unwrap();
+        Suppressions::new(database.pool().clone()).migrate().await.unwrap();
         let smtp = SmtpServer::start().await;
         for (sku, available) in [("lamp", 1_000), ("table", 5)] {
             let fill = "UPDATE stock SET available = $2 WHERE sku = $1";

@@ -190,6 +190,7 @@ async fn the_shop_is_tested_without_a_worker() {
             items: vec![Item { sku: "lamp".into(), quantity: 1 }],
             total_cents: 1_990,
             currency: "EUR".into(),
+            ..OrderCreated::default()
         };
         app.publish(&order).await;
         app.assert_enqueued::<SendConfirmationEmail>(|job| job.to == order.customer_email && job.priority == 5).await;
@@ -204,6 +205,7 @@ async fn the_shop_is_tested_without_a_worker() {
             customer_email: order.customer_email.clone(),
             amount_cents: 1_990,
             currency: "EUR".into(),
+            locale: None,
         };
         app.publish(&payment).await;
         app.refute_enqueued::<ReminderEmail>(|_| true).await;

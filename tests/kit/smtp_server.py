@@ -8,6 +8,9 @@ The local part of a recipient chooses what happens to it, so each test gets its 
     drop       the connection is cut at RCPT
 
 Any other recipient is accepted. A kept message starts with X-Envelope-From and X-Envelope-To.
+
+With a certificate it speaks TLS: by STARTTLS, and takes no mail without it; or, with --smtps, from the first byte. With
+--login it takes mail only from that user.
 """
 
 import argparse
@@ -15,10 +18,12 @@ import asyncio
 import mailbox
 import os
 import re
+import secrets
 import signal
+import ssl
 from collections import Counter
 
-from aiosmtpd.smtp import SMTP
+from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 
 
 class Policy:
@@ -56,9 +61,25 @@ async def serve(args):
     loop = asyncio.get_running_loop()
     for sig in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sig, stop.set)
+    options = {"hostname": "localhost", "enable_SMTPUTF8": True, "loop": loop}
+    tls = None
+    if args.certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(args.certificate, args.key)
+        if not args.smtps:
+            options |= {"tls_context": tls, "require_starttls": True}
+    if args.login:
+        user, _, password = args.login.encode().partition(b":")
+
+        def authenticate(server, session, envelope, mechanism, data):
+            given = isinstance(data, LoginPassword) and data.login == user
+            # Not handled: aiosmtpd itself answers, with 235 or 535.
+            return AuthResult(success=given and secrets.compare_digest(data.password, password), handled=False)
+
+        options |= {"authenticator": authenticate, "auth_required": True, "auth_require_tls": not args.smtps and bool(tls)}
     # A given host name keeps aiosmtpd from asking the resolver for one at every connection.
     server = await loop.create_server(
-        lambda: SMTP(policy, hostname="localhost", enable_SMTPUTF8=True, loop=loop), "127.0.0.1", args.port
+        lambda: SMTP(policy, **options), "127.0.0.1", args.port, ssl=tls if args.smtps else None
     )
     port = server.sockets[0].getsockname()[1]
     print(f"listening on 127.0.0.1:{port}", flush=True)
@@ -75,5 +96,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="SMTP server for tests, on the loopback address")
     parser.add_argument("--port", type=int, default=0, help="0: any free one")
     parser.add_argument("--maildir", required=True)
+    parser.add_argument("--certificate", help="PEM file; with --key")
+    parser.add_argument("--key")
+    parser.add_argument("--smtps", action="store_true", help="TLS from the first byte")
+    parser.add_argument("--login", help="user:password")
     parser.add_argument("--port-file", help="gets the port once the server listens")
     asyncio.run(serve(parser.parse_args()))

@@ -165,8 +165,16 @@ fn of_mail(error: &MailError, message: String) -> JobError {
             None => JobError::of(ErrorCode::Unavailable, message),
         },
         MailError::Step { source, .. } => of_smtp(source, message),
-        MailError::Silent { .. } | MailError::Confused { .. } => JobError::of(ErrorCode::Unavailable, message),
-        MailError::Url(_) | MailError::From { .. } | MailError::Compose(_) => JobError::retry(message),
+        MailError::Attachment { is_lasting: true, .. } => JobError::dead("attachment", message),
+        MailError::Silent { .. }
+        | MailError::Confused { .. }
+        | MailError::Attachment { .. }
+        | MailError::Folder { .. } => JobError::of(ErrorCode::Unavailable, message),
+        MailError::Url(_)
+        | MailError::From { .. }
+        | MailError::Unsubscribe(_)
+        | MailError::Compose(_)
+        | MailError::CaFile { .. } => JobError::retry(message),
     }
 }
 

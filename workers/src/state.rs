@@ -16,7 +16,7 @@ pub struct State<T = Values>(pub T);
 
 /// One value a type. Cheap to clone.
 #[derive(Clone, Default)]
-pub struct Values(Arc<HashMap<TypeId, Box<dyn Any + Send + Sync>>>);
+pub struct Values(Arc<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
 
 impl State {
     /// Nothing yet.
@@ -27,9 +27,8 @@ impl State {
     /// With one more value; of two of a type the later one stays.
     #[must_use]
     pub fn with<T: Send + Sync + 'static>(self, value: T) -> Self {
-        // While the state is being built nobody else holds it; a shared one is left as it is.
-        let mut values = Arc::into_inner(self.0.0).unwrap_or_default();
-        values.insert(TypeId::of::<T>(), Box::new(value));
+        let mut values = Arc::unwrap_or_clone(self.0.0);
+        values.insert(TypeId::of::<T>(), Arc::new(value));
         Self(Values(Arc::new(values)))
     }
 
@@ -69,5 +68,8 @@ mod tests {
         assert_eq!(state.get::<&str>().unwrap(), &"text");
         assert!(state.get::<u64>().is_err());
         assert!(state.has::<u32>() && !state.has::<u64>());
+        let more = state.clone().with(1_u64);
+        assert_eq!((more.get::<u32>().unwrap(), more.get::<u64>().unwrap()), (&8, &1));
+        assert!(state.get::<u64>().is_err(), "the one that it began with stays as it is");
     }
 }

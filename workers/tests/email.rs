@@ -7,6 +7,10 @@ mod arriving;
 mod failing;
 #[path = "email/scripted.rs"]
 mod scripted;
+#[path = "email/securing.rs"]
+mod securing;
+#[path = "email/suppressing.rs"]
+mod suppressing;
 
 use std::time::Duration;
 
@@ -34,5 +38,5 @@ fn ctx(config: &SmtpConfig) -> Ctx {
 }
 
 fn welcome(to: &str) -> WelcomeEmail {
-    WelcomeEmail { user_id: "7".into(), to: to.into(), name: "Ada".into() }
+    WelcomeEmail { user_id: "7".into(), to: to.into(), name: "Ada".into(), locale: None }
 }

@@ -130,6 +130,42 @@ impl Claims {
         Ok(Ok(Redeemed { record: Record { value: Some(value), ..record.clone() }, _place: place }))
     }
 
+    /// Puts a value into the store by itself, of any size up to `claim_check.max`, and gives the name that
+    /// [`fetch`](Self::fetch) knows it by: a document that a mail is to bring along. `now` is the day it is kept under.
+    pub async fn keep(&self, value: Bytes, now: DateTime<Utc>) -> Result<Reference, ClaimError> {
+        let inner = self.inner()?;
+        let (bytes, max) = (value.len() as u64, inner.config.max);
+        if bytes > max.bytes() {
+            return Err(ClaimError::TooLarge { bytes, max });
+        }
+        let reference = Reference::to(value.clone(), now.date_naive()).await;
+        inner.store.put(&reference, value).await?;
+        Ok(reference)
+    }
+
+    /// The value of that name, if it has no more than `most` bytes. As with [`redeem`](Self::redeem) the outer error may be
+    /// gone later and the inner one stays, and no name leads out of the store.
+    pub async fn fetch(&self, name: &str, most: Size) -> Result<Result<Bytes, BadClaim>, ClaimError> {
+        let inner = self.inner()?;
+        let Some(mut reference) = Reference::named(name) else {
+            let start: String = name.chars().take(100).collect();
+            return Ok(Err(BadClaim::Refused(format!("the name is {start:?}"))));
+        };
+        let bytes = match inner.store.size(&reference).await? {
+            Ok(bytes) => bytes,
+            Err(bad) => return Ok(Err(bad)),
+        };
+        if bytes > most.bytes() {
+            return Ok(Err(BadClaim::TooLarge { bytes, max: most }));
+        }
+        reference.bytes = bytes;
+        let value = match inner.store.get(&reference).await? {
+            Ok(value) => value,
+            Err(bad) => return Ok(Err(bad)),
+        };
+        Ok(if reference.is_of(value.clone()).await { Ok(value) } else { Err(BadClaim::Corrupt { reference }) })
+    }
+
     fn inner(&self) -> Result<&Inner, ClaimError> {
         self.0.as_deref().ok_or(ClaimError::Off)
     }

@@ -34,6 +34,12 @@ impl Reference {
         Self { day, hash: hash(value).await, bytes }
     }
 
+    /// The reference of that name, if it is one; its length is not known yet.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let (day, hash) = parse(name)?;
+        Some(Self { day, hash: hash.to_owned(), bytes: 0 })
+    }
+
     /// The reference in a record's headers.
     pub(super) fn of(headers: &Headers) -> Result<Self, BadClaim> {
         let text = |name| headers.text(name).ok_or_else(|| BadClaim::Refused(format!("{name} is missing")));

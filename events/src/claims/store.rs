@@ -77,6 +77,18 @@ impl Store {
         Ok(true)
     }
 
+    /// How long the value of that name is.
+    pub(super) async fn size(&self, of: &Reference) -> Result<Result<u64, BadClaim>, ClaimError> {
+        match self.objects.head(&path(of)).await {
+            Ok(found) => Ok(Ok(found.size)),
+            Err(Error::NotFound { .. }) => {
+                self.check().await?;
+                Ok(Err(BadClaim::Missing { reference: of.clone(), store: self.name.clone() }))
+            }
+            Err(error) => Err(self.away(&error)),
+        }
+    }
+
     /// The value, if it has the length that is expected. Without that it is not read.
     pub(super) async fn get(&self, from: &Reference) -> Result<Result<Bytes, BadClaim>, ClaimError> {
         let found = match self.objects.get(&path(from)).await {

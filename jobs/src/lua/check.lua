@@ -104,7 +104,7 @@ for id, record in pairs(has_record) do
     end
     if options.l and not ended then
       local kept = state[id] == 'delayed' and load_past(id).k
-      if state[id] == 'waiting' or kept or (state[id] == 'active' and not options.r) then
+      if state[id] == 'waiting' or kept or (state[id] == 'active' and (options.n or not options.r)) then
         under_way[options.l] = (under_way[options.l] or 0) + 1
       end
     end

@@ -29,7 +29,7 @@ local function rescue(id)
   note_failure(past, 'lease_lost', 'its worker died, or was silent for longer than the lease')
   if past.a >= attempts_of(record) then return bury(id, record, past) end
   save_past(id, past)
-  if options and options.r then admit(id, options) else put_in_front(id, options) end
+  if options and options.l and not counts_while_active(options) then admit(id, options) else put_in_front(id, options) end
   count('rescued', kind_of(record))
 end
 
@@ -85,7 +85,7 @@ local function may_run(id, options, record)
     return false
   end
   if options.l and options.r then
-    -- One of its lane in each interval of so many ms; its lane moves on as soon as it starts.
+    -- One of its lane in each interval of so many ms; a lane that is only spaced moves on as soon as it starts.
     local slot = tonumber(call('ZSCORE', SEEN, 'l:' .. options.l) or 0)
     if slot > now then
       local past = load_past(id)
@@ -95,7 +95,7 @@ local function may_run(id, options, record)
       return false
     end
     call('ZADD', SEEN, int(now + options.r), 'l:' .. options.l)
-    make_room(options)
+    if not counts_while_active(options) then make_room(options) end
   end
   if options.us then free_unique(id, options) end
   return true

@@ -47,8 +47,9 @@ local function admit(id, options)
   put_in_line(id, options)
 end
 
--- Whether a job counts in its lane while a worker has it: one of a spaced lane only does until it starts.
-local function counts_while_active(options) return options.l and not options.r end
+-- Whether a job counts in its lane while a worker has it: one of a lane that is only spaced (r, without n) does until it
+-- starts.
+local function counts_while_active(options) return options.l and (options.n or not options.r) end
 
 -- A job of a lane makes room for the next.
 local function make_room(options)

@@ -5,12 +5,13 @@ use std::{
     time::Duration,
 };
 
-use millgate_jobs::{Acted, Failure, JobOptions, JobState, NewJob, Verdict};
+use millgate_jobs::{Acted, Failure, Job, JobOptions, JobState, Lane, NewJob, Verdict};
 use millgate_testkit::wait_for;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     bench::{Bench, SOON, Work, job},
-    worker::{Settings, Worker},
+    worker::{Run, Settings, Worker},
 };
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -199,6 +200,57 @@ async fn starts_in_a_spaced_lane_are_an_interval_apart_across_workers() {
     bench.skip(MINUTE).await;
     bench.enter(job(9, JobOptions::default())).await;
     for (command, part) in [("HLEN", "held"), ("ZCARD", "seen"), ("ZCARD", "lanes")] {
+        assert_eq!(bench.redis().command::<usize>(&[command, &bench.key(part)]).await, 0, "{part}");
+    }
+    assert_eq!(bench.check().await.done(), 6);
+}
+
+#[derive(Serialize, Deserialize)]
+struct Letter {
+    n: usize,
+}
+
+impl Job for Letter {
+    const KIND: &'static str = "letter";
+    const QUEUE: &'static str = Work::QUEUE;
+    fn lane(&self) -> Option<Lane> {
+        Some(Lane::limited(2, "mail").and_spaced(MINUTE))
+    }
+}
+
+#[tokio::test]
+async fn a_lane_can_be_limited_and_spaced() {
+    let bench = Bench::new();
+    let all: Vec<_> = (0..6).map(|n| NewJob::of(&Letter { n }, JobOptions::default()).unwrap()).collect();
+    bench.queue.enqueue(&all).await.unwrap();
+    let mut workers = four(&bench);
+    let (mut starts, mut under_way) = (Vec::new(), Vec::new());
+    // So long as nobody ends two may start, however much time passes.
+    for _ in 0..40 {
+        if let Some(run) = workers.iter_mut().find_map(Worker::begun) {
+            starts.push(bench.view(run.key()).await.unwrap().at.unwrap());
+            under_way.push(run);
+        }
+        bench.check().await;
+        bench.skip(Duration::from_secs(6)).await;
+    }
+    assert_eq!(under_way.len(), 2);
+    while starts.len() < 6 || !under_way.is_empty() {
+        under_way.drain(..).for_each(Run::done);
+        if let Some(run) = workers.iter_mut().find_map(Worker::begun) {
+            starts.push(bench.view(run.key()).await.unwrap().at.unwrap());
+            under_way.push(run);
+        }
+        bench.skip(Duration::from_secs(6)).await;
+    }
+    stop(workers).await;
+    starts.sort_unstable();
+    for pair in starts.windows(2) {
+        assert!((pair[1] - pair[0]).to_std().unwrap() >= MINUTE, "{starts:?}");
+    }
+    bench.skip(MINUTE).await;
+    bench.enter(job(9, JobOptions::default())).await;
+    for (command, part) in [("HLEN", "held"), ("ZCARD", "lanes")] {
         assert_eq!(bench.redis().command::<usize>(&[command, &bench.key(part)]).await, 0, "{part}");
     }
     assert_eq!(bench.check().await.done(), 6);

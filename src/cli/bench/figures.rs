@@ -7,7 +7,10 @@ use serde_json::{Map, Value, json};
 use super::median::Percentiles;
 
 /// Every figure that can be measured: its name in JSON, what people read, and its unit. `docs/bench.md` defines them.
-const LINES: [(&str, &str, &str); 27] = [
+const LINES: [(&str, &str, &str); 30] = [
+    ("mails_per_s", "mail, from the queue to the mail server", "mails/s"),
+    ("mail_cpu_us", "processor time of the worker, a mail", "µs"),
+    ("connections", "connections that it made", ""),
     ("handoff_per_s", "hand-off, 1 bridge process", "events/s"),
     ("handoff_cpu_us_per_event", "processor time of the bridge, an event", "µs"),
     ("rss_mb", "most memory of the bridge", "MiB"),

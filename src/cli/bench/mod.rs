@@ -6,10 +6,13 @@ mod bridge_runner;
 mod clock;
 mod delayed;
 mod draining;
+mod email;
 mod enqueueing;
 mod figures;
 mod idle;
 mod load;
+mod mail_sink;
+mod mail_worker;
 mod median;
 mod order;
 mod overhead;
@@ -36,12 +39,17 @@ pub(super) enum Command {
     Relay(relay::Args),
     /// Measure what a worker adds to a job that does nothing, on the Redis of the configuration
     Worker(overhead::Args),
+    /// Measure mail, through the Redis of the configuration, to a mail server of its own
+    Email(email::Args),
     /// A bridge process of `bench bridge`, which speaks to it on standard input and output
     #[command(hide = true)]
     BridgeRunner,
     /// A worker process of a bench, which speaks to it on standard input and output
     #[command(hide = true)]
     QueueWorker,
+    /// A worker process of `bench email`, which speaks to it on standard input and output
+    #[command(hide = true)]
+    MailWorker,
 }
 
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
@@ -52,5 +60,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         Command::Worker(args) => overhead::run(call, args).await,
         Command::BridgeRunner => bridge_runner::run().await,
         Command::QueueWorker => worker::run().await,
+        Command::Email(args) => email::run(call, args).await,
+        Command::MailWorker => mail_worker::run().await,
     }
 }

@@ -4,19 +4,26 @@ use millgate_bridge::{Action, Outline};
 use serde_json::{Value, json};
 
 use super::super::{Call, Outcome, answer};
+use crate::group::MAIN;
 
 pub(super) fn run(call: &Call) -> anyhow::Result<Outcome> {
-    let outlines = call.app.routes.table().outlines();
     let mut values: Vec<Value> = Vec::new();
     let mut text = String::new();
-    for event in call.app.routes.event_types() {
-        let of_event: Vec<&Outline> = outlines.iter().filter(|outline| outline.event == event).collect();
-        text += event;
-        text += if of_event.is_empty() { ": comes to nothing\n" } else { "\n" };
-        for outline in &of_event {
-            text += &line(outline);
+    let groups = call.app.groups.iter().map(|group| (group.name, &group.routes));
+    for (group, routes) in std::iter::once((MAIN, &call.app.routes)).chain(groups) {
+        let outlines = routes.table().outlines();
+        if group != MAIN {
+            text += &["\ngroup ", group, "\n\n"].concat();
         }
-        values.push(json!({ "event": event, "routes": of_event }));
+        for event in routes.event_types() {
+            let of_event: Vec<&Outline> = outlines.iter().filter(|outline| outline.event == event).collect();
+            text += event;
+            text += if of_event.is_empty() { ": comes to nothing\n" } else { "\n" };
+            for outline in &of_event {
+                text += &line(outline);
+            }
+            values.push(json!({ "group": group, "event": event, "routes": of_event }));
+        }
     }
     if call.json {
         text = format!("{}\n", serde_json::to_string_pretty(&values)?);

@@ -12,6 +12,7 @@ use super::{
     super::{Call, Outcome, answer},
     sample::{self, Sample},
 };
+use crate::group::MAIN;
 
 pub(super) fn run(call: &Call, file: &Path) -> anyhow::Result<Outcome> {
     let name = file.display().to_string();
@@ -26,18 +27,27 @@ pub(super) fn run(call: &Call, file: &Path) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Misunderstood(format!("{name} has no event in it")));
     }
     let prefix = &call.configuration.config.kafka.topic_prefix;
-    let routes = app.routes.table();
+    let tables =
+        || std::iter::once((None, &app.routes)).chain(app.groups.iter().map(|group| (Some(group.name), &group.routes)));
     let (mut values, mut lines, mut is_well) = (Vec::new(), Vec::new(), true);
     for Sample { line, record } in samples {
         let topic = record.topic.strip_prefix(prefix.as_str()).unwrap_or(&record.topic);
-        let planned = routes.plan(&record, topic);
-        is_well &= planned.is_ok();
-        let mut value = json_of(&planned)?;
-        lines.push(format!("{name}:{line}: on topic {topic}: {}", summary(&planned)));
-        lines.extend(details(&value));
-        value["line"] = line.into();
-        value["topic"] = topic.into();
-        values.push(value);
+        for (group, routes) in tables() {
+            // Other groups do not read what they have no routes for.
+            if group.is_some() && !routes.topics().any(|known| known == topic) {
+                continue;
+            }
+            let planned = routes.plan(&record, topic);
+            is_well &= planned.is_ok();
+            let mut value = json_of(&planned)?;
+            let by = group.map(|group| format!(", group {group}")).unwrap_or_default();
+            lines.push(format!("{name}:{line}: on topic {topic}{by}: {}", summary(&planned)));
+            lines.extend(details(&value));
+            value["line"] = line.into();
+            value["topic"] = topic.into();
+            value["group"] = group.unwrap_or(MAIN).into();
+            values.push(value);
+        }
     }
     let text = if call.json { serde_json::to_string_pretty(&values)? } else { lines.join("\n") };
     answer::write(&format!("{text}\n"))?;

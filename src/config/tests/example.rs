@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
-use super::{Config, Duration, Shop, load};
-use crate::config::{self, NoSettings, Origin};
+use super::{Config, Duration, load_as};
+use crate::{
+    config::{self, NoSettings, Origin},
+    shop::ShopSettings,
+};
 
 #[test]
 fn the_example_says_every_default() {
@@ -23,9 +26,10 @@ fn what_the_example_comments_out_is_right_too() {
         Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => setting,
         _ => line,
     });
-    let loaded = load(&lines.collect::<Vec<_>>().join("\n"), &[]).unwrap();
+    let loaded = load_as::<ShopSettings>(&lines.collect::<Vec<_>>().join("\n"), &[]).unwrap();
     let order = loaded.config.topics.settings_of("order.created");
     assert_eq!((order.partitions, order.replication, order.compaction), (24, 3, true));
     assert_eq!(order.retention, Duration::from_hours(30 * 24));
-    assert_eq!(loaded.app, Shop::default());
+    assert_eq!(loaded.app, ShopSettings::default());
+    assert_eq!(loaded.config.smtp.domains["example.org"].most, 4);
 }

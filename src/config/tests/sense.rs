@@ -56,6 +56,26 @@ fn a_value_must_make_sense_by_itself() {
         assert_eq!(wrong(&text, &[]), [format!("millgate.toml:2: {section}.{name}: {told}")], "{text}");
     }
     assert_eq!(wrong("topics.\"a b\".partitions = 1", &[]), [format!("millgate.toml:1: topics.\"a b\": {TOPIC}")]);
+    for (text, told) in [
+        (
+            "[smtp.domains.\"a.example\"]\nmost = 0",
+            "2: smtp.domains.\"a.example\": says no limit; set most, interval, or both",
+        ),
+        (
+            "[smtp.domains.\"a.example\"]\nmots = 1",
+            "2: unknown key smtp.domains.\"a.example\".mots; did you mean smtp.domains.\"a.example\".most?",
+        ),
+        (
+            "[smtp.domains.a.example]\nmost = 1",
+            "1: unknown key smtp.domains.a.example; a name with a dot in it stands in quotes: [smtp.domains.\"a.example\"]",
+        ),
+    ] {
+        assert_eq!(wrong(text, &[]), [format!("millgate.toml:{told}")], "{text}");
+    }
+    let told = wrong("smtp.domains.\"ada@a.example\".most = 1", &[]);
+    assert!(told[0].contains("is no domain; it is what stands behind the @"), "{told:?}");
+    let limits = config("smtp.domains.\"a.example\" = { most = 4, interval = \"50ms\" }", &[]).smtp.domains;
+    assert_eq!((limits["a.example"].most, limits["a.example"].interval.as_millis()), (4, 50));
     let told = wrong("[log]\nlevel = \"millgate=loud\"", &[]);
     assert!(told[0].starts_with("millgate.toml:2: log.level: "), "{told:?}");
     config("[log]\nlevel = \"warn,millgate=trace\"\n[kafka]\nsecurity_protocol = \"\"", &[]);

@@ -17,6 +17,7 @@ pub struct SmtpServer {
     port: u16,
     folder: Folder,
     process: Mutex<Option<Child>>,
+    options: Vec<String>,
 }
 
 impl SmtpServer {
@@ -27,10 +28,41 @@ impl SmtpServer {
         server
     }
 
+    /// One that speaks TLS for `localhost`, by STARTTLS, and takes no mail without; or with `smtps` from the first byte. Its
+    /// certificate is in [`certificate`](Self::certificate). It takes mail only from `login`, a `user:password`, if there
+    /// is one.
+    pub async fn start_tls(smtps: bool, login: Option<&str>) -> Self {
+        let mut server = Self::start_later();
+        let (certificate, key) = (server.certificate(), server.folder.path().join("key.pem"));
+        let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+        let made = std::process::Command::new("openssl")
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"])
+            .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"])
+            .args(["-keyout", &key, "-out", &certificate])
+            .output()
+            .expect("openssl, the program, makes certificates");
+        assert!(made.status.success(), "openssl: {}", String::from_utf8_lossy(&made.stderr));
+        server.options = ["--certificate", &certificate, "--key", &key].map(str::to_owned).into();
+        server.options.extend(smtps.then(|| "--smtps".to_owned()));
+        server.options.extend(login.into_iter().flat_map(|login| ["--login".to_owned(), login.to_owned()]));
+        server.restart().await;
+        server
+    }
+
+    /// The certificate of a server that speaks TLS, in PEM.
+    pub fn certificate(&self) -> PathBuf {
+        self.folder.path().join("certificate.pem")
+    }
+
+    /// Its port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Chooses the port, and leaves the server down until [`restart`](Self::restart).
     pub fn start_later() -> Self {
         logs();
-        Self { port: free_port(), folder: Folder::new("smtp"), process: Mutex::default() }
+        Self { port: free_port(), folder: Folder::new("smtp"), process: Mutex::default(), options: Vec::new() }
     }
 
     /// `127.0.0.1:port`.
@@ -58,7 +90,7 @@ impl SmtpServer {
         let ready = self.folder.path().join("port");
         let _ = fs::remove_file(&ready);
         let process = Child::spawn("smtp_server.py", &tool("PYTHON"), |command| {
-            command.arg(script).arg("--port").arg(self.port.to_string());
+            command.arg(script).arg("--port").arg(self.port.to_string()).args(&self.options);
             command.arg("--maildir").arg(self.maildir()).arg("--port-file").arg(&ready);
         });
         wait_until("the SMTP server starts", START, async || {

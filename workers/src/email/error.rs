@@ -13,7 +13,7 @@ pub enum MailError {
     /// A URL that names no mail server. The text never shows the password.
     #[error(
         "smtp.url cannot be used: {0}; it looks like smtp://host:25, \
-         smtp://user:password@host:587?tls=required or smtps://user:password@host:465"
+         smtp://user:password@host:587?tls=required or smtps://user:password@host:465, or file:///folder"
     )]
     Url(String),
     /// A sender that cannot stand in a From header.
@@ -24,6 +24,12 @@ pub enum MailError {
         /// What is wrong with it.
         reason: String,
     },
+    /// What cannot stand in a List-Unsubscribe header.
+    #[error(
+        "smtp.unsubscribe cannot be used: {0:?}; it looks like https://shop.example/unsubscribe?address={{address}}, \
+         or mailto:unsubscribe@shop.example"
+    )]
+    Unsubscribe(String),
     /// A recipient that no mail can be addressed to.
     #[error("nobody can be written to at {address:?}: {reason}")]
     Recipient {
@@ -35,6 +41,32 @@ pub enum MailError {
     /// A letter that does not become a message.
     #[error("the mail cannot be composed: {0}")]
     Compose(#[from] lettre::error::Error),
+    /// A document that a mail should bring along and cannot.
+    #[error("the attachment {name:?} cannot be had: {reason}")]
+    Attachment {
+        /// Where it should be.
+        name: String,
+        /// What was found there.
+        reason: String,
+        /// Whether it will not be there later either.
+        is_lasting: bool,
+    },
+    /// A folder that mails cannot be written to.
+    #[error("smtp.url: mails cannot be written to the folder {folder}: {source}")]
+    Folder {
+        /// The folder.
+        folder: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Certificates that cannot be used.
+    #[error("smtp.ca_file: {path} cannot be used: {reason}; it holds certificates in PEM")]
+    CaFile {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
     /// No connection, no TLS, or no login: nothing that the mail could help.
     #[error("the mail server {server} cannot be used: {source}; check smtp.url and that the server runs")]
     Connect {

@@ -3,15 +3,14 @@
 //! Each has 20 attempts: with the default backoff that is two hours, in which a mail server comes back.
 
 use millgate_derive::Job;
-use minijinja::{Value, value::Serde};
 use serde::{Deserialize, Serialize};
 
-use super::{Letter, deliver};
+use super::{Attachment, Letter, deliver};
 use crate::{Ctx, Done, JobError};
 
 /// Confirms an order to whom it was placed by.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Job)]
-#[job(queue = "email", max_attempts = 20)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Job)]
+#[job(queue = "email", max_attempts = 20, lane = "super::lane_of_domain")]
 pub struct SendConfirmationEmail {
     /// The order.
     pub order_id: String,
@@ -25,10 +24,13 @@ pub struct SendConfirmationEmail {
     pub total_cents: i64,
     /// The currency: `EUR`.
     pub currency: String,
+    /// The recipient's language: `de-AT`; in the default one if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 /// So many of one thing.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderLine {
     /// Which thing.
     pub sku: String,
@@ -37,8 +39,8 @@ pub struct OrderLine {
 }
 
 /// Says that money has arrived.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Job)]
-#[job(queue = "email", max_attempts = 20)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Job)]
+#[job(queue = "email", max_attempts = 20, lane = "super::lane_of_domain")]
 pub struct PaymentReceipt {
     /// The payment.
     pub payment_id: String,
@@ -50,11 +52,14 @@ pub struct PaymentReceipt {
     pub amount_cents: i64,
     /// The currency: `EUR`.
     pub currency: String,
+    /// The recipient's language: `de-AT`; in the default one if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 /// Greets who has just signed up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Job)]
-#[job(queue = "email", max_attempts = 20)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Job)]
+#[job(queue = "email", max_attempts = 20, lane = "super::lane_of_domain")]
 pub struct WelcomeEmail {
     /// The user.
     pub user_id: String,
@@ -62,11 +67,14 @@ pub struct WelcomeEmail {
     pub to: String,
     /// The user's name.
     pub name: String,
+    /// The recipient's language: `de-AT`; in the default one if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
 }
 
 /// Says anything to anybody.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Job)]
-#[job(queue = "email", max_attempts = 20)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Job)]
+#[job(queue = "email", max_attempts = 20, lane = "super::lane_of_domain")]
 pub struct NotificationEmail {
     /// The address it goes to.
     pub to: String,
@@ -77,11 +85,17 @@ pub struct NotificationEmail {
     /// Which template; `notification` if none is named, which is the text and a frame around it.
     #[serde(default)]
     pub template: Option<String>,
+    /// The recipient's language: `de-AT`; in the default one if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// What it brings along.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
 }
 
 /// Reminds of an order that is not paid yet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Job)]
-#[job(queue = "email", max_attempts = 20)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Job)]
+#[job(queue = "email", max_attempts = 20, lane = "super::lane_of_domain")]
 pub struct ReminderEmail {
     /// The order.
     pub order_id: String,
@@ -89,6 +103,12 @@ pub struct ReminderEmail {
     pub to: String,
     /// The customer's name.
     pub name: String,
+    /// The recipient's language: `de-AT`; in the default one if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub locale: Option<String>,
+    /// The recipient's time zone: `Europe/Vienna`; for quiet hours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_zone: Option<String>,
 }
 
 impl Letter for SendConfirmationEmail {
@@ -99,11 +119,19 @@ impl Letter for SendConfirmationEmail {
     fn name(&self) -> Option<&str> {
         Some(&self.name)
     }
+
+    fn locale(&self) -> Option<&str> {
+        self.locale.as_deref()
+    }
 }
 
 impl Letter for PaymentReceipt {
     fn to(&self) -> &str {
         &self.to
+    }
+
+    fn locale(&self) -> Option<&str> {
+        self.locale.as_deref()
     }
 }
 
@@ -115,6 +143,10 @@ impl Letter for WelcomeEmail {
     fn name(&self) -> Option<&str> {
         Some(&self.name)
     }
+
+    fn locale(&self) -> Option<&str> {
+        self.locale.as_deref()
+    }
 }
 
 impl Letter for NotificationEmail {
@@ -125,6 +157,18 @@ impl Letter for NotificationEmail {
     fn template(&self) -> &str {
         self.template.as_deref().unwrap_or("notification")
     }
+
+    fn locale(&self) -> Option<&str> {
+        self.locale.as_deref()
+    }
+
+    fn attachments(&self) -> &[Attachment] {
+        &self.attachments
+    }
+
+    fn can_unsubscribe(&self) -> bool {
+        true
+    }
 }
 
 impl Letter for ReminderEmail {
@@ -134,6 +178,14 @@ impl Letter for ReminderEmail {
 
     fn name(&self) -> Option<&str> {
         Some(&self.name)
+    }
+
+    fn locale(&self) -> Option<&str> {
+        self.locale.as_deref()
+    }
+
+    fn can_unsubscribe(&self) -> bool {
+        true
     }
 }
 
@@ -161,37 +213,4 @@ pub async fn send_notification_email(job: NotificationEmail, ctx: Ctx) -> Result
 /// Does [`ReminderEmail`].
 pub async fn send_reminder_email(job: ReminderEmail, ctx: Ctx) -> Result<Done, JobError> {
     deliver(&job, &ctx).await
-}
-
-/// One letter of each kind with its template, to try the templates on.
-pub(super) fn samples() -> [(String, Value); 5] {
-    [
-        sample(&SendConfirmationEmail {
-            order_id: "1001".into(),
-            to: "ada@example.org".into(),
-            name: "Ada".into(),
-            items: vec![OrderLine { sku: "TEA-250".into(), quantity: 2 }, OrderLine { sku: "CUP".into(), quantity: 1 }],
-            total_cents: 1990,
-            currency: "EUR".into(),
-        }),
-        sample(&PaymentReceipt {
-            payment_id: "2002".into(),
-            order_id: "1001".into(),
-            to: "ada@example.org".into(),
-            amount_cents: 1990,
-            currency: "EUR".into(),
-        }),
-        sample(&WelcomeEmail { user_id: "3003".into(), to: "ada@example.org".into(), name: "Ada".into() }),
-        sample(&NotificationEmail {
-            to: "ada@example.org".into(),
-            subject: "News".into(),
-            body: "There is news.".into(),
-            template: None,
-        }),
-        sample(&ReminderEmail { order_id: "1001".into(), to: "ada@example.org".into(), name: "Ada".into() }),
-    ]
-}
-
-fn sample<L: Letter>(letter: &L) -> (String, Value) {
-    (letter.template().to_owned(), Value::from(Serde(letter)))
 }

@@ -4,14 +4,14 @@ use lettre::{
     Address, Message,
     address::Envelope,
     message::{
-        Mailbox, MultiPart, SinglePart,
-        header::{HeaderName, HeaderValue},
+        Attachment, Mailbox, MultiPart, SinglePart,
+        header::{ContentType, HeaderName, HeaderValue},
     },
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use url::Host;
 
-use super::MailError;
+use super::{Attached, MailError};
 
 /// What stands as it is in a Message-ID; everything else is written as %XX, so that two ids never look alike.
 const ID: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
@@ -19,8 +19,15 @@ const ID: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 /// RFC 3834: no vacation notice in answer to this.
 const AUTO_SUBMITTED: HeaderName = HeaderName::new_from_ascii_str("Auto-Submitted");
 
+/// RFC 2369 and RFC 8058: how one unsubscribes, at one click where it is a web page.
+const LIST_UNSUBSCRIBE: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe");
+const LIST_UNSUBSCRIBE_POST: HeaderName = HeaderName::new_from_ascii_str("List-Unsubscribe-Post");
+
+/// Stands for the recipient in `smtp.unsubscribe`.
+const ADDRESS: &str = "{address}";
+
 /// One mail to one person.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Mail {
     /// The address, and nothing but the address: `ada@example.org`.
     pub to: String,
@@ -34,28 +41,78 @@ pub struct Mail {
     pub html: Option<String>,
     /// The part of the Message-ID before the @; a job's id.
     pub message_id: String,
+    /// What it brings along.
+    pub attachments: Vec<Attached>,
+    /// Whether it says how one unsubscribes from such mails, where `smtp.unsubscribe` does.
+    pub can_unsubscribe: bool,
 }
 
 impl Mail {
     /// The message, from `from`.
-    pub(super) fn compose(self, from: &Mailbox) -> Result<Message, MailError> {
+    pub(super) fn compose(self, from: &Mailbox, unsubscribe: &str) -> Result<Message, MailError> {
         let to = read_recipient(&self.to, self.name.as_deref())?;
         // From the addresses and not from the headers: lettre would read those again, with a parser of its own.
         let envelope = Envelope::new(Some(from.email.clone()), vec![to.email.clone()])?;
         let id = utf8_percent_encode(&self.message_id, ID);
-        let builder = Message::builder()
+        let mut builder = Message::builder();
+        if self.can_unsubscribe && !unsubscribe.is_empty() {
+            let address = utf8_percent_encode(to.email.as_ref(), NON_ALPHANUMERIC).to_string();
+            let url = unsubscribe.replace(ADDRESS, &address);
+            if url.starts_with("https://") {
+                let one_click = "List-Unsubscribe=One-Click".to_owned();
+                builder = builder.raw_header(HeaderValue::new(LIST_UNSUBSCRIBE_POST, one_click));
+            }
+            builder = builder.raw_header(HeaderValue::new(LIST_UNSUBSCRIBE, format!("<{url}>")));
+        }
+        let builder = builder
             .from(from.clone())
             .to(to)
             .subject(one_line(&self.subject))
             .message_id(Some(format!("<{id}@{}>", from.email.domain())))
             .raw_header(HeaderValue::new(AUTO_SUBMITTED, "auto-generated".to_owned()))
             .envelope(envelope);
-        let message = match self.html {
-            Some(html) => builder.multipart(MultiPart::alternative_plain_html(self.text, html)),
-            None => builder.singlepart(SinglePart::plain(self.text)),
+        let message = match (self.html, self.attachments) {
+            (None, attached) if attached.is_empty() => builder.singlepart(SinglePart::plain(self.text)),
+            (Some(html), attached) if attached.is_empty() => {
+                builder.multipart(MultiPart::alternative_plain_html(self.text, html))
+            }
+            (html, attached) => {
+                let mixed = MultiPart::mixed();
+                let mixed = match html {
+                    Some(html) => mixed.multipart(MultiPart::alternative_plain_html(self.text, html)),
+                    None => mixed.singlepart(SinglePart::plain(self.text)),
+                };
+                let attach = |mixed: MultiPart, attached| Ok::<_, MailError>(mixed.singlepart(part(attached)?));
+                builder.multipart(attached.into_iter().try_fold(mixed, attach)?)
+            }
         };
         Ok(message?)
     }
+}
+
+fn part(attached: Attached) -> Result<SinglePart, MailError> {
+    let name = one_line(&attached.name).replace(['/', '\\', '"'], "_");
+    let content_type = ContentType::parse(&attached.content_type).map_err(|_| MailError::Attachment {
+        name: attached.name.clone(),
+        reason: format!("{:?} is no content type; it looks like application/pdf", attached.content_type),
+        is_lasting: true,
+    })?;
+    Ok(Attachment::new(name).body(attached.bytes, content_type))
+}
+
+/// The file that a mail of this id becomes, without `.eml`.
+pub(super) fn file_name(message_id: &str) -> String {
+    utf8_percent_encode(message_id, ID).to_string()
+}
+
+/// Where one unsubscribes, as it can stand in a header.
+pub(super) fn read_unsubscribe(url: &str) -> Result<&str, MailError> {
+    let begins = url.is_empty() || ["https://", "http://", "mailto:"].iter().any(|begin| url.starts_with(begin));
+    let plain = url.chars().all(|c| c.is_ascii_graphic() && !matches!(c, '<' | '>' | ','));
+    if begins && plain {
+        return Ok(url);
+    }
+    Err(MailError::Unsubscribe(url.to_owned()))
 }
 
 /// The From of every mail.
@@ -67,15 +124,8 @@ pub(super) fn read_sender(from: &str) -> Result<Mailbox, MailError> {
     let mailbox: Mailbox = from.parse().map_err(|_| wrong("it is no address".to_owned()))?;
     let sender = Mailbox::new(mailbox.name, ascii_domain(mailbox.email).map_err(wrong)?);
     // lettre reads the header that it writes, and would refuse every mail where that fails.
-    let trial = Mail {
-        to: sender.email.to_string(),
-        name: None,
-        subject: String::new(),
-        text: String::new(),
-        html: None,
-        message_id: String::new(),
-    };
-    trial.compose(&sender).map_err(|error| wrong(error.to_string()))?;
+    let trial = Mail { to: sender.email.to_string(), ..Mail::default() };
+    trial.compose(&sender, "").map_err(|error| wrong(error.to_string()))?;
     Ok(sender)
 }
 
@@ -114,14 +164,14 @@ mod tests {
             name: Some("Ada".into()),
             subject: "Hello".into(),
             text: "Hello Ada\n.\nBye".into(),
-            html: None,
             message_id: "job-1".into(),
+            ..Mail::default()
         }
     }
 
     fn written(mail: Mail) -> String {
         let from = read_sender("Millgate Shop <shop@millgate.example>").unwrap();
-        String::from_utf8(mail.compose(&from).unwrap().formatted()).unwrap()
+        String::from_utf8(mail.compose(&from, "").unwrap().formatted()).unwrap()
     }
 
     /// Names of the headers, in order.
@@ -190,7 +240,7 @@ mod tests {
             "ada@example.org>",
             "ada@-",
         ] {
-            let error = Mail { to: bad.into(), ..mail() }.compose(&from).unwrap_err();
+            let error = Mail { to: bad.into(), ..mail() }.compose(&from, "").unwrap_err();
             assert!(matches!(&error, MailError::Recipient { address, .. } if address == bad), "{bad}: {error}");
         }
         let message = written(Mail { to: "ada@bücher.example".into(), ..mail() });
@@ -220,6 +270,58 @@ mod tests {
         {
             let error = read_sender(bad).unwrap_err().to_string();
             assert!(error.contains("it looks like `Shop <shop@example.org>`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_attachment_keeps_its_name_and_adds_no_header() {
+        let attached = |name: &str| Attached {
+            name: name.into(),
+            content_type: "application/pdf".into(),
+            bytes: b"%PDF-1.7".into(),
+        };
+        let with = |name| written(Mail { attachments: vec![attached(name)], html: Some("<p>Hello".into()), ..mail() });
+        let message = with("Rechnung Nr. 1001.pdf");
+        for line in [
+            "Content-Type: multipart/mixed;",
+            "Content-Type: multipart/alternative;",
+            "Content-Disposition: attachment; filename=\"Rechnung Nr. 1001.pdf\"\r\n",
+            "Content-Type: application/pdf\r\n",
+            "\r\n\r\n%PDF-1.7\r\n",
+        ] {
+            assert!(message.contains(line), "{line}: {message}");
+        }
+        for evil in ["x.pdf\"\r\nBcc: eve@example.org", "../../x.pdf", "a\r\n\r\nbody", "Z\u{fc}rich.pdf"] {
+            let message = with(evil);
+            assert!(message.is_ascii() && !message.contains("\nBcc:"), "{message}");
+            assert!(!message.contains("filename=\"../"), "{message}");
+            assert_eq!(message.matches("\r\n\r\n").count(), with("x.pdf").matches("\r\n\r\n").count(), "{message}");
+        }
+        let bad = Attached { content_type: "pdf\r\nBcc: eve@example.org".into(), ..attached("x.pdf") };
+        let from = read_sender("shop@millgate.example").unwrap();
+        let error = Mail { attachments: vec![bad], ..mail() }.compose(&from, "").unwrap_err();
+        assert!(error.to_string().contains("is no content type"), "{error}");
+    }
+
+    #[test]
+    fn who_may_unsubscribe_is_told_how() {
+        let from = read_sender("shop@millgate.example").unwrap();
+        let write = |mail: Mail, url| String::from_utf8(mail.compose(&from, url).unwrap().formatted()).unwrap();
+        let bulk = || Mail { can_unsubscribe: true, to: "ada+x@example.org".into(), ..mail() };
+        let page = write(bulk(), "https://shop.example/bye?a={address}");
+        let url = "https://shop.example/bye?a=ada%2Bx%40example%2Eorg";
+        assert!(page.contains(&format!("List-Unsubscribe: <{url}>\r\n")), "{page}");
+        assert!(page.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"), "{page}");
+        let by_mail = write(bulk(), "mailto:bye@shop.example");
+        assert!(by_mail.contains("List-Unsubscribe: <mailto:bye@shop.example>\r\n"), "{by_mail}");
+        for none in
+            [by_mail.replace("List-Unsubscribe:", ""), write(mail(), "https://shop.example/bye"), written(bulk())]
+        {
+            assert!(!none.contains("List-Unsubscribe"), "{none}");
+        }
+        for bad in ["shop.example", "https://shop.example/ x", "https://shop.example/\r\nBcc: x", "https://x/>, <y"] {
+            let error = read_unsubscribe(bad).unwrap_err().to_string();
+            assert!(error.starts_with("smtp.unsubscribe"), "{error}");
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use lettre::transport::smtp::{
     authentication::Credentials,
-    client::{Tls, TlsParameters},
+    client::{Certificate, Tls, TlsParameters, TlsParametersBuilder},
     extension::ClientId,
 };
 use percent_encoding::percent_decode_str;
@@ -51,7 +51,7 @@ impl Server {
             return Err(wrong("nothing but ?tls=… may follow the port"));
         }
         let host = host(&url)?;
-        let (tls, port) = encryption(&url, &host)?;
+        let (tls, port) = encryption(&url, &host, &authorities(&config.ca_file)?)?;
         Ok(Self {
             port: url.port().unwrap_or(port),
             login: login(&url)?,
@@ -83,10 +83,28 @@ fn host(url: &Url) -> Result<String, MailError> {
     }
 }
 
+/// The certificates in a file.
+fn authorities(path: &str) -> Result<Vec<Certificate>, MailError> {
+    const END: &str = "-----END CERTIFICATE-----";
+    if path.is_empty() {
+        return Ok(Vec::new());
+    }
+    let wrong = |reason: String| MailError::CaFile { path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| wrong(error.to_string()))?;
+    let read = |pem: &str| Certificate::from_pem(pem.as_bytes()).map_err(|error| wrong(error.to_string()));
+    // lettre takes one at a time, and of several in one text only the first.
+    let all: Vec<_> = text.split_inclusive(END).filter(|pem| pem.ends_with(END)).map(read).collect::<Result<_, _>>()?;
+    if all.is_empty() { Err(wrong("there is no certificate in it".to_owned())) } else { Ok(all) }
+}
+
 /// How to encrypt, and the port where that is usual.
-fn encryption(url: &Url, host: &str) -> Result<(Tls, u16), MailError> {
-    let parameters =
-        || TlsParameters::new(host.to_owned()).map_err(|error| MailError::Url(format!("no TLS with {host}: {error}")));
+fn encryption(url: &Url, host: &str, authorities: &[Certificate]) -> Result<(Tls, u16), MailError> {
+    let parameters = || {
+        let add =
+            |builder: TlsParametersBuilder, authority: &Certificate| builder.add_root_certificate(authority.clone());
+        let built = authorities.iter().fold(TlsParameters::builder(host.to_owned()), add).build();
+        built.map_err(|error| MailError::Url(format!("no TLS with {host}: {error}")))
+    };
     let options: Vec<_> = url.query_pairs().collect();
     let options: Vec<_> = options.iter().map(|(name, value)| (&**name, &**value)).collect();
     match (url.scheme(), &options[..]) {

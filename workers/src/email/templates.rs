@@ -3,33 +3,48 @@
 //! `<kind>.txt` starts with `Subject: …` and an empty line; what follows is the text. `<kind>.html`, if there is one,
 //! is the same as HTML, and is escaped. Both see the job's fields, and the filter `money`: `{{ cents | money("EUR") }}`.
 //! A field that does not exist is an error and not an empty place.
+//!
+//! `<kind>.de.txt` and `<kind>.de-AT.txt` say it in other languages; whoever reads de-AT gets the first there is of
+//! `<kind>.de-AT`, `<kind>.de` and `<kind>`, subject, text and HTML of the same. `lang` is which one that was.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fs, io,
     path::{Path, PathBuf},
 };
 
-use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, syntax::SyntaxConfig, value::Serde};
+use minijinja::{
+    AutoEscape, Environment, ErrorKind, UndefinedBehavior, Value, context, syntax::SyntaxConfig, value::Serde,
+};
 use serde::Serialize;
 
-use super::{SmtpConfig, jobs};
+use super::{SmtpConfig, samples::samples};
 
 macro_rules! built_in {
     ($($name:literal),*) => { [$(($name, include_str!(concat!("templates/", $name)))),*] };
 }
 
 /// The templates that come with millgate, by file name.
-const BUILT_IN: [(&str, &str); 11] = built_in![
+const BUILT_IN: [(&str, &str); 21] = built_in![
     "layout.html",
+    "notification.de.html",
+    "notification.de.txt",
     "notification.html",
     "notification.txt",
+    "payment-receipt.de.html",
+    "payment-receipt.de.txt",
     "payment-receipt.html",
     "payment-receipt.txt",
+    "reminder-email.de.html",
+    "reminder-email.de.txt",
     "reminder-email.html",
     "reminder-email.txt",
+    "send-confirmation-email.de.html",
+    "send-confirmation-email.de.txt",
     "send-confirmation-email.html",
     "send-confirmation-email.txt",
+    "welcome-email.de.html",
+    "welcome-email.de.txt",
     "welcome-email.html",
     "welcome-email.txt"
 ];
@@ -74,9 +89,9 @@ pub enum TemplateError {
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
-    /// The folder that was read, and what of it.
+    /// The folder that was read, and what of it, by the name it has here.
     folder: PathBuf,
-    replaced: BTreeSet<String>,
+    replaced: BTreeMap<String, String>,
 }
 
 impl Templates {
@@ -85,30 +100,85 @@ impl Templates {
     ///
     /// Read are `*.txt` and `*.html`. A file whose name starts with `_` is a part that others include.
     pub fn new(config: &SmtpConfig) -> Result<Self, TemplateError> {
-        let mut files: BTreeMap<String, String> =
-            BUILT_IN.into_iter().map(|(name, source)| (name.to_owned(), source.to_owned())).collect();
         let folder = PathBuf::from(&config.templates);
         let own = if config.templates.is_empty() { Vec::new() } else { read(&folder)? };
-        let replaced = own.iter().map(|(name, _)| name.clone()).collect();
-        files.extend(own);
+        let own: BTreeMap<_, _> = own.into_iter().map(|(name, source)| (plain(&name), (name, source))).collect();
+        // Who replaces a mail has not meant its translations to say what it said before.
+        let is_replaced = |name: &str| name.split('.').count() > 2 && own.contains_key(&format!("{}.txt", kind(name)));
+        let mut files: BTreeMap<String, String> = BUILT_IN
+            .into_iter()
+            .filter(|(name, _)| !is_replaced(name))
+            .map(|(name, source)| (plain(name), source.to_owned()))
+            .collect();
+        let replaced = own.iter().map(|(plain, (name, _))| (plain.clone(), name.clone())).collect();
+        files.extend(own.into_iter().map(|(plain, (_, source))| (plain, source)));
         let mut templates = Self { environment: environment(), folder, replaced };
         for (name, source) in files {
             templates.add(&name, source)?;
         }
-        for (name, fields) in jobs::samples() {
-            templates.render(&name, &fields)?;
+        for (name, fields) in samples() {
+            for locale in templates.locales(&name) {
+                templates.render_in(&name, locale.as_deref(), &fields)?;
+            }
         }
         Ok(templates)
     }
 
-    /// Writes the template `name` with the fields of `context`.
+    /// Names of all mails that can be written, without their locales.
+    pub fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = self.subjects().map(|name| kind(name).to_owned()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The locales that a mail is there in, as they are looked for; `None` is the default one.
+    pub fn locales(&self, name: &str) -> Vec<Option<String>> {
+        let name = plain(name);
+        let of_it = self.subjects().filter_map(|subject| match subject.strip_prefix(&name)? {
+            "" => Some(None),
+            rest => rest.strip_prefix('.').map(|locale| Some(locale.to_owned())),
+        });
+        let mut locales: Vec<_> = of_it.collect();
+        locales.sort_unstable();
+        locales
+    }
+
+    /// Fields of a kind that comes with millgate, made up, to look at its template; `None` for any other.
+    pub fn sample(&self, name: &str) -> Option<serde_json::Value> {
+        let (_, fields) = samples().into_iter().find(|(sample, _)| sample == name)?;
+        serde_json::to_value(fields).ok()
+    }
+
+    fn subjects(&self) -> impl Iterator<Item = &str> {
+        self.environment.templates().filter_map(|(name, _)| name.strip_suffix(SUBJECT))
+    }
+
+    /// Writes the template `name` with the fields of `context`, in the default language.
     pub fn render(&self, name: &str, context: &impl Serialize) -> Result<Rendered, TemplateError> {
-        let context = Value::from(Serde(context));
-        let Some(subject) = self.write(&subject_of(name), &context)? else {
+        self.render_in(name, None, context)
+    }
+
+    /// The same in the language of `locale`, or the nearest to it that there is: for de-AT that is de, and then the default.
+    pub fn render_in(
+        &self,
+        name: &str,
+        locale: Option<&str>,
+        context: &impl Serialize,
+    ) -> Result<Rendered, TemplateError> {
+        let locale = locale.map(|locale| locale.replace('_', "-").to_ascii_lowercase()).unwrap_or_default();
+        let given = Some(locale.as_str()).filter(|locale| !locale.is_empty());
+        let locales = std::iter::successors(given, |locale| Some(locale.rsplit_once('-')?.0));
+        let is_there = |name: &str| self.environment.get_template(&subject_of(name)).is_ok();
+        let found =
+            locales.map(|locale| (format!("{}.{locale}", plain(name)), locale)).find(|(name, _)| is_there(name));
+        let (file, lang) = found.unwrap_or_else(|| (plain(name), ""));
+        let context = context! { lang, ..Value::from(Serde(context)) };
+        let Some(subject) = self.write(&subject_of(&file), &context)? else {
             return Err(TemplateError::Unknown(name.to_owned()));
         };
-        let text = self.write(&format!("{name}.txt"), &context)?.unwrap_or_default();
-        let html = self.write(&format!("{name}.html"), &context)?;
+        let text = self.write(&format!("{file}.txt"), &context)?.unwrap_or_default();
+        let html = self.write(&format!("{file}.html"), &context)?;
         Ok(Rendered {
             subject: subject.trim().to_owned(),
             text: format!("{}\n", text.trim_start_matches('\n').trim_end()),
@@ -163,8 +233,8 @@ impl Templates {
     /// How a person finds a file.
     fn path(&self, file: &str) -> String {
         let file = file.strip_suffix(SUBJECT).map_or_else(|| file.to_owned(), |name| format!("{name}.txt"));
-        if self.replaced.contains(&file) {
-            return self.folder.join(file).display().to_string();
+        if let Some(name) = self.replaced.get(&file) {
+            return self.folder.join(name).display().to_string();
         }
         format!("{file} (built in)")
     }
@@ -175,6 +245,19 @@ const SUBJECT: &str = ".subject";
 
 fn subject_of(name: &str) -> String {
     format!("{name}{SUBJECT}")
+}
+
+/// As names are kept: who writes `de-at` means `de-AT`.
+fn plain(name: &str) -> String {
+    match name.split_once('.') {
+        Some((kind, rest)) => format!("{kind}.{}", rest.to_ascii_lowercase()),
+        None => name.to_owned(),
+    }
+}
+
+/// What stands before the first dot.
+fn kind(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
 }
 
 fn environment() -> Environment<'static> {

@@ -35,7 +35,7 @@ impl Drop for Folder {
 #[test]
 fn every_kind_has_subject_text_and_html() {
     let templates = built_in();
-    for (name, fields) in jobs::samples() {
+    for (name, fields) in samples() {
         let mail = templates.render(&name, &fields).unwrap();
         assert!(!mail.subject.is_empty(), "{name}");
         assert!(!mail.text.contains("\n\n\n") && mail.text.ends_with('\n'), "{name}: {}", mail.text);
@@ -46,7 +46,7 @@ fn every_kind_has_subject_text_and_html() {
 
 #[test]
 fn a_confirmation_lists_what_was_ordered() {
-    let [(name, fields), ..] = jobs::samples();
+    let [(name, fields), ..] = samples();
     let mail = built_in().render(&name, &fields).unwrap();
     assert_eq!(mail.subject, "Your order 1001");
     let expected = "Hello Ada,\n\nthank you for your order 1001:\n\n  2 x TEA-250\n  1 x CUP\n\n\
@@ -142,4 +142,74 @@ fn money_has_two_places() {
     {
         assert_eq!(money(cents, "EUR"), format!("{text} EUR"));
     }
+}
+
+fn welcome_in(templates: &Templates, locale: Option<&str>) -> (String, bool) {
+    let mail = templates.render_in("welcome-email", locale, &context! { name => "Ada" }).unwrap();
+    (mail.subject, mail.html.is_some())
+}
+
+#[test]
+fn a_mail_is_written_in_the_nearest_language_there_is() {
+    let folder = Folder::with(&[
+        ("welcome-email.txt", "Subject: Hi\n\nHi"),
+        ("welcome-email.de.txt", "Subject: Hallo {{ lang }}\n\nHallo"),
+        ("welcome-email.de-AT.txt", "Subject: Servus {{ lang }}\n\nServus"),
+        ("welcome-email.de-AT.html", "<p>Servus"),
+        ("welcome-email.zh-Hant.txt", "Subject: 您好\n\n您好"),
+    ]);
+    let templates = folder.templates().unwrap();
+    for (locale, subject, has_html) in [
+        (Some("de-AT"), "Servus de-at", true),
+        (Some("de_at"), "Servus de-at", true),
+        // No HTML in another language than the text.
+        (Some("de-CH"), "Hallo de", false),
+        (Some("de"), "Hallo de", false),
+        (Some("zh-Hant-TW"), "您好", false),
+        (Some("zh"), "Hi", true),
+        (Some("../../de"), "Hi", true),
+        (Some("txt"), "Hi", true),
+        (Some(""), "Hi", true),
+        (Some("-"), "Hi", true),
+        (None, "Hi", true),
+    ] {
+        assert_eq!(welcome_in(&templates, locale), (subject.into(), has_html), "{locale:?}");
+    }
+    let found: Vec<_> = templates.locales("welcome-email").into_iter().flatten().collect();
+    assert_eq!(found, ["de", "de-at", "zh-hant"]);
+    assert_eq!(templates.locales("welcome"), []);
+}
+
+#[test]
+fn who_replaces_a_mail_replaces_its_translations() {
+    let own = Folder::with(&[("welcome-email.txt", "Subject: Hi\n\nHi")]).templates().unwrap();
+    assert_eq!(welcome_in(&own, Some("de")).0, "Hi");
+    assert_eq!(own.locales("payment-receipt"), [None, Some("de".to_owned())]);
+    assert_eq!(welcome_in(&built_in(), Some("de-AT")).0, "Willkommen, Ada!");
+    let mail = built_in().render_in("welcome-email", Some("de"), &context! { name => "Ada" }).unwrap();
+    assert!(mail.html.unwrap().contains("<html lang=\"de\">"));
+}
+
+#[test]
+fn a_translation_is_checked_at_the_start_too() {
+    for (name, source, place) in [
+        ("welcome-email.de-AT.txt", "Subject: Hi\n\n{{ nmae }}", "/welcome-email.de-AT.txt:3: "),
+        ("welcome-email.fr.html", "<p>\n{{ nmae }}", "/welcome-email.fr.html:2: "),
+        ("welcome-email.fr.txt", "Hi", "/welcome-email.fr.txt:1: "),
+    ] {
+        let text = ("welcome-email.fr.txt", "Subject: Salut\n\nSalut");
+        let error = Folder::with(&[text, (name, source)]).templates().unwrap_err().to_string();
+        assert!(error.contains(place), "{error}");
+    }
+}
+
+#[test]
+fn every_mail_has_a_name_and_a_sample() {
+    let templates = built_in();
+    let names = ["notification", "payment-receipt", "reminder-email", "send-confirmation-email", "welcome-email"];
+    assert_eq!(templates.names(), names);
+    for name in names {
+        assert!(templates.sample(name).unwrap().is_object());
+    }
+    assert_eq!(templates.sample("invoice"), None);
 }

@@ -9,8 +9,8 @@ use millgate_workers::{
 };
 
 use crate::{
-    config, ctx, impatient,
-    scripted::{Scripted, late},
+    JOB, config, ctx, impatient,
+    scripted::{HANG_UP, Scripted, late},
     welcome,
 };
 
@@ -111,6 +111,32 @@ async fn an_answer_that_comes_late_is_not_taken_for_another() {
 }
 
 #[tokio::test]
+async fn a_server_that_closes_before_its_last_answer_gets_the_mail_again_with_its_id() {
+    let server = Scripted::start(|connection, line| match (connection, line) {
+        (0, ".") => Some(HANG_UP.into()),
+        _ => Some(String::new()),
+    });
+    let ctx = ctx(&config(server.url()));
+    // Nobody knows whether it was taken; so it is sent again, and can be told by its Message-ID.
+    assert_eq!(verdict(&ctx, "ada@example.org").await, "retry unavailable");
+    assert_eq!(send_welcome_email(welcome("ada@example.org"), ctx).await, Ok(Done));
+    let ids = server
+        .mails()
+        .into_iter()
+        .map(|mail| mail.lines().find(|line| line.starts_with("Message-ID: ")).map(str::to_owned).unwrap());
+    let ids: Vec<_> = ids.collect();
+    assert_eq!(ids, [format!("Message-ID: <{JOB}@millgate.example>"), ids[0].clone()]);
+}
+
+#[tokio::test]
+async fn a_server_that_says_nothing_after_the_mail_is_given_up() {
+    let server = Scripted::start(|_, line| (line != ".").then(String::new));
+    let (verdict, message) = failed(&ctx(&impatient(server.url())), "ada@example.org").await;
+    assert_eq!(verdict, "retry unavailable");
+    assert!(message.contains("no answer to the message within 300ms"), "{message}");
+}
+
+#[tokio::test]
 async fn an_answer_that_makes_no_sense_is_not_success() {
     let server = Scripted::start(|_, line| Some(if line == "DATA" { "250 OK".into() } else { String::new() }));
     let (verdict, message) = failed(&ctx(&config(server.url())), "ada@example.org").await;
@@ -163,6 +189,7 @@ async fn what_no_retry_mends_is_dead() {
         subject: "News".into(),
         body: "There is news.".into(),
         template: Some("invoice".into()),
+        ..NotificationEmail::default()
     };
     let error = send_notification_email(unknown, ctx).await.unwrap_err();
     let JobError::Dead { failure } = error else { panic!("{error:?}") };

@@ -11,10 +11,14 @@ use std::{
 /// Answers one line of the client, on the connection of that number. `None` is silence.
 type Answer = dyn Fn(usize, &str) -> Option<String> + Send + Sync;
 
+/// An answer that is none: the connection is closed.
+pub(crate) const HANG_UP: &str = "(hang up)";
+
 /// Listens until the test process ends.
 pub(crate) struct Scripted {
     port: u16,
     heard: Arc<Mutex<Vec<String>>>,
+    mails: Arc<Mutex<Vec<String>>>,
 }
 
 impl Scripted {
@@ -24,12 +28,13 @@ impl Scripted {
         let port = listener.local_addr().unwrap().port();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let answer: Arc<Answer> = Arc::new(answer);
-        let server = Self { port, heard: heard.clone() };
+        let mails = Arc::new(Mutex::new(Vec::new()));
+        let server = Self { port, heard: heard.clone(), mails: mails.clone() };
         thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
-                let (answer, heard) = (answer.clone(), heard.clone());
+                let (answer, heard, mails) = (answer.clone(), heard.clone(), mails.clone());
                 // An error is the client hanging up.
-                thread::spawn(move || converse(number, &stream.unwrap(), &*answer, &heard).ok());
+                thread::spawn(move || converse(number, &stream.unwrap(), &*answer, (&heard, &mails)).ok());
             }
         });
         server
@@ -49,9 +54,20 @@ impl Scripted {
     pub(crate) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
+
+    /// The mails that came whole, answered or not.
+    pub(crate) fn mails(&self) -> Vec<String> {
+        self.mails.lock().unwrap().clone()
+    }
 }
 
-fn converse(number: usize, mut stream: &TcpStream, answer: &Answer, heard: &Mutex<Vec<String>>) -> std::io::Result<()> {
+fn converse(
+    number: usize,
+    mut stream: &TcpStream,
+    answer: &Answer,
+    (heard, mails): (&Mutex<Vec<String>>, &Mutex<Vec<String>>),
+) -> std::io::Result<()> {
+    let mut mail = String::new();
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let mut line = String::new();
     let mut in_data = false;
@@ -66,14 +82,21 @@ fn converse(number: usize, mut stream: &TcpStream, answer: &Answer, heard: &Mute
             in_data = line == "DATA";
             match answer(number, &line).as_deref() {
                 None => {}
+                Some(HANG_UP) => return Ok(()),
                 Some("") => write!(stream, "{usual}\r\n")?,
                 Some(other) => write!(stream, "{other}\r\n")?,
             }
         }
         let Some(next) = lines.next() else { return Ok(()) };
         line = next?;
-        if !in_data || line == "." {
+        if in_data && line != "." {
+            mail += &line;
+            mail.push('\n');
+        } else {
             heard.lock().unwrap().push(format!("{number} {line}"));
+            if in_data {
+                mails.lock().unwrap().push(std::mem::take(&mut mail));
+            }
         }
     }
 }
