@@ -23,6 +23,7 @@ use crate::{
     app::{Report, Samples, queue_names},
     config::{Config, PostgresConfig, WrittenRoute},
     event_registry::EventRegistry,
+    metrics::Metrics,
     route_file::RouteFile,
 };
 
@@ -205,6 +206,12 @@ impl Servers {
                 file.follow(stop).await;
             }
         }
+    }
+
+    /// What this process has to say to Prometheus.
+    pub(crate) fn metrics(&self, bridge: Option<&Bridge>) -> Metrics {
+        let queues = self.queue_names().iter().map(|name| self.queues.queue(name)).collect();
+        Metrics::new(queues, bridge.map(Bridge::stats))
     }
 
     /// The schedules of all queues.

@@ -9,7 +9,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
-use millgate_events::{Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record};
+use millgate_events::{Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, metrics};
 use millgate_jobs::{Expected, HandedOff, Queues};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
@@ -19,6 +19,7 @@ use crate::{
     judge::{Decision, Judge},
     partition::{Mark, Partition, Partitions},
     share::Share,
+    stats::Standing,
     trouble::Trouble,
 };
 
@@ -55,6 +56,7 @@ enum Stop {
 impl HandOff {
     /// Hands a batch off. Only when everything in it is confirmed is it settled; without that it comes again.
     pub(crate) async fn run(&self, batch: Batch) {
+        let taken = Instant::now();
         let partition = self.partitions.of(batch.token.holding(), &self.group);
         let mut progress = partition.progress.lock().await;
         let (Some(first), Some(last)) = (batch.records.first(), batch.records.last()) else { return };
@@ -124,6 +126,7 @@ impl HandOff {
         self.stats.batch(batch.records.len() as u64 - dead, tombstones, dead);
         drop(poisoned);
         let note = progress.note(last + 1);
+        metrics().processed(batch.token.holding().topic(), &self.group, batch.records.len(), taken.elapsed());
         batch.token.settle_with(&note);
     }
 
@@ -166,6 +169,7 @@ impl HandOff {
             let taken = persist(token, name, || queue.cancel(&share.cancels)).await?;
             self.stats.cancelled(taken);
         }
+        let (halted, refused) = (Standing::new(&self.stats.halted_now), Standing::new(&self.stats.refused));
         loop {
             let rest = share.after(mark.expected);
             let stored = if share.begins_before(mark.expected) && mark.proven != mark.expected {
@@ -177,7 +181,12 @@ impl HandOff {
                     return Ok(());
                 }
                 let expected = mark.expected.map_or(Expected::Unknown, Expected::At);
-                match persist(token, name, || queue.hand_off(source[0], expected, rest)).await? {
+                let hand_off = || async {
+                    let done = queue.hand_off(source[0], expected, rest).await;
+                    refused.set(done.is_err());
+                    done
+                };
+                match persist(token, name, hand_off).await? {
                     HandedOff::Done(results) => {
                         self.stats.enqueued(&results);
                         self.stats.skipped(share.jobs_up_to(mark.expected));
@@ -205,6 +214,7 @@ impl HandOff {
                 }
                 Err(trouble) => Err(trouble),
             };
+            halted.set(judged.as_ref().is_err_and(Trouble::is_for_people));
             if let Err(trouble) = judged {
                 mark.replaced |= matches!(trouble, Trouble::TopicIsAnother { .. });
                 self.say(&trouble);
@@ -247,7 +257,13 @@ impl HandOff {
         let message = poison.message();
         warn!(%topic, partition, offset, code = poison.code(), reason = message, "event is poison; to the dead-letter topic");
         let letter = DeadLetter::of_event(record, &self.group, poison.code(), &message, now());
-        persist(token, "the dead letters", || self.dead_letters.write(&letter)).await
+        let unwritable = Standing::new(&self.stats.unwritable);
+        let write = || async {
+            let written = self.dead_letters.write(&letter).await;
+            unwritable.set(written.is_err());
+            written
+        };
+        persist(token, "the dead letters", write).await
     }
 }
 

@@ -15,7 +15,7 @@ use rdkafka::{
 };
 use tracing::error;
 
-use crate::{Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, complaints::Listening};
+use crate::{Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, complaints::Listening, metrics};
 
 /// Where a record came to lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +148,7 @@ impl Producer {
         out.key = record.key.as_deref();
         out.payload = record.value.as_deref();
         match self.client()?.send_result(out) {
-            Ok(future) => Ok(Delivery { future, topic, bytes }),
+            Ok(future) => Ok(Delivery { future, topic: topic.into(), bytes }),
             Err((error, _)) => Err(KafkaError::of_delivery(error, &topic, bytes)),
         }
     }
@@ -172,7 +172,7 @@ fn connect(config: &KafkaConfig) -> Result<FutureProducer<Listening>, KafkaError
 #[must_use = "a delivery that nobody awaits may fail unseen"]
 pub struct Delivery {
     future: DeliveryFuture,
-    topic: String,
+    topic: Arc<str>,
     bytes: usize,
 }
 
@@ -180,8 +180,10 @@ impl Future for Delivery {
     type Output = Result<Published, KafkaError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.future.poll_unpin(cx).map(|answer| match answer {
-            Ok(Ok(at)) => Ok(Published { topic: self.topic.clone(), partition: at.partition, offset: at.offset }),
+        let answer = std::task::ready!(self.future.poll_unpin(cx));
+        metrics().produced(&self.topic, matches!(answer, Ok(Ok(_))));
+        Poll::Ready(match answer {
+            Ok(Ok(at)) => Ok(Published { topic: self.topic.to_string(), partition: at.partition, offset: at.offset }),
             Ok(Err((error, _))) => Err(KafkaError::of_delivery(error, &self.topic, self.bytes)),
             Err(_) => Err(KafkaError::Closed),
         })

@@ -21,11 +21,14 @@ use apalis_core::{
     },
 };
 use futures::future::{Ready, ready};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Claimed, Failure, Queue, QueueError, Verdict, fetcher::Fetcher, lease::InHand, lease_keeper::LeaseKeeper,
+    Claimed, Claiming, Failure, Queue, QueueError, Verdict, fetcher::Fetcher, lease::InHand, lease_keeper::LeaseKeeper,
     settle::Settlement, settler,
 };
 
@@ -46,6 +49,7 @@ pub struct QueueBackend {
     pub(crate) settle: Settle,
     config: BackendConfig,
     fetching: JoinHandle<()>,
+    claiming: watch::Receiver<Claiming>,
     _keeper: Arc<LeaseKeeper>,
 }
 
@@ -70,6 +74,7 @@ impl QueueBackend {
         let (verdicts, verdict_receiver) = mpsc::unbounded_channel();
         let in_hand = Arc::new(InHand::new(config.concurrency.max(1)));
         let keeper = Arc::new(LeaseKeeper::start(queue.clone(), in_hand.clone(), config.lease)?);
+        let (sayer, claiming) = watch::channel(Claiming::Resting);
         let fetcher = Fetcher {
             queue: queue.clone(),
             lease: config.lease,
@@ -78,6 +83,7 @@ impl QueueBackend {
             jobs: job_sender,
             verdicts: verdicts.clone(),
             stop: config.stop.clone(),
+            claiming: sayer,
         };
         let settle = Settle { in_hand: in_hand.clone(), verdicts };
         let settling = Settling {
@@ -86,7 +92,12 @@ impl QueueBackend {
             _keeper: keeper.clone(),
         };
         let fetching = tokio::spawn(fetcher.run());
-        Ok((Self { jobs, settle, config, fetching, _keeper: keeper }, settling))
+        Ok((Self { jobs, settle, config, fetching, claiming, _keeper: keeper }, settling))
+    }
+
+    /// What it is doing, from now on.
+    pub fn claiming(&self) -> watch::Receiver<Claiming> {
+        self.claiming.clone()
     }
 }
 

@@ -2,18 +2,23 @@
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
 use rand::RngExt;
 use redis::{RedisError, aio::MultiplexedConnection};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
-    Claimed, Queue, QueueError, Verdict, blocks::Blocks, claim::Claim, lease::InHand, nap, settle::Settlement,
+    Claimed, Claiming, Queue, QueueError, Verdict,
+    blocks::Blocks,
+    claim::Claim,
+    lease::InHand,
+    nap,
+    settle::Settlement,
 };
 
 /// Most jobs in one claim: two blocks.
@@ -38,6 +43,7 @@ pub(crate) struct Fetcher {
     pub(crate) jobs: mpsc::UnboundedSender<(u64, Claimed)>,
     pub(crate) verdicts: mpsc::UnboundedSender<Settlement>,
     pub(crate) stop: CancellationToken,
+    pub(crate) claiming: watch::Sender<Claiming>,
 }
 
 /// The fetcher's ear: at most one wait at a time, which outlives a nap that is over earlier. Cut off, it could swallow
@@ -65,7 +71,10 @@ impl Fetcher {
                 self.more_places().await;
             }
             let most = self.in_hand.places.available_permits().clamp(1, STEP);
-            match self.queue.claim(&link, &mut blocks, most, self.lease).await {
+            self.claiming.send_replace(Claiming::Asking(Instant::now()));
+            let claimed = self.queue.claim(&link, &mut blocks, most, self.lease).await;
+            self.claiming.send_replace(Claiming::Resting);
+            match claimed {
                 Ok(claim) => {
                     pause = Duration::from_millis(50);
                     busy = claim.jobs.len() >= most;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Call, Outcome};
-use crate::{claim_expiry, lifecycle::stop_on_signal};
+use crate::{claim_expiry, health::Health, http::HttpServer, lifecycle::stop_on_signal};
 
 #[derive(clap::Args)]
 pub(super) struct WorkerArgs {
@@ -23,7 +23,11 @@ pub(super) async fn bridge(call: Call) -> anyhow::Result<Outcome> {
     let expiry = claim_expiry::run(servers.producer.claims().clone(), servers.config.claim_check.expire, stop.clone());
     let expiring = tokio::spawn(expiry);
     let following = tokio::spawn(servers.follow_routes(stop.clone()));
-    servers.bridge()?.run(stop).await?;
+    let bridge = servers.bridge()?;
+    let mut health = Health::new(&servers, stop.clone());
+    health.of_bridge(&bridge, &servers);
+    let _http = HttpServer::start(&servers.config.http, health, servers.metrics(Some(&bridge))).await?;
+    bridge.run(stop).await?;
     expiring.abort();
     following.await?;
     servers.producer.flush(servers.config.kafka.delivery_timeout).await?;
@@ -49,6 +53,10 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
     servers.check_dead_letters();
     let scheduler = servers.scheduler()?;
     let (worker, forwarder) = servers.worker()?;
+    let mut health = Health::new(&servers, stop.clone());
+    health.of_worker(&worker);
+    health.of_scheduler(&scheduler);
+    let _http = HttpServer::start(&servers.config.http, health, servers.metrics(None)).await?;
     let forwarding = tokio::spawn(forwarder.run(stop.clone()));
     let scheduling = tokio::spawn(scheduler.run(stop.clone()));
     worker.run(stop).await;
@@ -63,6 +71,10 @@ pub(super) async fn scheduler(call: Call) -> anyhow::Result<Outcome> {
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
     servers.check_eviction();
-    servers.scheduler()?.run(stop).await;
+    let scheduler = servers.scheduler()?;
+    let mut health = Health::new(&servers, stop.clone());
+    health.of_scheduler(&scheduler);
+    let _http = HttpServer::start(&servers.config.http, health, servers.metrics(None)).await?;
+    scheduler.run(stop).await;
     Ok(Outcome::Well)
 }

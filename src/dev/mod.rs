@@ -22,6 +22,8 @@ use crate::{
     App,
     app::Configuration,
     config::{Config, Origin, Setting},
+    health::Health,
+    http::HttpServer,
     lifecycle::stop_on_signal,
     servers::Servers,
 };
@@ -60,9 +62,12 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     admin.apply(&changes).await?;
     servers.migrate().await.context("the tables cannot be created")?;
 
-    let roles = Roles::start(&servers)?;
+    let roles = Roles::start(&servers).await?;
     let dead_letters = DeadLetterView::start(&servers.config, &servers.dead_letter_topics.names())?;
     let observer = Observer { servers: &servers, bridge: roles.bridge.clone(), mails, dead_letters: &dead_letters };
+    if let Some(http) = &roles.http {
+        println!("metrics and health at http://{}: /metrics, /healthz, /readyz", http.address);
+    }
     println!("ready in {:.1} s\n", began.elapsed().as_secs_f64());
 
     let mut well = true;
@@ -130,16 +135,22 @@ struct Roles {
     tasks: JoinSet<anyhow::Result<()>>,
     stop: CancellationToken,
     bridge: std::sync::Arc<millgate_bridge::BridgeStats>,
+    http: Option<HttpServer>,
 }
 
 impl Roles {
-    fn start(servers: &Servers) -> anyhow::Result<Self> {
+    async fn start(servers: &Servers) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let bridge = servers.bridge()?;
         let stats = bridge.stats();
         let (worker, forwarder) = servers.worker()?;
         let scheduler = servers.scheduler()?;
+        let mut health = Health::new(servers, stop.clone());
+        health.of_bridge(&bridge, servers);
+        health.of_worker(&worker);
+        health.of_scheduler(&scheduler);
+        let http = HttpServer::start(&servers.config.http, health, servers.metrics(Some(&bridge))).await?;
         let stopped = stop.clone();
         tasks.spawn(async move {
             scheduler.run(stopped).await;
@@ -162,7 +173,7 @@ impl Roles {
             forwarder.run(stopped).await;
             Ok(())
         });
-        Ok(Self { tasks, stop, bridge: stats })
+        Ok(Self { tasks, stop, bridge: stats, http })
     }
 
     async fn end(mut self) {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use millgate_jobs::{Claimed, Judgement};
+use millgate_jobs::Claimed;
 use tokio::sync::Notify;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -21,6 +21,7 @@ use tracing::{Instrument, Span};
 
 use crate::{
     Done, JobError,
+    metrics::Counted,
     run::{Terms, finish, watch},
 };
 
@@ -30,7 +31,7 @@ const TURN: usize = 32;
 /// A job that is to be begun.
 pub(crate) struct Entry {
     pub(crate) job: Claimed,
-    pub(crate) judgement: Judgement,
+    pub(crate) judgement: Counted,
     /// Dropped with the last job of its handful, it lets that end.
     pub(crate) handful: Arc<DropGuard>,
 }

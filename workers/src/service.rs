@@ -25,6 +25,7 @@ use crate::{
     gathering::Gathering,
     handler::Erased,
     handlers::AnyHandler,
+    metrics::{Counted, Meter, metrics},
     run::{Terms, watch, watch_in_batch},
     runners::{self, Entry, Line},
 };
@@ -42,6 +43,8 @@ pub(crate) struct JobService {
 
 struct Shared {
     kinds: HashMap<&'static str, Kind>,
+    /// Of kinds, and versions of them, that are unknown here.
+    unknown: Arc<Meter>,
     state: State,
     grace: Duration,
     /// Where notes go; `None`, in tests: nowhere.
@@ -53,6 +56,7 @@ struct Kind {
     version: u32,
     backoff: Backoff,
     way: Way,
+    meter: Arc<Meter>,
 }
 
 enum Way {
@@ -73,7 +77,7 @@ impl Service<Task<Handful>> for JobService {
     fn call(&mut self, task: Task<Handful>) -> Self::Future {
         let over = CancellationToken::new();
         let handful = Arc::new(over.clone().drop_guard());
-        let entry = |(job, judgement)| Entry { job, judgement, handful: handful.clone() };
+        let entry = |(job, judgement)| Entry { job, judgement: Counted::new(judgement), handful: handful.clone() };
         self.line.push(task.args.into_jobs().map(entry));
         Box::pin(async move {
             over.cancelled().await;
@@ -99,20 +103,23 @@ impl JobService {
 
 impl Shared {
     fn new(handlers: &Handlers, state: State, terms: Terms, queue: Option<Arc<Queue>>) -> Self {
+        let name = queue.as_deref().map_or("", Queue::name);
         let kinds = handlers.iter().map(|(kind, known)| {
             let way = match &known.handler {
                 AnyHandler::Single(handler) => Way::Single(handler.clone()),
                 AnyHandler::Batch(size, handler) => Way::Batch(Gathering::new(kind, *size, handler.clone())),
             };
-            (kind, Kind { version: known.version, backoff: known.backoff.unwrap_or(terms.backoff), way })
+            let backoff = known.backoff.unwrap_or(terms.backoff);
+            (kind, Kind { version: known.version, backoff, way, meter: metrics().of(name, kind) })
         });
-        Self { kinds: kinds.collect(), state, grace: terms.grace, queue }
+        Self { kinds: kinds.collect(), unknown: metrics().of(name, "unknown"), state, grace: terms.grace, queue }
     }
 
     /// Begins a job; if it is not done at once it goes on by itself.
     fn begin(&self, mut entry: Entry, ended: &CancellationToken, cx: &mut Context<'_>) {
         let span = span(&entry.job);
         let kind = self.kinds.get(&*entry.job.kind).filter(|kind| entry.job.version <= kind.version);
+        entry.judgement.begin(kind.map_or(&self.unknown, |kind| &kind.meter));
         if let Some(Kind { way: Way::Single(handler), backoff, .. }) = kind {
             let terms = Terms { backoff: *backoff, grace: self.grace };
             let payload = take(&mut entry.job.payload);
