@@ -76,8 +76,8 @@ impl Health {
 
     /// What a worker does.
     pub(crate) fn of_worker(&mut self, worker: &Worker) {
-        for (queue, claiming) in worker.claiming() {
-            self.claims(&queue, claiming);
+        for (queue, hands) in worker.hands() {
+            self.claims(&queue, hands.claiming());
         }
     }
 

@@ -72,7 +72,9 @@ async fn bind(config: &HttpConfig) -> anyhow::Result<Option<TcpListener>> {
             Err(error) => return Err(error).context("cannot listen; set http.listen (MILLGATE_HTTP_LISTEN) to \"\""),
         }
     }
-    warn!("{PORTS} ports from {default} on are taken; no metrics and health here, unless http.listen names another one");
+    warn!(
+        "{PORTS} ports from {default} on are taken; no metrics and health here, unless http.listen names another one"
+    );
     Ok(None)
 }
 

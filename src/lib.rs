@@ -51,6 +51,7 @@ mod claim_expiry;
 mod cli;
 pub mod config;
 mod dev;
+mod drain;
 mod event_registry;
 mod health;
 mod http;

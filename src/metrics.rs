@@ -68,11 +68,7 @@ impl Metrics {
             "For how long the job has waited that has waited longest for a worker, of those that may run",
             Family::clone(&oldest),
         );
-        registry.register(
-            "millgate_queue_paused",
-            "1 while workers take no jobs from a queue",
-            Family::clone(&paused),
-        );
+        registry.register("millgate_queue_paused", "1 while workers take no jobs from a queue", Family::clone(&paused));
         Self { registry, queues, depth, oldest, paused }
     }
 
@@ -114,10 +110,8 @@ impl Metrics {
 
 /// The older form of the format, which everything reads: a counter is described under its whole name.
 fn plain(openmetrics: &str) -> String {
-    let counters: HashSet<&str> = openmetrics
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-        .collect();
+    let counters: HashSet<&str> =
+        openmetrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter")).collect();
     let mut out = String::with_capacity(openmetrics.len());
     for line in openmetrics.lines().filter(|line| *line != "# EOF") {
         let described = ["# HELP ", "# TYPE "].iter().find_map(|prefix| {
@@ -196,7 +190,8 @@ mod tests {
     #[test]
     fn counters_are_described_under_their_whole_names() {
         let text = "# HELP a b.\n# TYPE a counter\na_total{x=\"1\"} 3\n# HELP g h.\n# TYPE g gauge\ng 1\n# EOF\n";
-        let wanted = "# HELP a_total b.\n# TYPE a_total counter\na_total{x=\"1\"} 3\n# HELP g h.\n# TYPE g gauge\ng 1\n";
+        let wanted =
+            "# HELP a_total b.\n# TYPE a_total counter\na_total{x=\"1\"} 3\n# HELP g h.\n# TYPE g gauge\ng 1\n";
         assert_eq!(plain(text), wanted);
     }
 

@@ -28,8 +28,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Claimed, Claiming, Failure, Queue, QueueError, Verdict, fetcher::Fetcher, lease::InHand, lease_keeper::LeaseKeeper,
-    settle::Settlement, settler,
+    Claimed, Claiming, Failure, Hands, Queue, QueueError, Verdict, fetcher::Fetcher, lease::InHand,
+    lease_keeper::LeaseKeeper, settle::Settlement, settler,
 };
 
 /// How a worker takes jobs from a queue.
@@ -95,9 +95,10 @@ impl QueueBackend {
         Ok((Self { jobs, settle, config, fetching, claiming, _keeper: keeper }, settling))
     }
 
-    /// What it is doing, from now on.
-    pub fn claiming(&self) -> watch::Receiver<Claiming> {
-        self.claiming.clone()
+    /// What it has in hand, from now on.
+    pub fn hands(&self) -> Hands {
+        let (in_hand, claiming) = (self.settle.in_hand.clone(), self.claiming.clone());
+        Hands { in_hand, places: self.config.concurrency.max(1), claiming }
     }
 }
 

@@ -13,12 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
-    Claimed, Claiming, Queue, QueueError, Verdict,
-    blocks::Blocks,
-    claim::Claim,
-    lease::InHand,
-    nap,
-    settle::Settlement,
+    Claimed, Claiming, Queue, QueueError, Verdict, blocks::Blocks, claim::Claim, lease::InHand, nap, settle::Settlement,
 };
 
 /// Most jobs in one claim: two blocks.
@@ -72,14 +67,13 @@ impl Fetcher {
             }
             let most = self.in_hand.places.available_permits().clamp(1, STEP);
             self.claiming.send_replace(Claiming::Asking(Instant::now()));
-            let claimed = self.queue.claim(&link, &mut blocks, most, self.lease).await;
-            self.claiming.send_replace(Claiming::Resting);
-            match claimed {
+            match self.queue.claim(&link, &mut blocks, most, self.lease).await {
                 Ok(claim) => {
                     pause = Duration::from_millis(50);
                     busy = claim.jobs.len() >= most;
                     let (none, next) = (claim.jobs.is_empty(), claim.next);
                     self.hand_on(claim);
+                    self.claiming.send_replace(Claiming::Resting);
                     if self.stop.is_cancelled() {
                         return;
                     }
@@ -90,6 +84,7 @@ impl Fetcher {
                 }
                 Err(error) => {
                     warn!(queue = self.queue.name(), %error, "no jobs can be fetched; trying on");
+                    self.claiming.send_replace(Claiming::Resting);
                     ear = Ear::default();
                     if self.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                         return;

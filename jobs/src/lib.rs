@@ -60,7 +60,7 @@ pub use arguments::ArgumentProblem;
 pub use backend::{BackendConfig, QueueBackend, Settle, Settling};
 pub use backoff::Backoff;
 pub use claimed::{Claimed, Notes, Origin};
-pub use claiming::Claiming;
+pub use claiming::{Claiming, Hands};
 pub use config::RedisConfig;
 pub use connection::{Queues, RedisInfo};
 pub use dead_job::DeadJob;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Call, Outcome};
-use crate::{claim_expiry, health::Health, http::HttpServer, lifecycle::stop_on_signal};
+use crate::{claim_expiry, drain, health::Health, http::HttpServer, lifecycle::stop_on_signal};
 
 #[derive(clap::Args)]
 pub(super) struct WorkerArgs {
@@ -13,6 +13,9 @@ pub(super) struct WorkerArgs {
     /// Most jobs in hand at a time, per queue
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: Option<u16>,
+    /// Work until the queues have nothing that can run now, say what is left, and end
+    #[arg(long)]
+    drain: bool,
 }
 
 pub(super) async fn bridge(call: Call) -> anyhow::Result<Outcome> {
@@ -48,6 +51,7 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
         return Ok(Outcome::Misunderstood(message));
     }
     let stop = stop_on_signal()?;
+    let json = call.json;
     let servers = call.servers()?;
     servers.check_eviction();
     servers.check_dead_letters();
@@ -55,15 +59,33 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
     let (worker, forwarder) = servers.worker()?;
     let mut health = Health::new(&servers, stop.clone());
     health.of_worker(&worker);
-    health.of_scheduler(&scheduler);
+    if !args.drain {
+        health.of_scheduler(&scheduler);
+    }
     let _http = HttpServer::start(&servers.config.http, health, servers.metrics(None)).await?;
     let forwarding = tokio::spawn(forwarder.run(stop.clone()));
-    let scheduling = tokio::spawn(scheduler.run(stop.clone()));
-    worker.run(stop).await;
+    let left = if args.drain {
+        let queues: Vec<_> =
+            worker.hands().into_iter().map(|(name, hands)| (servers.queues.queue(&name), hands)).collect();
+        let working = tokio::spawn(worker.run(stop.clone()));
+        let left = drain::until_empty(&queues, &stop).await;
+        stop.cancel();
+        working.await?;
+        left?
+    } else {
+        // A worker that is to end makes no new work.
+        let scheduling = tokio::spawn(scheduler.run(stop.clone()));
+        worker.run(stop).await;
+        scheduling.await?;
+        Vec::new()
+    };
     forwarding.await?;
-    scheduling.await?;
     // A connection that is silent would be waited for without end.
     let _ = tokio::time::timeout(Duration::from_secs(5), servers.database.close()).await;
+    match json {
+        true if args.drain => println!("{:#}", serde_json::to_value(&left)?),
+        _ => left.iter().for_each(|left| println!("{left}")),
+    }
     Ok(Outcome::Well)
 }
 

@@ -7,8 +7,7 @@ use futures::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
-use millgate_jobs::{BackendConfig, Claiming, QueueBackend, QueueError, Queues, Settling};
-use tokio::sync::watch;
+use millgate_jobs::{BackendConfig, Hands, QueueBackend, QueueError, Queues, Settling};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
@@ -49,7 +48,7 @@ struct Run {
     queue: String,
     worker: BoxFuture<'static, Result<(), apalis_core::error::WorkerError>>,
     settling: Settling,
-    claiming: watch::Receiver<Claiming>,
+    hands: Hands,
 }
 
 impl Worker {
@@ -79,10 +78,10 @@ impl Worker {
                 BackendConfig { concurrency: config.concurrency, lease: config.lease, stop: fetching.clone() };
             let queue = queues.queue(name);
             let (backend, settling) = QueueBackend::start(&queue, settings)?;
-            let claiming = backend.claiming();
+            let hands = backend.hands();
             let service = JobService::new(&handlers, state.clone(), config, queue);
             let worker = WorkerBuilder::new(format!("millgate-{name}")).backend(backend.in_handfuls()).build(service);
-            Ok(Run { queue: name.to_owned(), worker: worker.run().boxed(), settling, claiming })
+            Ok(Run { queue: name.to_owned(), worker: worker.run().boxed(), settling, hands })
         });
         let runs = runs.collect::<Result<Vec<_>, QueueError>>()?;
         Ok(Self { runs, fetching, shutdown_timeout: config.shutdown_timeout })
@@ -93,9 +92,9 @@ impl Worker {
         self.runs.iter().map(|run| run.queue.clone()).collect()
     }
 
-    /// What the part that takes jobs is doing, queue by queue, from now on.
-    pub fn claiming(&self) -> Vec<(String, watch::Receiver<Claiming>)> {
-        self.runs.iter().map(|run| (run.queue.clone(), run.claiming.clone())).collect()
+    /// What it has in hand, queue by queue, from now on.
+    pub fn hands(&self) -> Vec<(String, Hands)> {
+        self.runs.iter().map(|run| (run.queue.clone(), run.hands.clone())).collect()
     }
 
     /// Runs until `stop` fires; then takes no more jobs, lets those in hand finish within the shutdown timeout,
@@ -121,7 +120,7 @@ impl Worker {
 }
 
 async fn finish(run: Run, deadline: impl Future<Output = ()>) {
-    let Run { queue, worker, settling, claiming: _ } = run;
+    let Run { queue, worker, settling, hands: _ } = run;
     tokio::select! {
         ended = worker => if let Err(error) = ended {
             error!(queue, %error, "the queue's worker ended early");

@@ -14,6 +14,8 @@ mod burying;
 mod calling_off;
 #[path = "worker/declaring.rs"]
 mod declaring;
+#[path = "worker/deploying.rs"]
+mod deploying;
 #[path = "worker/publishing.rs"]
 mod publishing;
 #[path = "worker/running.rs"]
