@@ -9,10 +9,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
-use millgate_events::{Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, metrics};
+use millgate_events::{Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, metrics, processing, spans_are_on};
 use millgate_jobs::{Expected, HandedOff, Queues};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{Span, error, warn};
 
 use crate::{
     BridgeStats, Plan, Poison, RouteTable, Routes,
@@ -75,11 +75,18 @@ impl HandOff {
         let mut poisoned: Vec<(&Record, Poison)> = Vec::new();
         let mut tombstones = 0;
         let routes = self.routes.table();
+        // Asked once. They end when the batch is settled, or given up.
+        let (traced, mut spans) = (spans_are_on(), Vec::new());
         for record in &batch.records {
             let topic = record.topic.strip_prefix(self.topic_prefix.as_str()).unwrap_or(&record.topic);
             let Ok(planned) = self.plan(&routes, record, topic, &batch.token).await else { return };
+            let span = if traced { processing(record, &self.group) } else { Span::none() };
             match planned {
-                Ok(Some(Plan { jobs, cancels })) => {
+                Ok(Some(Plan { mut jobs, cancels })) => {
+                    if let Some(trace) = TraceParent::of(&span) {
+                        let trace = trace.to_string();
+                        jobs.iter_mut().for_each(|job| job.traced_by(&trace));
+                    }
                     for job in jobs {
                         let share = shares.entry(job.queue.clone()).or_default();
                         share.enqueue(record, job);
@@ -89,7 +96,13 @@ impl HandOff {
                     }
                 }
                 Ok(None) => tombstones += 1,
-                Err(poison) => poisoned.push((record, poison)),
+                Err(poison) => {
+                    span.in_scope(|| error!(target: SPANS, "{}", poison.message()));
+                    poisoned.push((record, poison));
+                }
+            }
+            if traced {
+                spans.push(span);
             }
         }
         let filled = join_all(shares.iter().map(async |(queue, share)| {

@@ -19,6 +19,7 @@ mod meta;
 mod metrics;
 mod producer;
 mod record;
+mod spans;
 mod topics;
 mod trace;
 
@@ -40,6 +41,7 @@ pub use meta::EventMeta;
 pub use metrics::{KafkaMetrics, metrics};
 pub use producer::{Delivery, Producer, Published};
 pub use record::{OutRecord, Record};
+pub use spans::{SPANS, client_span, processing, spans_are_on};
 pub use serde_json::Value;
 pub use topics::{Topic, TopicAdmin, TopicChange, TopicSpec};
 pub use trace::TraceParent;

@@ -13,9 +13,9 @@ use rdkafka::{
     producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
     util::Timeout,
 };
-use tracing::error;
+use tracing::{Instrument, error};
 
-use crate::{Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, complaints::Listening, metrics};
+use crate::{Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, SPANS, complaints::Listening, metrics, spans::sending};
 
 /// Where a record came to lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,20 +113,36 @@ impl Producer {
         let check_in = |record: Result<_, KafkaError>| async move { Ok(self.claims.check_in(record?, now()).await?) };
         let checked_in = stream::iter(records).map(check_in).buffered(CHECKED_IN_AT_ONCE);
         let records: Vec<Result<_, KafkaError>> = checked_in.collect().await;
-        join_all(records.into_iter().map(|record| async move { self.deliver(&record?).await })).await
+        join_all(records.into_iter().map(|record| async move { self.deliver_traced(record?).await })).await
     }
 
     /// Hands one event to the client and does not wait. Drop the [`Delivery`] to forget it, or await it later.
     ///
     /// What does not wait does not go by the claim store either, and a value that is too large for Kafka is refused.
     pub fn send<E: Event>(&self, event: &E) -> Result<Delivery, KafkaError> {
-        self.send_record(&encode(event, self.meta::<E>())?)
+        let mut record = encode(event, self.meta::<E>())?;
+        let _sending = sending(&self.config.topic(&record.topic), &mut record.headers);
+        self.send_record(&record)
     }
 
     /// Publishes a record and waits for the acks. A value over the limit of the claim store goes there, before the record
     /// that refers to it; anything else is sent as it is.
     pub async fn publish_record(&self, record: OutRecord) -> Result<Published, KafkaError> {
+        self.deliver_traced(self.claims.check_in(record, now()).await?).await
+    }
+
+    /// The same for a record that goes as it is: no step of its trace.
+    pub(crate) async fn publish_as_is(&self, record: OutRecord) -> Result<Published, KafkaError> {
         self.deliver(&self.claims.check_in(record, now()).await?).await
+    }
+
+    async fn deliver_traced(&self, mut record: OutRecord) -> Result<Published, KafkaError> {
+        let span = sending(&self.config.topic(&record.topic), &mut record.headers);
+        let published = self.deliver(&record).instrument(span.clone()).await;
+        if let Err(problem) = &published {
+            span.in_scope(|| error!(target: SPANS, "{problem}"));
+        }
+        published
     }
 
     async fn deliver(&self, record: &OutRecord) -> Result<Published, KafkaError> {

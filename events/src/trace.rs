@@ -4,6 +4,8 @@ use std::fmt;
 
 use uuid::Uuid;
 
+use crate::spans_are_on;
+
 /// A `traceparent`: the trace an event belongs to, and the step of it that made the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TraceParent {
@@ -13,14 +15,24 @@ pub struct TraceParent {
 }
 
 impl TraceParent {
+    /// The first step of a new trace for an event that nothing led to; `None` where spans are exported, since there the
+    /// trace begins with the span that sends it.
+    pub fn fresh() -> Option<Self> {
+        (!spans_are_on()).then(Self::root)
+    }
+
     /// The first step of a new, sampled trace.
     pub fn root() -> Self {
         Self { trace: Uuid::new_v4().as_u128(), span: new_span(), flags: 1 }
     }
 
-    /// A further step of the same trace.
+    /// A further step of the same trace. Where spans are exported it is the step itself: one that was made up here would be
+    /// nobody's parent.
     #[must_use]
     pub fn child(self) -> Self {
+        if spans_are_on() {
+            return self;
+        }
         Self { span: new_span(), ..self }
     }
 
@@ -38,6 +50,27 @@ impl TraceParent {
         let trace = u128::from_str_radix(trace, 16).ok().filter(|&id| id != 0)?;
         let span = u64::from_str_radix(span, 16).ok().filter(|&id| id != 0)?;
         Some(Self { trace, span, flags: u8::from_str_radix(flags, 16).ok()? })
+    }
+
+    /// Whether somebody wants its spans.
+    pub fn is_sampled(self) -> bool {
+        self.flags & 1 == 1
+    }
+
+    pub(crate) fn at(trace: u128, span: u64, flags: u8) -> Self {
+        Self { trace, span, flags }
+    }
+
+    pub(crate) fn trace(self) -> u128 {
+        self.trace
+    }
+
+    pub(crate) fn span(self) -> u64 {
+        self.span
+    }
+
+    pub(crate) fn flags(self) -> u8 {
+        self.flags
     }
 
     /// The trace's id, 32 hexadecimal digits.

@@ -20,4 +20,5 @@ mod routes;
 mod shop;
 mod stopping;
 mod testing;
+mod tracing;
 mod watermarks;

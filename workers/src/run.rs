@@ -2,9 +2,10 @@
 
 use std::{any::Any, time::Duration};
 
+use millgate_events::SPANS;
 use millgate_jobs::{Backoff, Claimed, ErrorCode, Verdict};
 use tokio::task::JoinError;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{Done, JobError, gathering::Place};
 
@@ -94,6 +95,9 @@ fn cancelled() -> Verdict {
 }
 
 fn judge(job: &Claimed, backoff: Backoff, error: JobError) -> Verdict {
+    if let JobError::Retry { failure, .. } | JobError::Dead { failure } = &error {
+        error!(target: SPANS, "{failure}");
+    }
     match error {
         JobError::Retry { failure, .. } if job.is_cancelled() => {
             info!(%failure, "cancelled while it ran");

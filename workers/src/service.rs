@@ -11,7 +11,7 @@ use std::{
 
 use apalis_core::task::Task;
 use futures::future::BoxFuture;
-use millgate_events::TraceParent;
+use millgate_events::{SPANS, TraceParent, spans_are_on};
 use millgate_jobs::{Backoff, Claimed, Handful, Queue, Verdict};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -117,7 +117,7 @@ impl Shared {
 
     /// Begins a job; if it is not done at once it goes on by itself.
     fn begin(&self, mut entry: Entry, ended: &CancellationToken, cx: &mut Context<'_>) {
-        let span = span(&entry.job);
+        let span = span(&mut entry.job);
         let kind = self.kinds.get(&*entry.job.kind).filter(|kind| entry.job.version <= kind.version);
         entry.judgement.begin(kind.map_or(&self.unknown, |kind| &kind.meter));
         if let Some(Kind { way: Way::Single(handler), backoff, .. }) = kind {
@@ -169,8 +169,51 @@ impl Handlers {
     }
 }
 
-/// What log lines of a job say of it. Where nobody listens this costs nothing.
-fn span(job: &Claimed) -> Span {
+/// The spans of a run: the one that is exported, and within it the one of its log lines. Where nobody wants either this costs
+/// nothing.
+fn span(job: &mut Claimed) -> Span {
+    let exported = exported_span(job);
+    let logged = exported.in_scope(|| log_span(job));
+    // The inner one keeps the outer one open.
+    if logged.is_disabled() { exported } else { logged }
+}
+
+/// A step of the event's trace. What the run publishes goes on from it.
+fn exported_span(job: &mut Claimed) -> Span {
+    if !spans_are_on() {
+        return Span::none();
+    }
+    let parent = job.origin.as_ref().and_then(|origin| TraceParent::parse(origin.traceparent.as_deref()?));
+    if parent.is_some_and(|parent| !parent.is_sampled()) {
+        return Span::none();
+    }
+    let span = info_span!(
+        target: SPANS,
+        parent: None,
+        "process",
+        otel.name = format!("process {}", job.kind),
+        otel.kind = "consumer",
+        messaging.system = "redis",
+        messaging.operation.name = "process",
+        messaging.operation.r#type = "process",
+        messaging.destination.name = &*job.queue,
+        messaging.message.id = job.id,
+        millgate.job.key = %job.key(),
+        millgate.job.kind = &*job.kind,
+        millgate.job.attempt = job.attempt,
+        millgate.event.id = job.origin.as_ref().map(|origin| origin.event_id.as_str()),
+    );
+    if let Some(parent) = parent {
+        parent.adopt(&span);
+    }
+    if let (Some(origin), Some(trace)) = (&mut job.origin, TraceParent::of(&span)) {
+        origin.traceparent = Some(trace.to_string());
+    }
+    span
+}
+
+/// What log lines of a job say of it.
+fn log_span(job: &Claimed) -> Span {
     let span = info_span!(
         "job",
         id = job.id,
