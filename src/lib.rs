@@ -54,6 +54,7 @@ mod dev;
 mod drain;
 mod event_registry;
 mod health;
+mod housekeeping;
 mod http;
 mod lag;
 mod lifecycle;

@@ -23,6 +23,7 @@ use crate::{
     app::{Report, Samples, queue_names},
     config::{Config, PostgresConfig, WrittenRoute},
     event_registry::EventRegistry,
+    housekeeping::Retention,
     metrics::Metrics,
     route_file::RouteFile,
 };
@@ -240,7 +241,8 @@ impl Servers {
             .with(self.producer.clone())
             .with(self.database.clone())
             .with(Mailer::new(smtp)?)
-            .with(Templates::new(smtp)?);
+            .with(Templates::new(smtp)?)
+            .with(Retention { letters: self.letters.clone(), keep: self.config.postgres.dead_letter_retention });
         let started = Worker::start(worker, &self.queues, self.handlers.clone(), state)?;
         let names = started.queues();
         let forwarder = DeadLetterForwarder {

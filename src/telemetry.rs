@@ -69,9 +69,9 @@ fn provider(application: &str) -> anyhow::Result<Option<SdkTracerProvider>> {
     if !somewhere || is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
         return Ok(None);
     }
-    let exporter = SpanExporter::builder().with_http().build().context("OTEL_EXPORTER_OTLP_…: spans cannot be exported")?;
+    let exporter =
+        SpanExporter::builder().with_http().build().context("OTEL_EXPORTER_OTLP_…: spans cannot be exported")?;
     let resource = Resource::builder();
-    let resource =
-        if set("OTEL_SERVICE_NAME") { resource } else { resource.with_service_name(application.to_owned()) };
+    let resource = if set("OTEL_SERVICE_NAME") { resource } else { resource.with_service_name(application.to_owned()) };
     Ok(Some(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource.build()).build()))
 }

@@ -9,7 +9,9 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
-use millgate_events::{Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, metrics, processing, spans_are_on};
+use millgate_events::{
+    Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, metrics, processing, spans_are_on,
+};
 use millgate_jobs::{Expected, HandedOff, Queues};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, error, warn};
@@ -97,7 +99,7 @@ impl HandOff {
                 }
                 Ok(None) => tombstones += 1,
                 Err(poison) => {
-                    span.in_scope(|| error!(target: SPANS, "{}", poison.message()));
+                    span.in_scope(|| error!(target: SPANS, error = poison.message()));
                     poisoned.push((record, poison));
                 }
             }

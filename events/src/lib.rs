@@ -41,7 +41,7 @@ pub use meta::EventMeta;
 pub use metrics::{KafkaMetrics, metrics};
 pub use producer::{Delivery, Producer, Published};
 pub use record::{OutRecord, Record};
-pub use spans::{SPANS, client_span, processing, spans_are_on};
 pub use serde_json::Value;
+pub use spans::{SPANS, client_span, processing, spans_are_on};
 pub use topics::{Topic, TopicAdmin, TopicChange, TopicSpec};
 pub use trace::TraceParent;

@@ -15,7 +15,9 @@ use rdkafka::{
 };
 use tracing::{Instrument, error};
 
-use crate::{Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, SPANS, complaints::Listening, metrics, spans::sending};
+use crate::{
+    Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, SPANS, complaints::Listening, metrics, spans::sending,
+};
 
 /// Where a record came to lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,7 +142,7 @@ impl Producer {
         let span = sending(&self.config.topic(&record.topic), &mut record.headers);
         let published = self.deliver(&record).instrument(span.clone()).await;
         if let Err(problem) = &published {
-            span.in_scope(|| error!(target: SPANS, "{problem}"));
+            span.in_scope(|| error!(target: SPANS, error = %problem));
         }
         published
     }

@@ -28,7 +28,8 @@ impl TraceParent {
         }
         let context = span.context();
         let place = context.span().span_context().clone();
-        let (trace, own) = (u128::from_be_bytes(place.trace_id().to_bytes()), u64::from_be_bytes(place.span_id().to_bytes()));
+        let (trace, own) =
+            (u128::from_be_bytes(place.trace_id().to_bytes()), u64::from_be_bytes(place.span_id().to_bytes()));
         place.is_valid().then(|| Self::at(trace, own, place.trace_flags().to_u8()))
     }
 

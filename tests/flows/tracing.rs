@@ -66,7 +66,11 @@ async fn one_trace_leads_from_publishing_to_the_last_attempt() {
     };
     let (first, second) = (attempt("1").await, attempt("2").await);
 
-    assert_eq!((sent.kind(), sent.parent_span_id.as_slice()), (SpanKind::Producer, [].as_slice()), "the trace begins here");
+    assert_eq!(
+        (sent.kind(), sent.parent_span_id.as_slice()),
+        (SpanKind::Producer, [].as_slice()),
+        "the trace begins here"
+    );
     assert_eq!((handed_off.kind(), &handed_off.parent_span_id), (SpanKind::Consumer, &sent.span_id));
     for run in [&first, &second] {
         assert_eq!((run.kind(), &run.parent_span_id), (SpanKind::Consumer, &handed_off.span_id));

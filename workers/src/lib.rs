@@ -20,6 +20,7 @@ mod job_error;
 mod metrics;
 mod publishing;
 mod run;
+mod run_spans;
 mod runners;
 mod service;
 mod state;

@@ -96,7 +96,7 @@ fn cancelled() -> Verdict {
 
 fn judge(job: &Claimed, backoff: Backoff, error: JobError) -> Verdict {
     if let JobError::Retry { failure, .. } | JobError::Dead { failure } = &error {
-        error!(target: SPANS, "{failure}");
+        error!(target: SPANS, error = %failure);
     }
     match error {
         JobError::Retry { failure, .. } if job.is_cancelled() => {

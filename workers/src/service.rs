@@ -11,14 +11,13 @@ use std::{
 
 use apalis_core::task::Task;
 use futures::future::BoxFuture;
-use millgate_events::{SPANS, TraceParent, spans_are_on};
 use millgate_jobs::{Backoff, Claimed, Handful, Queue, Verdict};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::AbortOnDropHandle,
 };
 use tower::Service;
-use tracing::{Instrument, Span, field::Empty, info_span, warn};
+use tracing::{Instrument, warn};
 
 use crate::{
     Ctx, Handlers, State, WorkerConfig,
@@ -27,6 +26,7 @@ use crate::{
     handlers::AnyHandler,
     metrics::{Counted, Meter, metrics},
     run::{Terms, watch, watch_in_batch},
+    run_spans::RunSpans,
     runners::{self, Entry, Line},
 };
 
@@ -117,17 +117,17 @@ impl Shared {
 
     /// Begins a job; if it is not done at once it goes on by itself.
     fn begin(&self, mut entry: Entry, ended: &CancellationToken, cx: &mut Context<'_>) {
-        let span = span(&mut entry.job);
+        let spans = RunSpans::of(&mut entry.job);
         let kind = self.kinds.get(&*entry.job.kind).filter(|kind| entry.job.version <= kind.version);
         entry.judgement.begin(kind.map_or(&self.unknown, |kind| &kind.meter));
         if let Some(Kind { way: Way::Single(handler), backoff, .. }) = kind {
             let terms = Terms { backoff: *backoff, grace: self.grace };
             let payload = take(&mut entry.job.payload);
             let ctx = Ctx::new(&mut entry.job, self.queue.clone(), self.state.clone());
-            return runners::begin(handler.clone().run(payload, ctx), entry, terms, (span, ended), cx);
+            return runners::begin(handler.clone().run(payload, ctx), entry, terms, (spans, ended), cx);
         }
         let Entry { job, judgement, handful } = entry;
-        let run = span.in_scope(|| self.run(job));
+        let run = spans.in_scope(|| self.run(job));
         let ended = ended.clone();
         let watched = async move {
             if let Some(verdict) = ended.run_until_cancelled(run).await {
@@ -135,7 +135,7 @@ impl Shared {
             }
             drop(handful);
         };
-        tokio::spawn(watched.instrument(span));
+        tokio::spawn(spans.around(watched));
     }
 
     /// Starts a job, and gives what watches it.
@@ -167,67 +167,4 @@ impl Handlers {
         let terms = Terms { backoff, grace: Duration::ZERO };
         Shared::new(&self, state, terms, None).run(job).await
     }
-}
-
-/// The spans of a run: the one that is exported, and within it the one of its log lines. Where nobody wants either this costs
-/// nothing.
-fn span(job: &mut Claimed) -> Span {
-    let exported = exported_span(job);
-    let logged = exported.in_scope(|| log_span(job));
-    // The inner one keeps the outer one open.
-    if logged.is_disabled() { exported } else { logged }
-}
-
-/// A step of the event's trace. What the run publishes goes on from it.
-fn exported_span(job: &mut Claimed) -> Span {
-    if !spans_are_on() {
-        return Span::none();
-    }
-    let parent = job.origin.as_ref().and_then(|origin| TraceParent::parse(origin.traceparent.as_deref()?));
-    if parent.is_some_and(|parent| !parent.is_sampled()) {
-        return Span::none();
-    }
-    let span = info_span!(
-        target: SPANS,
-        parent: None,
-        "process",
-        otel.name = format!("process {}", job.kind),
-        otel.kind = "consumer",
-        messaging.system = "redis",
-        messaging.operation.name = "process",
-        messaging.operation.r#type = "process",
-        messaging.destination.name = &*job.queue,
-        messaging.message.id = job.id,
-        millgate.job.key = %job.key(),
-        millgate.job.kind = &*job.kind,
-        millgate.job.attempt = job.attempt,
-        millgate.event.id = job.origin.as_ref().map(|origin| origin.event_id.as_str()),
-    );
-    if let Some(parent) = parent {
-        parent.adopt(&span);
-    }
-    if let (Some(origin), Some(trace)) = (&mut job.origin, TraceParent::of(&span)) {
-        origin.traceparent = Some(trace.to_string());
-    }
-    span
-}
-
-/// What log lines of a job say of it.
-fn log_span(job: &Claimed) -> Span {
-    let span = info_span!(
-        "job",
-        id = job.id,
-        key = %job.key(),
-        kind = &*job.kind,
-        attempt = job.attempt,
-        event = job.origin.as_ref().map(|origin| origin.event_id.as_str()),
-        trace = Empty,
-    );
-    if !span.is_disabled()
-        && let Some(origin) = &job.origin
-        && let Some(trace) = origin.traceparent.as_deref().and_then(TraceParent::parse)
-    {
-        span.record("trace", trace.trace_id());
-    }
-    span
 }
