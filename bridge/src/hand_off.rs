@@ -87,7 +87,9 @@ impl HandOff {
                 Ok(Some(Plan { mut jobs, cancels })) => {
                     if let Some(trace) = TraceParent::of(&span) {
                         let trace = trace.to_string();
-                        jobs.iter_mut().for_each(|job| job.traced_by(&trace));
+                        for job in &mut jobs {
+                            job.traced_by(&trace);
+                        }
                     }
                     for job in jobs {
                         let share = shares.entry(job.queue.clone()).or_default();

@@ -82,9 +82,12 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
     forwarding.await?;
     // A connection that is silent would be waited for without end.
     let _ = tokio::time::timeout(Duration::from_secs(5), servers.database.close()).await;
-    match json {
-        true if args.drain => println!("{:#}", serde_json::to_value(&left)?),
-        _ => left.iter().for_each(|left| println!("{left}")),
+    if json && args.drain {
+        println!("{:#}", serde_json::to_value(&left)?);
+    } else {
+        for left in left {
+            println!("{left}");
+        }
     }
     Ok(Outcome::Well)
 }

@@ -98,8 +98,8 @@ async fn one_trace_leads_from_publishing_to_the_last_attempt() {
     // The record carries the trace that others can go on with.
     let records = shop.kafka.records("notification.email", 1).await;
     let header = records[0].headers.text("traceparent").unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    assert_eq!(header, format!("00-{}-{}-01", hex(&sent.trace_id), hex(&sent.span_id)));
+    let (trace, span) = (sent.trace_id.clone().try_into().unwrap(), sent.span_id.clone().try_into().unwrap());
+    assert_eq!(header, format!("00-{:032x}-{:016x}-01", u128::from_be_bytes(trace), u64::from_be_bytes(span)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     mem::take,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -44,7 +44,8 @@ pub(crate) struct JobService {
 struct Shared {
     kinds: HashMap<&'static str, Kind>,
     /// Of kinds, and versions of them, that are unknown here.
-    unknown: Arc<Meter>,
+    unknown: OnceLock<Arc<Meter>>,
+    name: String,
     state: State,
     grace: Duration,
     /// Where notes go; `None`, in tests: nowhere.
@@ -56,7 +57,8 @@ struct Kind {
     version: u32,
     backoff: Backoff,
     way: Way,
-    meter: Arc<Meter>,
+    /// There from the start for a kind whose queue this is; a job that was moved here comes first.
+    meter: OnceLock<Arc<Meter>>,
 }
 
 enum Way {
@@ -103,23 +105,27 @@ impl JobService {
 
 impl Shared {
     fn new(handlers: &Handlers, state: State, terms: Terms, queue: Option<Arc<Queue>>) -> Self {
-        let name = queue.as_deref().map_or("", Queue::name);
+        let name = queue.as_deref().map_or("", Queue::name).to_owned();
         let kinds = handlers.iter().map(|(kind, known)| {
             let way = match &known.handler {
                 AnyHandler::Single(handler) => Way::Single(handler.clone()),
                 AnyHandler::Batch(size, handler) => Way::Batch(Gathering::new(kind, *size, handler.clone())),
             };
             let backoff = known.backoff.unwrap_or(terms.backoff);
-            (kind, Kind { version: known.version, backoff, way, meter: metrics().of(name, kind) })
+            let is_at_home = handlers.kinds().get(kind).is_some_and(|known| known.queue() == name);
+            let meter = if is_at_home { metrics().of(&name, kind).into() } else { OnceLock::new() };
+            (kind, Kind { version: known.version, backoff, way, meter })
         });
-        Self { kinds: kinds.collect(), unknown: metrics().of(name, "unknown"), state, grace: terms.grace, queue }
+        let kinds = kinds.collect();
+        Self { kinds, unknown: OnceLock::new(), state, grace: terms.grace, queue, name }
     }
 
     /// Begins a job; if it is not done at once it goes on by itself.
     fn begin(&self, mut entry: Entry, ended: &CancellationToken, cx: &mut Context<'_>) {
         let spans = RunSpans::of(&mut entry.job);
         let kind = self.kinds.get(&*entry.job.kind).filter(|kind| entry.job.version <= kind.version);
-        entry.judgement.begin(kind.map_or(&self.unknown, |kind| &kind.meter));
+        let (meter, label) = kind.map_or((&self.unknown, "unknown"), |kind| (&kind.meter, &*entry.job.kind));
+        entry.judgement.begin(meter.get_or_init(|| metrics().of(&self.name, label)));
         if let Some(Kind { way: Way::Single(handler), backoff, .. }) = kind {
             let terms = Terms { backoff: *backoff, grace: self.grace };
             let payload = take(&mut entry.job.payload);
