@@ -22,6 +22,7 @@ use crate::{
     config::{self, Config, ConfigError, Loaded, NoSettings, Setting, WrittenRoute},
     event_registry::EventRegistry,
     group::{Group, Know, MAIN},
+    housekeeping::{ExpireDeadLetters, expire_dead_letters},
 };
 
 type Environment = Box<dyn Iterator<Item = (String, String)>>;
@@ -196,6 +197,13 @@ impl App {
         };
         self.schedules.push(schedule);
         self
+    }
+
+    /// Adds the schedule `expire-dead-letters`: dead letters that were redriven or discarded longer ago than
+    /// `postgres.dead_letter_retention` are removed, at the times that `cron` names. What is still dead stays.
+    #[must_use]
+    pub fn housekeeping(self, cron: &str, zone: &str) -> Self {
+        self.worker(expire_dead_letters).schedule("expire-dead-letters", cron, zone, ExpireDeadLetters {})
     }
 
     /// Gives handlers something to share; they take it as `State<T>`, or by `ctx.state::<T>()`. A PostgreSQL pool, a

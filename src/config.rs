@@ -20,6 +20,7 @@ mod declared;
 mod draft;
 mod environment;
 mod file;
+mod http;
 mod key;
 mod kind;
 mod log;
@@ -48,6 +49,7 @@ use toml::Table;
 pub use application::NoSettings;
 pub(crate) use declared::declared;
 pub use environment::{FIXED_NAMES, process_environment};
+pub use http::HttpConfig;
 pub use key::Key;
 pub use log::{LogConfig, LogFormat};
 pub use postgres::PostgresConfig;
@@ -83,6 +85,8 @@ pub struct Config {
     pub claim_check: ClaimConfig,
     /// How jobs are run.
     pub worker: WorkerConfig,
+    /// Where metrics and health are.
+    pub http: HttpConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// How topics are created.
@@ -153,6 +157,7 @@ where
         relay: draft.read("relay"),
         claim_check: draft.read("claim_check"),
         worker: draft.read("worker"),
+        http: draft.read("http"),
         log: draft.read("log"),
         topics: draft.read("topics"),
     };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use millgate_bridge::{Bridge, BridgeConfig, Routes, Watermarks};
+use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
     TopicSpec,
@@ -28,6 +28,8 @@ use crate::{
     config::{Config, PostgresConfig, WrittenRoute},
     event_registry::EventRegistry,
     group::Reader,
+    housekeeping::Retention,
+    metrics::Metrics,
     route_file::RouteFile,
 };
 
@@ -229,6 +231,12 @@ impl Servers {
         self.letters.is_some().then(|| OutboxStore::new(self.database.clone()))
     }
 
+    /// What this process has to say to Prometheus; of its bridges by consumer group.
+    pub(crate) fn metrics(&self, bridges: Vec<(String, Arc<BridgeStats>)>) -> Metrics {
+        let queues = self.queue_names().iter().map(|name| self.queues.queue(name)).collect();
+        Metrics::new(queues, bridges)
+    }
+
     /// The schedules of all queues.
     pub(crate) fn schedules(&self) -> Schedules {
         Schedules::new(&self.queues, self.queue_names())
@@ -259,7 +267,8 @@ impl Servers {
             .with(Mailer::new(smtp)?)
             .with(Templates::new(smtp)?)
             .with(Webhooks::new(webhook)?)
-            .with(Attachments::new(smtp, self.producer.claims().clone()));
+            .with(Attachments::new(smtp, self.producer.claims().clone()))
+            .with(Retention { letters: self.letters.clone(), keep: self.config.postgres.dead_letter_retention });
         if self.letters.is_some() {
             state = state.with(Suppressions::new(self.database.clone()));
         }

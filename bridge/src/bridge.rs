@@ -2,12 +2,12 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use millgate_events::{Claims, Consumer, ConsumerConfig, DeadLetters, KafkaConfig, KafkaError, Logs};
+use millgate_events::{Claims, Consumer, ConsumerConfig, DeadLetters, Holdings, KafkaConfig, KafkaError, Logs};
 use millgate_jobs::Queues;
-use tokio::task::JoinSet;
+use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
@@ -77,6 +77,16 @@ impl Bridge {
     /// Its counters, which go on counting while it runs.
     pub fn stats(&self) -> Arc<BridgeStats> {
         self.hand_off.stats.clone()
+    }
+
+    /// The partitions that are its own, at any time.
+    pub fn holdings(&self) -> Holdings {
+        self.consumer.holdings()
+    }
+
+    /// When it last polled Kafka, from now on. That nobody says so any more means that it has ended.
+    pub fn polled(&self) -> watch::Receiver<Instant> {
+        self.consumer.polled()
     }
 
     /// Runs until `stop` fires; then finishes the hand-offs that are begun, commits and leaves the group.

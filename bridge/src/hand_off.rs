@@ -9,16 +9,19 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
-use millgate_events::{Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record};
+use millgate_events::{
+    Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, metrics, processing, spans_are_on,
+};
 use millgate_jobs::{Expected, HandedOff, Queues};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, warn};
+use tracing::{Span, error, warn};
 
 use crate::{
     BridgeStats, Plan, Poison, RouteTable, Routes,
     judge::{Decision, Judge},
     partition::{Mark, Partition, Partitions},
     share::Share,
+    stats::Standing,
     trouble::Trouble,
 };
 
@@ -55,6 +58,7 @@ enum Stop {
 impl HandOff {
     /// Hands a batch off. Only when everything in it is confirmed is it settled; without that it comes again.
     pub(crate) async fn run(&self, batch: Batch) {
+        let taken = Instant::now();
         let partition = self.partitions.of(batch.token.holding(), &self.group);
         let mut progress = partition.progress.lock().await;
         let (Some(first), Some(last)) = (batch.records.first(), batch.records.last()) else { return };
@@ -73,11 +77,20 @@ impl HandOff {
         let mut poisoned: Vec<(&Record, Poison)> = Vec::new();
         let mut tombstones = 0;
         let routes = self.routes.table();
+        // Asked once. They end when the batch is settled, or given up.
+        let (traced, mut spans) = (spans_are_on(), Vec::new());
         for record in &batch.records {
             let topic = record.topic.strip_prefix(self.topic_prefix.as_str()).unwrap_or(&record.topic);
             let Ok(planned) = self.plan(&routes, record, topic, &batch.token).await else { return };
+            let span = if traced { processing(record, &self.group) } else { Span::none() };
             match planned {
-                Ok(Some(Plan { jobs, cancels })) => {
+                Ok(Some(Plan { mut jobs, cancels })) => {
+                    if let Some(trace) = TraceParent::of(&span) {
+                        let trace = trace.to_string();
+                        for job in &mut jobs {
+                            job.traced_by(&trace);
+                        }
+                    }
                     for job in jobs {
                         let share = shares.entry(job.queue.clone()).or_default();
                         share.enqueue(record, job);
@@ -87,7 +100,13 @@ impl HandOff {
                     }
                 }
                 Ok(None) => tombstones += 1,
-                Err(poison) => poisoned.push((record, poison)),
+                Err(poison) => {
+                    span.in_scope(|| error!(target: SPANS, error = poison.message()));
+                    poisoned.push((record, poison));
+                }
+            }
+            if traced {
+                spans.push(span);
             }
         }
         let filled = join_all(shares.iter().map(async |(queue, share)| {
@@ -124,6 +143,7 @@ impl HandOff {
         self.stats.batch(batch.records.len() as u64 - dead, tombstones, dead);
         drop(poisoned);
         let note = progress.note(last + 1);
+        metrics().processed(batch.token.holding().topic(), &self.group, batch.records.len(), taken.elapsed());
         batch.token.settle_with(&note);
     }
 
@@ -166,6 +186,7 @@ impl HandOff {
             let taken = persist(token, name, || queue.cancel(&share.cancels)).await?;
             self.stats.cancelled(taken);
         }
+        let (halted, refused) = (Standing::new(&self.stats.halted_now), Standing::new(&self.stats.refused));
         loop {
             let rest = share.after(mark.expected);
             let stored = if share.begins_before(mark.expected) && mark.proven != mark.expected {
@@ -177,7 +198,12 @@ impl HandOff {
                     return Ok(());
                 }
                 let expected = mark.expected.map_or(Expected::Unknown, Expected::At);
-                match persist(token, name, || queue.hand_off(source[0], expected, rest)).await? {
+                let hand_off = || async {
+                    let done = queue.hand_off(source[0], expected, rest).await;
+                    refused.set(done.is_err());
+                    done
+                };
+                match persist(token, name, hand_off).await? {
                     HandedOff::Done(results) => {
                         self.stats.enqueued(&results);
                         self.stats.skipped(share.jobs_up_to(mark.expected));
@@ -205,6 +231,7 @@ impl HandOff {
                 }
                 Err(trouble) => Err(trouble),
             };
+            halted.set(judged.as_ref().is_err_and(Trouble::is_for_people));
             if let Err(trouble) = judged {
                 mark.replaced |= matches!(trouble, Trouble::TopicIsAnother { .. });
                 self.say(&trouble);
@@ -247,7 +274,13 @@ impl HandOff {
         let message = poison.message();
         warn!(%topic, partition, offset, code = poison.code(), reason = message, "event is poison; to the dead-letter topic");
         let letter = DeadLetter::of_event(record, &self.group, poison.code(), &message, now());
-        persist(token, "the dead letters", || self.dead_letters.write(&letter)).await
+        let unwritable = Standing::new(&self.stats.unwritable);
+        let write = || async {
+            let written = self.dead_letters.write(&letter).await;
+            unwritable.set(written.is_err());
+            written
+        };
+        persist(token, "the dead letters", write).await
     }
 }
 

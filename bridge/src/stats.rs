@@ -1,6 +1,6 @@
 //! What a bridge did since it started.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use millgate_jobs::Enqueued;
 
@@ -17,6 +17,12 @@ pub struct BridgeStats {
     rewinds: AtomicU64,
     halts: AtomicU64,
     missed: AtomicU64,
+    /// Hand-offs that now wait for the dead letters to be writable.
+    pub(crate) unwritable: AtomicU64,
+    /// Hand-offs that now wait for people, as Redis is not where it should be.
+    pub(crate) halted_now: AtomicU64,
+    /// Hand-offs that now wait for Redis to take jobs.
+    pub(crate) refused: AtomicU64,
 }
 
 /// A reading of [`BridgeStats`].
@@ -43,6 +49,12 @@ pub struct BridgeCounts {
     pub halts: u64,
     /// Offsets that Kafka had deleted before they were handed off.
     pub missed: u64,
+    /// Partitions that wait now because a dead letter cannot be written.
+    pub unwritable: u64,
+    /// Partitions that wait now for somebody to say how to go on, as Redis is behind its watermark.
+    pub waiting_for_people: u64,
+    /// Queues that do not take now what a partition has for them.
+    pub refused: u64,
 }
 
 impl BridgeStats {
@@ -59,6 +71,9 @@ impl BridgeStats {
             rewinds: self.rewinds.load(Relaxed),
             halts: self.halts.load(Relaxed),
             missed: self.missed.load(Relaxed),
+            unwritable: self.unwritable.load(Relaxed),
+            waiting_for_people: self.halted_now.load(Relaxed),
+            refused: self.refused.load(Relaxed),
         }
     }
 
@@ -92,5 +107,31 @@ impl BridgeStats {
 
     pub(crate) fn cancelled(&self, jobs: usize) {
         self.cancelled.fetch_add(jobs as u64, Relaxed);
+    }
+}
+
+/// Something that is so for a while, and counted as long as it is.
+pub(crate) struct Standing<'a> {
+    count: &'a AtomicU64,
+    is: AtomicBool,
+}
+
+impl<'a> Standing<'a> {
+    pub(crate) fn new(count: &'a AtomicU64) -> Self {
+        Self { count, is: AtomicBool::new(false) }
+    }
+
+    pub(crate) fn set(&self, is: bool) {
+        match (self.is.swap(is, Relaxed), is) {
+            (false, true) => _ = self.count.fetch_add(1, Relaxed),
+            (true, false) => _ = self.count.fetch_sub(1, Relaxed),
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Standing<'_> {
+    fn drop(&mut self) {
+        self.set(false);
     }
 }

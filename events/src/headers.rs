@@ -33,6 +33,12 @@ impl Headers {
         }
     }
 
+    /// Puts one in the place of those of its name.
+    pub(crate) fn set(&mut self, name: &'static str, value: impl Into<Bytes>) {
+        self.0.retain(|(key, _)| key != name);
+        self.push(name, value);
+    }
+
     /// Adds one whose value may be null.
     pub fn push_raw(&mut self, name: impl Into<Cow<'static, str>>, value: Option<Bytes>) {
         self.0.push((name.into(), value));

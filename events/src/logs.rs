@@ -1,6 +1,10 @@
 //! What Kafka has of a partition, and of a group: asked once in a while, by a client made for the question.
 
-use std::time::Duration;
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use rdkafka::{
@@ -27,6 +31,19 @@ pub struct Found {
     pub offset: i64,
     /// Its time in milliseconds since 1970, if it has one.
     pub timestamp: Option<i64>,
+}
+
+/// How far a group is behind in a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lag {
+    /// The topic, as Kafka names it.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// Records that are not known to be handed off.
+    pub records: u64,
+    /// The time of the first of them, as far as it came in time.
+    pub first: Option<DateTime<Utc>>,
 }
 
 /// How far a group is in a partition.
@@ -110,6 +127,49 @@ impl Logs {
                 note: element.metadata().to_owned(),
             });
             Ok(committed.collect())
+        })
+        .await
+    }
+
+    /// How far the group is behind in each of these partitions, whose topics are named as Kafka does. A partition that
+    /// nothing is known of is left out.
+    pub async fn lags(&self, partitions: Vec<(Arc<str>, i32)>) -> Result<Vec<Lag>, KafkaError> {
+        self.ask(move |client, timeout| {
+            let mut list = TopicPartitionList::with_capacity(partitions.len());
+            for (topic, partition) in &partitions {
+                list.add_partition(topic, *partition);
+            }
+            let committed = client.committed_offsets(list, timeout)?;
+            let mut lags = Vec::with_capacity(partitions.len());
+            let (mut behind, mut unseen) = (TopicPartitionList::new(), HashSet::new());
+            for (topic, partition) in partitions {
+                let (begin, end) = client.fetch_watermarks(&topic, partition, timeout)?;
+                let committed = committed.find_partition(&topic, partition).map(|element| element.offset());
+                let next = if let Some(Offset::Offset(offset)) = committed { offset.max(begin) } else { begin };
+                let records = u64::try_from(end - next).unwrap_or_default();
+                if records > 0 {
+                    behind.add_partition_offset(&topic, partition, Offset::Offset(next))?;
+                    unseen.insert((topic.clone(), partition));
+                }
+                lags.push(Lag { topic, partition, records, first: None });
+            }
+            // The first record of each that is behind says since when.
+            client.assign(&behind)?;
+            let deadline = Instant::now() + timeout / 4;
+            while !unseen.is_empty() {
+                let Some(message) = client.poll(deadline.saturating_duration_since(Instant::now())) else { break };
+                let message = message?;
+                let is_of = |lag: &&mut Lag| &*lag.topic == message.topic() && lag.partition == message.partition();
+                if let Some(lag) = lags.iter_mut().find(is_of)
+                    && unseen.remove(&(lag.topic.clone(), lag.partition))
+                {
+                    lag.first = message.timestamp().to_millis().and_then(DateTime::from_timestamp_millis);
+                    let mut seen = TopicPartitionList::new();
+                    seen.add_partition(message.topic(), message.partition());
+                    client.pause(&seen)?;
+                }
+            }
+            Ok(lags)
         })
         .await
     }

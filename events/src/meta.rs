@@ -49,7 +49,7 @@ impl EventMeta {
             time,
             subject: None,
             causation_id: None,
-            trace: Some(TraceParent::root()),
+            trace: TraceParent::fresh(),
             trace_state: None,
             baggage: None,
         }

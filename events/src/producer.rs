@@ -13,9 +13,11 @@ use rdkafka::{
     producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _},
     util::Timeout,
 };
-use tracing::error;
+use tracing::{Instrument, error};
 
-use crate::{Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, complaints::Listening};
+use crate::{
+    Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, SPANS, complaints::Listening, metrics, spans::sending,
+};
 
 /// Where a record came to lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,20 +119,36 @@ impl Producer {
         } else {
             records
         };
-        join_all(records.into_iter().map(|record| async move { self.deliver(&record?).await })).await
+        join_all(records.into_iter().map(|record| async move { self.deliver_traced(record?).await })).await
     }
 
     /// Hands one event to the client and does not wait. Drop the [`Delivery`] to forget it, or await it later.
     ///
     /// What does not wait does not go by the claim store either, and a value that is too large for Kafka is refused.
     pub fn send<E: Event>(&self, event: &E) -> Result<Delivery, KafkaError> {
-        self.send_record(&encode(event, self.meta::<E>())?)
+        let mut record = encode(event, self.meta::<E>())?;
+        let _sending = sending(&self.config.topic(&record.topic), &mut record.headers);
+        self.send_record(&record)
     }
 
     /// Publishes a record and waits for the acks. A value over the limit of the claim store goes there, before the record
     /// that refers to it; anything else is sent as it is.
     pub async fn publish_record(&self, record: OutRecord) -> Result<Published, KafkaError> {
+        self.deliver_traced(self.claims.check_in(record, now()).await?).await
+    }
+
+    /// The same for a record that goes as it is: no step of its trace.
+    pub(crate) async fn publish_as_is(&self, record: OutRecord) -> Result<Published, KafkaError> {
         self.deliver(&self.claims.check_in(record, now()).await?).await
+    }
+
+    async fn deliver_traced(&self, mut record: OutRecord) -> Result<Published, KafkaError> {
+        let span = sending(&self.config.topic(&record.topic), &mut record.headers);
+        let published = self.deliver(&record).instrument(span.clone()).await;
+        if let Err(problem) = &published {
+            span.in_scope(|| error!(target: SPANS, error = %problem));
+        }
+        published
     }
 
     async fn deliver(&self, record: &OutRecord) -> Result<Published, KafkaError> {
@@ -152,7 +170,7 @@ impl Producer {
         out.key = record.key.as_deref();
         out.payload = record.value.as_deref();
         match self.client()?.send_result(out) {
-            Ok(future) => Ok(Delivery { future, topic, bytes }),
+            Ok(future) => Ok(Delivery { future, topic: topic.into(), bytes }),
             Err((error, _)) => Err(KafkaError::of_delivery(error, &topic, bytes)),
         }
     }
@@ -176,7 +194,7 @@ fn connect(config: &KafkaConfig) -> Result<FutureProducer<Listening>, KafkaError
 #[must_use = "a delivery that nobody awaits may fail unseen"]
 pub struct Delivery {
     future: DeliveryFuture,
-    topic: String,
+    topic: Arc<str>,
     bytes: usize,
 }
 
@@ -184,8 +202,10 @@ impl Future for Delivery {
     type Output = Result<Published, KafkaError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.future.poll_unpin(cx).map(|answer| match answer {
-            Ok(Ok(at)) => Ok(Published { topic: self.topic.clone(), partition: at.partition, offset: at.offset }),
+        let answer = std::task::ready!(self.future.poll_unpin(cx));
+        metrics().produced(&self.topic, matches!(answer, Ok(Ok(_))));
+        Poll::Ready(match answer {
+            Ok(Ok(at)) => Ok(Published { topic: self.topic.to_string(), partition: at.partition, offset: at.offset }),
             Ok(Err((error, _))) => Err(KafkaError::of_delivery(error, &self.topic, self.bytes)),
             Err(_) => Err(KafkaError::Closed),
         })

@@ -4,6 +4,8 @@ use std::{fmt, ops::Range};
 
 use uuid::Uuid;
 
+use crate::spans_are_on;
+
 /// A `traceparent`: the trace an event belongs to, and the step of it that made the event.
 ///
 /// Kept as its text, `00-<trace>-<span>-<flags>`: that is how it comes and how it goes on.
@@ -13,20 +15,28 @@ pub struct TraceParent([u8; LENGTH]);
 const LENGTH: usize = 55;
 const TRACE: Range<usize> = 3..35;
 const SPAN: Range<usize> = 36..52;
+const FLAGS: Range<usize> = 53..55;
+const EMPTY: &[u8; LENGTH] = b"00-00000000000000000000000000000000-0000000000000000-00";
 
 impl TraceParent {
-    /// The first step of a new, sampled trace.
-    pub fn root() -> Self {
-        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
-        write_hex(&mut text[TRACE], Uuid::new_v4().as_bytes());
-        write_hex(&mut text[SPAN], &new_span());
-        Self(text)
+    /// The first step of a new trace for an event that nothing led to; `None` where spans are exported, since there the
+    /// trace begins with the span that sends it.
+    pub fn fresh() -> Option<Self> {
+        (!spans_are_on()).then(Self::root)
     }
 
-    /// A further step of the same trace.
+    /// The first step of a new, sampled trace.
+    pub fn root() -> Self {
+        Self::at(Uuid::new_v4().as_u128(), new_span(), 1)
+    }
+
+    /// A further step of the same trace. Where spans are exported it is the step itself: one that was made up here would be
+    /// nobody's parent.
     #[must_use]
     pub fn child(mut self) -> Self {
-        write_hex(&mut self.0[SPAN], &new_span());
+        if !spans_are_on() {
+            write_hex(&mut self.0[SPAN], &new_span().to_be_bytes());
+        }
         self
     }
 
@@ -50,6 +60,31 @@ impl TraceParent {
         Some(Self(known))
     }
 
+    /// Whether somebody wants its spans.
+    pub fn is_sampled(self) -> bool {
+        self.flags() & 1 == 1
+    }
+
+    pub(crate) fn at(trace: u128, span: u64, flags: u8) -> Self {
+        let mut text = *EMPTY;
+        write_hex(&mut text[TRACE], &trace.to_be_bytes());
+        write_hex(&mut text[SPAN], &span.to_be_bytes());
+        write_hex(&mut text[FLAGS], &[flags]);
+        Self(text)
+    }
+
+    pub(crate) fn trace(self) -> u128 {
+        u128::from_str_radix(&self.text()[TRACE], 16).unwrap_or_default()
+    }
+
+    pub(crate) fn span(self) -> u64 {
+        u64::from_str_radix(&self.text()[SPAN], 16).unwrap_or_default()
+    }
+
+    pub(crate) fn flags(self) -> u8 {
+        u8::from_str_radix(&self.text()[FLAGS], 16).unwrap_or_default()
+    }
+
     /// The trace's id, 32 hexadecimal digits.
     pub fn trace_id(&self) -> String {
         self.text()[TRACE].to_owned()
@@ -70,8 +105,8 @@ fn write_hex(digits: &mut [u8], bytes: &[u8]) {
 }
 
 /// Half of a random UUID; never 0, because a version 4 UUID has fixed bits in both halves.
-fn new_span() -> [u8; 8] {
-    Uuid::new_v4().as_u64_pair().1.to_be_bytes()
+fn new_span() -> u64 {
+    Uuid::new_v4().as_u64_pair().1
 }
 
 impl fmt::Display for TraceParent {

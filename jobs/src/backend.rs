@@ -21,12 +21,15 @@ use apalis_core::{
     },
 };
 use futures::future::{Ready, ready};
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Claimed, Failure, Queue, QueueError, Verdict, fetcher::Fetcher, lease::InHand, lease_keeper::LeaseKeeper,
-    settle::Settlement, settler,
+    Claimed, Claiming, Failure, Hands, Queue, QueueError, Verdict, fetcher::Fetcher, lease::InHand,
+    lease_keeper::LeaseKeeper, settle::Settlement, settler,
 };
 
 /// How a worker takes jobs from a queue.
@@ -46,6 +49,7 @@ pub struct QueueBackend {
     pub(crate) settle: Settle,
     config: BackendConfig,
     fetching: JoinHandle<()>,
+    claiming: watch::Receiver<Claiming>,
     _keeper: Arc<LeaseKeeper>,
 }
 
@@ -70,6 +74,7 @@ impl QueueBackend {
         let (verdicts, verdict_receiver) = mpsc::unbounded_channel();
         let in_hand = Arc::new(InHand::new(config.concurrency.max(1)));
         let keeper = Arc::new(LeaseKeeper::start(queue.clone(), in_hand.clone(), config.lease)?);
+        let (sayer, claiming) = watch::channel(Claiming::Resting);
         let fetcher = Fetcher {
             queue: queue.clone(),
             lease: config.lease,
@@ -78,6 +83,7 @@ impl QueueBackend {
             jobs: job_sender,
             verdicts: verdicts.clone(),
             stop: config.stop.clone(),
+            claiming: sayer,
         };
         let settle = Settle { in_hand: in_hand.clone(), verdicts };
         let settling = Settling {
@@ -86,7 +92,13 @@ impl QueueBackend {
             _keeper: keeper.clone(),
         };
         let fetching = tokio::spawn(fetcher.run());
-        Ok((Self { jobs, settle, config, fetching, _keeper: keeper }, settling))
+        Ok((Self { jobs, settle, config, fetching, claiming, _keeper: keeper }, settling))
+    }
+
+    /// What it has in hand, from now on.
+    pub fn hands(&self) -> Hands {
+        let (in_hand, claiming) = (self.settle.in_hand.clone(), self.claiming.clone());
+        Hands { in_hand, places: self.config.concurrency.max(1), claiming }
     }
 }
 

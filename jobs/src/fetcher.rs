@@ -2,18 +2,18 @@
 
 use std::{
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
 use rand::RngExt;
 use redis::{RedisError, aio::MultiplexedConnection};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
 use crate::{
-    Claimed, Queue, QueueError, Verdict, blocks::Blocks, claim::Claim, lease::InHand, nap, settle::Settlement,
+    Claimed, Claiming, Queue, QueueError, Verdict, blocks::Blocks, claim::Claim, lease::InHand, nap, settle::Settlement,
 };
 
 /// Most jobs in one claim: two blocks.
@@ -38,6 +38,7 @@ pub(crate) struct Fetcher {
     pub(crate) jobs: mpsc::UnboundedSender<(u64, Claimed)>,
     pub(crate) verdicts: mpsc::UnboundedSender<Settlement>,
     pub(crate) stop: CancellationToken,
+    pub(crate) claiming: watch::Sender<Claiming>,
 }
 
 /// The fetcher's ear: at most one wait at a time, which outlives a nap that is over earlier. Cut off, it could swallow
@@ -65,12 +66,14 @@ impl Fetcher {
                 self.more_places().await;
             }
             let most = self.in_hand.places.available_permits().clamp(1, STEP);
+            self.claiming.send_replace(Claiming::Asking(Instant::now()));
             match self.queue.claim(&link, &mut blocks, most, self.lease).await {
                 Ok(claim) => {
                     pause = Duration::from_millis(50);
                     busy = claim.jobs.len() >= most;
                     let (none, next) = (claim.jobs.is_empty(), claim.next);
                     self.hand_on(claim);
+                    self.claiming.send_replace(Claiming::Resting);
                     if self.stop.is_cancelled() {
                         return;
                     }
@@ -81,6 +84,7 @@ impl Fetcher {
                 }
                 Err(error) => {
                     warn!(queue = self.queue.name(), %error, "no jobs can be fetched; trying on");
+                    self.claiming.send_replace(Claiming::Resting);
                     ear = Ear::default();
                     if self.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                         return;

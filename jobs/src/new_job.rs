@@ -285,6 +285,16 @@ impl NewJob {
         self
     }
 
+    /// Its trace goes on from there, and that of the jobs that follow it.
+    pub fn traced_by(&mut self, traceparent: &str) {
+        if let Some(origin) = &mut self.more.origin {
+            origin.traceparent = Some(traceparent.to_owned());
+        }
+        for following in &mut self.following {
+            following.traced_by(traceparent);
+        }
+    }
+
     /// Its own name, if it has one.
     pub fn name(&self) -> Option<&str> {
         self.more.id.as_deref()

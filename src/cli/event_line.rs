@@ -32,7 +32,7 @@ impl EventLine {
             subject: Some(key.clone()),
             correlation_id: self.correlation_id.unwrap_or_else(|| id.clone()),
             causation_id: None,
-            trace: Some(TraceParent::root()),
+            trace: TraceParent::fresh(),
             trace_state: None,
             baggage: None,
             id,

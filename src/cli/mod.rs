@@ -145,7 +145,13 @@ pub(crate) fn main(app: App) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    telemetry::start(&configuration.config.log, command.is_brief());
+    let _telemetry = match telemetry::start(&configuration.config.log, command.is_brief(), app.name) {
+        Ok(telemetry) => telemetry,
+        Err(error) => {
+            eprintln!("error: {}", with_causes(&error));
+            return ExitCode::from(2);
+        }
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::{Call, Outcome, group_choice::GroupChoice, outbox};
-use crate::{claim_expiry, lifecycle::stop_on_signal};
+use crate::{claim_expiry, drain, health::Health, http::HttpServer, lifecycle::stop_on_signal};
 
 #[derive(clap::Args)]
 pub(super) struct BridgeArgs {
@@ -21,6 +21,9 @@ pub(super) struct WorkerArgs {
     /// Most jobs in hand at a time, per queue
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: Option<u16>,
+    /// Work until the queues have nothing that can run now, say what is left, and end
+    #[arg(long)]
+    drain: bool,
 }
 
 pub(super) async fn bridge(call: Call, args: BridgeArgs) -> anyhow::Result<Outcome> {
@@ -35,9 +38,17 @@ pub(super) async fn bridge(call: Call, args: BridgeArgs) -> anyhow::Result<Outco
     let expiry = claim_expiry::run(servers.producer.claims().clone(), servers.config.claim_check.expire, stop.clone());
     let expiring = tokio::spawn(expiry);
     let following = tokio::spawn(servers.follow_routes(stop.clone()));
-    let bridges = readers.into_iter().map(|reader| servers.bridge(reader)).collect::<Result<Vec<_>, _>>()?;
+    let mut bridges = Vec::new();
+    let mut health = Health::new(&servers, stop.clone());
+    for reader in readers {
+        let bridge = servers.bridge(reader)?;
+        health.of_bridge(&bridge, reader);
+        bridges.push((reader.kafka.consumer_group.clone(), bridge));
+    }
+    let metrics = servers.metrics(bridges.iter().map(|(group, bridge)| (group.clone(), bridge.stats())).collect());
+    let _http = HttpServer::start(&servers.config.http, health, metrics).await?;
     let mut running = JoinSet::new();
-    for bridge in bridges {
+    for (_, bridge) in bridges {
         running.spawn(bridge.run(stop.clone()));
     }
     let mut outcome = Ok(());
@@ -67,18 +78,44 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
         return Ok(Outcome::Misunderstood(message));
     }
     let stop = stop_on_signal()?;
+    let json = call.json;
     let servers = call.servers()?;
     servers.check_eviction();
     servers.check_dead_letters();
     let scheduler = servers.scheduler()?;
     let (worker, forwarder) = servers.worker()?;
+    let mut health = Health::new(&servers, stop.clone());
+    health.of_worker(&worker);
+    if !args.drain {
+        health.of_scheduler(&scheduler);
+    }
+    let _http = HttpServer::start(&servers.config.http, health, servers.metrics(Vec::new())).await?;
     let forwarding = tokio::spawn(forwarder.run(stop.clone()));
-    let scheduling = tokio::spawn(scheduler.run(stop.clone()));
-    worker.run(stop).await;
+    let left = if args.drain {
+        let queues: Vec<_> =
+            worker.hands().into_iter().map(|(name, hands)| (servers.queues.queue(&name), hands)).collect();
+        let working = tokio::spawn(worker.run(stop.clone()));
+        let left = drain::until_empty(&queues, &stop).await;
+        stop.cancel();
+        working.await?;
+        left?
+    } else {
+        // A worker that is to end makes no new work.
+        let scheduling = tokio::spawn(scheduler.run(stop.clone()));
+        worker.run(stop).await;
+        scheduling.await?;
+        Vec::new()
+    };
     forwarding.await?;
-    scheduling.await?;
     // A connection that is silent would be waited for without end.
     let _ = tokio::time::timeout(Duration::from_secs(5), servers.database.close()).await;
+    if json && args.drain {
+        println!("{:#}", serde_json::to_value(&left)?);
+    } else {
+        for left in left {
+            println!("{left}");
+        }
+    }
     Ok(Outcome::Well)
 }
 
@@ -86,7 +123,11 @@ pub(super) async fn scheduler(call: Call) -> anyhow::Result<Outcome> {
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
     servers.check_eviction();
-    servers.scheduler()?.run(stop).await;
+    let scheduler = servers.scheduler()?;
+    let mut health = Health::new(&servers, stop.clone());
+    health.of_scheduler(&scheduler);
+    let _http = HttpServer::start(&servers.config.http, health, servers.metrics(Vec::new())).await?;
+    scheduler.run(stop).await;
     Ok(Outcome::Well)
 }
 
@@ -96,6 +137,8 @@ pub(super) async fn relay(call: Call) -> anyhow::Result<Outcome> {
     if servers.outbox().is_none() {
         return Ok(Outcome::Misunderstood(outbox::without_table()));
     }
+    let health = Health::of_role(stop.clone());
+    let _http = HttpServer::start(&servers.config.http, health, servers.metrics(Vec::new())).await?;
     servers.relay().run(stop).await;
     Ok(Outcome::Well)
 }

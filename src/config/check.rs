@@ -49,7 +49,8 @@ pub(super) fn check(config: &Config, draft: &mut Draft) {
 
 /// Values by themselves.
 fn values(config: &Config) -> Vec<Row> {
-    let Config { kafka, redis, postgres, smtp, webhook, bridge, relay, claim_check, worker, log, topics } = config;
+    let Config { kafka, redis, postgres, smtp, webhook, bridge, relay, claim_check, worker, http, log, topics } =
+        config;
     let (claims, stores) = (claim_check, ["file:///", "s3://"]);
     let protocol = &kafka.security_protocol;
     let fixed = [
@@ -103,6 +104,7 @@ fn values(config: &Config) -> Vec<Row> {
         ("worker.concurrency", at_least_one(worker.concurrency)),
         // A lease is renewed at a fraction of its time; a busy machine can be late by much of a second.
         ("worker.lease", at_least(worker.lease, SECOND)),
+        ("http.listen", address(&http.listen)),
         ("log.level", level(&log.level)),
         ("topics.partitions", at_least_one(topics.partitions)),
         ("topics.replication", at_least_one(topics.replication)),
@@ -167,6 +169,11 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
         (Key::of(first), Some(Key::of(second)), wrong.then_some(message))
     };
     spans.chain(others).map(row).collect()
+}
+
+fn address(listen: &str) -> Verdict {
+    let wrong = !listen.is_empty() && listen.parse::<std::net::SocketAddr>().is_err();
+    wrong.then(|| format!("{listen:?} is no address and port, such as \"0.0.0.0:9464\"; empty for none"))
 }
 
 fn given(text: &str) -> Verdict {

@@ -17,6 +17,9 @@ pub struct PostgresConfig {
     /// Not connected within this time, an attempt has failed.
     #[serde(with = "humantime_serde")]
     pub connect_timeout: Duration,
+    /// Dead letters that were redriven or discarded are kept for so long. Zero: for ever.
+    #[serde(with = "humantime_serde")]
+    pub dead_letter_retention: Duration,
 }
 
 impl Default for PostgresConfig {
@@ -26,6 +29,7 @@ impl Default for PostgresConfig {
             schema: "public".into(),
             pool_size: 16,
             connect_timeout: Duration::from_secs(5),
+            dead_letter_retention: Duration::from_hours(90 * 24),
         }
     }
 }
@@ -37,6 +41,7 @@ impl fmt::Debug for PostgresConfig {
             .field("schema", &self.schema)
             .field("pool_size", &self.pool_size)
             .field("connect_timeout", &self.connect_timeout)
+            .field("dead_letter_retention", &self.dead_letter_retention)
             .finish_non_exhaustive()
     }
 }

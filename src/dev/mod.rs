@@ -23,6 +23,8 @@ use crate::{
     App,
     app::Configuration,
     config::{Config, Origin, Setting},
+    health::Health,
+    http::HttpServer,
     lifecycle::stop_on_signal,
     servers::Servers,
 };
@@ -61,7 +63,7 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     admin.apply(&changes).await?;
     servers.migrate().await.context("the tables cannot be created")?;
 
-    let roles = Roles::start(&servers)?;
+    let roles = Roles::start(&servers).await?;
     let dead_letters = DeadLetterView::start(&servers.config, &servers.dead_letter_topics.names())?;
     let observer = Observer {
         servers: &servers,
@@ -70,6 +72,9 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
         mails,
         dead_letters: &dead_letters,
     };
+    if let Some(http) = &roles.http {
+        println!("metrics and health at http://{}: /metrics, /healthz, /readyz", http.address);
+    }
     println!("ready in {:.1} s\n", began.elapsed().as_secs_f64());
 
     let mut well = true;
@@ -138,10 +143,11 @@ struct Roles {
     stop: CancellationToken,
     bridge: std::sync::Arc<millgate_bridge::BridgeStats>,
     relay: Option<std::sync::Arc<millgate_events::RelayStats>>,
+    http: Option<HttpServer>,
 }
 
 impl Roles {
-    fn start(servers: &Servers) -> anyhow::Result<Self> {
+    async fn start(servers: &Servers) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let bridges = servers.readers.iter().map(|reader| servers.bridge(reader)).collect::<Result<Vec<_>, _>>()?;
@@ -159,6 +165,15 @@ impl Roles {
             });
             stats
         });
+        let mut health = Health::new(servers, stop.clone());
+        let mut counted = Vec::new();
+        for (reader, bridge) in servers.readers.iter().zip(&bridges) {
+            health.of_bridge(bridge, reader);
+            counted.push((reader.kafka.consumer_group.clone(), bridge.stats()));
+        }
+        health.of_worker(&worker);
+        health.of_scheduler(&scheduler);
+        let http = HttpServer::start(&servers.config.http, health, servers.metrics(counted)).await?;
         let stopped = stop.clone();
         tasks.spawn(async move {
             scheduler.run(stopped).await;
@@ -183,7 +198,7 @@ impl Roles {
             forwarder.run(stopped).await;
             Ok(())
         });
-        Ok(Self { tasks, stop, bridge: stats, relay })
+        Ok(Self { tasks, stop, bridge: stats, relay, http })
     }
 
     async fn end(mut self) {

@@ -42,6 +42,7 @@ pub fn app() -> App {
         .report(samples::report)
         .dev_setting("MILLGATE_SHOP_REMINDER_DELAY", "3s")
         .configure(shop)
+        .housekeeping("15 3 * * *", "UTC")
 }
 
 fn shop(app: App, settings: ShopSettings) -> App {

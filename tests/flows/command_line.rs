@@ -118,7 +118,7 @@ async fn schedules_are_shown_fired_paused_and_run_by_hand() {
     shop.run(&["schedules", "remove", "pulse"]).await;
     let (code, said) = end(&shop.start(&["schedules", "run", "pulse"])).await;
     assert_eq!(code, Some(2));
-    assert!(said.contains("there is no schedule `pulse`; there are: none"), "{said}");
+    assert!(said.contains("there is no schedule `pulse`; there are: expire-dead-letters"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

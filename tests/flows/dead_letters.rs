@@ -164,3 +164,34 @@ async fn a_bridge_that_dies_between_topic_and_offset_leaves_one_row() {
     wait_for("what comes behind is handed off", PATIENCE, async || enqueued().await.filter(|jobs| *jobs > 0)).await;
     assert_eq!(letters(&shop).await, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_dealt_with_long_ago_is_removed_at_night_and_the_dead_stay() {
+    let mut shop = Shop::open("letters-expire").await;
+    shop.set("MILLGATE_POSTGRES_DEAD_LETTER_RETENTION", "30days");
+    let bridge = shop.start(&["bridge"]);
+    for partition in 0..3 {
+        shop.kafka.put("order.created", partition, None, Some(b"{broken"), &[]).await;
+    }
+    wait_until("all are stored", PATIENCE, async || letters(&shop).await == 3).await;
+    drop(bridge);
+    for (partition, status, days) in [(0, "discarded", 31), (1, "redriven", 29)] {
+        let age = "UPDATE dead_letters SET status = $2, settled_at = now() - make_interval(days => $3) \
+            WHERE record_partition = $1";
+        let age = sqlx::query(age).bind(partition).bind(status).bind(days);
+        assert_eq!(age.execute(shop.database.pool()).await.unwrap().rows_affected(), 1);
+    }
+    let worker = shop.start(&["worker"]);
+    wait_until("the schedule is there", PATIENCE, async || {
+        shop.run(&["schedules", "list"]).await.contains("expire-dead-letters")
+    })
+    .await;
+    shop.run(&["schedules", "run", "expire-dead-letters"]).await;
+    shop.wait_done("maintenance", "expire-dead-letters", 1).await;
+    let left: Vec<i32> = sqlx::query_scalar("SELECT record_partition FROM dead_letters ORDER BY 1")
+        .fetch_all(shop.database.pool())
+        .await
+        .unwrap();
+    assert_eq!(left, [1, 2], "one was discarded a month ago; one is too new, one is dead");
+    assert!(worker.is_running());
+}

@@ -54,6 +54,8 @@ impl Shop {
             ("MILLGATE_WORKER_BACKOFF_BASE", "200ms".into()),
             ("MILLGATE_WORKER_BACKOFF_MAX", "1s".into()),
             ("MILLGATE_SHOP_REMINDER_DELAY", "1s".into()),
+            // A port of its own, for each of them.
+            ("MILLGATE_HTTP_LISTEN", "127.0.0.1:0".into()),
         ]);
         let queues = redis.queues();
         Self { kafka, database, smtp, queues, redis, variables }

@@ -81,3 +81,32 @@ async fn a_bridge_that_cannot_hand_off_stops_all_the_same_and_its_events_come_ag
     let _worker = shop.start(&["worker"]);
     shop.wait_done("inventory", "update-inventory", 1).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_drains_does_what_can_run_and_says_what_is_left() {
+    let mut shop = Shop::open("drain").await;
+    shop.set("MILLGATE_SHOP_REMINDER_DELAY", "24h");
+    let bridge = shop.start(&["bridge"]);
+    shop.run(&["queues", "pause", "inventory"]).await;
+    let orders: Vec<String> = (0..20).map(order).collect();
+    shop.publish(&orders).await;
+    wait_until("all is handed off", PATIENCE, async || {
+        shop.stats("inventory").await.waiting == 20 && shop.stats("email").await.delayed == 20
+    })
+    .await;
+    let said = shop.run(&["worker", "--drain"]).await;
+    assert!(said.contains("20 waiting (as the queue is paused; `millgate queues resume inventory`)"), "{said}");
+    assert!(said.contains("20 delayed (for later, or for their next attempt)"), "{said}");
+    let email = shop.stats("email").await;
+    assert_eq!((email.waiting, email.active, email.delayed), (0, 0, 20));
+    assert_eq!(shop.done("email", "send-confirmation-email").await, 20);
+    assert_eq!(shop.done("inventory", "update-inventory").await, 0);
+    // What fails is tried again later, which is not now; what is dead is with the dead letters.
+    shop.run(&["queues", "resume", "inventory"]).await;
+    let left = shop.run(&["worker", "--drain", "--queues", "inventory", "--json"]).await;
+    let left = &left[left.find("[\n").unwrap()..=left.rfind("\n]").unwrap() + 1];
+    let left: serde_json::Value = serde_json::from_str(left).unwrap();
+    assert_eq!((&left[0]["queue"], &left[0]["waiting"], &left[0]["dead"]), (&"inventory".into(), &0.into(), &0.into()));
+    assert_eq!(shop.done("inventory", "update-inventory").await, 20);
+    assert!(bridge.is_running());
+}

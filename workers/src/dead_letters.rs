@@ -12,6 +12,8 @@ use millgate_jobs::{DeadJob, FailureView, Queue, QueueError};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use crate::metrics;
+
 /// How often the queues are looked at.
 const ROUND: Duration = Duration::from_millis(500);
 /// A forwarder that dies leaves its jobs to others after so long. Longer than a delivery may take.
@@ -65,6 +67,7 @@ impl DeadLetterForwarder {
             let (safe, kept): (Vec<_>, Vec<_>) = jobs.into_iter().zip(written).partition(|(_, safe)| *safe);
             let ids = |jobs: Vec<(DeadJob, bool)>| jobs.into_iter().map(|(job, _)| job.key).collect::<Vec<_>>();
             let (safe, kept) = (ids(safe), ids(kept));
+            metrics().unwritable(queue.name(), kept.len());
             if !safe.is_empty() {
                 queue.remove(&safe).await?;
                 info!(queue = queue.name(), jobs = safe.len(), "dead jobs are with the dead letters");

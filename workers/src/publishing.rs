@@ -28,7 +28,7 @@ fn record(job: PublishEvent, ctx: &Ctx, source: &str) -> Result<OutRecord, JobEr
         subject: Some(job.key.clone()),
         correlation_id: cause.map_or_else(|| ctx.job_id.clone(), |cause| cause.correlation_id.clone()),
         causation_id: cause.map(|cause| cause.event_id.clone()),
-        trace: trace.or_else(|| Some(TraceParent::root())),
+        trace: trace.or_else(TraceParent::fresh),
         trace_state: None,
         baggage: None,
     };

@@ -2,9 +2,10 @@
 
 use std::{any::Any, time::Duration};
 
+use millgate_events::SPANS;
 use millgate_jobs::{Backoff, Claimed, ErrorCode, Verdict};
 use tokio::task::JoinError;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{Done, JobError, error_class::ErrorClasses, gathering::Place};
 
@@ -96,7 +97,11 @@ fn cancelled() -> Verdict {
 }
 
 fn judge(job: &Claimed, terms: &Terms, error: JobError) -> Verdict {
-    match terms.classes.apply(error) {
+    let error = terms.classes.apply(error);
+    if let JobError::Retry { failure, .. } | JobError::Dead { failure } = &error {
+        error!(target: SPANS, error = %failure);
+    }
+    match error {
         JobError::Retry { failure, .. } if job.is_cancelled() => {
             info!(%failure, "cancelled while it ran");
             cancelled()

@@ -11,17 +11,18 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use millgate_jobs::{Claimed, Judgement};
+use millgate_jobs::Claimed;
 use tokio::sync::Notify;
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::AbortOnDropHandle,
 };
-use tracing::{Instrument, Span};
 
 use crate::{
     Done, JobError,
+    metrics::Counted,
     run::{Terms, finish, watch},
+    run_spans::RunSpans,
 };
 
 /// So many jobs after each other are begun before others of the runtime have their turn.
@@ -30,7 +31,7 @@ const TURN: usize = 32;
 /// A job that is to be begun.
 pub(crate) struct Entry {
     pub(crate) job: Claimed,
-    pub(crate) judgement: Judgement,
+    pub(crate) judgement: Counted,
     /// Dropped with the last job of its handful, it lets that end.
     pub(crate) handful: Arc<DropGuard>,
 }
@@ -96,30 +97,26 @@ pub(crate) fn begin(
     mut run: BoxFuture<'static, Result<Done, JobError>>,
     entry: Entry,
     terms: Terms,
-    (span, ended): (Span, &CancellationToken),
+    (spans, ended): (RunSpans, &CancellationToken),
     cx: &mut Context<'_>,
 ) {
-    let polled = {
-        let _entered = span.enter();
-        catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx)))
-    };
+    let polled = spans.in_scope(|| catch_unwind(AssertUnwindSafe(|| run.as_mut().poll(cx))));
     let Entry { job, judgement, handful } = entry;
     let answer = match polled {
         Ok(Poll::Ready(answer)) => Ok(answer),
         Err(panic) => Err(panic),
         Ok(Poll::Pending) => {
             let ended = ended.clone();
-            let task = AbortOnDropHandle::new(tokio::spawn(run.instrument(span.clone())));
+            let task = AbortOnDropHandle::new(tokio::spawn(spans.clone().around(run)));
             let watched = async move {
                 if let Some(verdict) = ended.run_until_cancelled(watch(job, terms, task)).await {
                     judgement.give(verdict);
                 }
                 drop(handful);
             };
-            tokio::spawn(watched.instrument(span));
+            tokio::spawn(spans.around(watched));
             return;
         }
     };
-    let _entered = span.enter();
-    judgement.give(finish(&job, &terms, answer));
+    spans.in_scope(|| judgement.give(finish(&job, &terms, answer)));
 }

@@ -4,21 +4,20 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     mem::take,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
 
 use apalis_core::task::Task;
 use futures::future::BoxFuture;
-use millgate_events::TraceParent;
 use millgate_jobs::{Backoff, Claimed, Handful, Queue, Verdict};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::AbortOnDropHandle,
 };
 use tower::Service;
-use tracing::{Instrument, Span, field::Empty, info_span, warn};
+use tracing::{Instrument, warn};
 
 use crate::{
     Ctx, Handlers, State, WorkerConfig,
@@ -26,7 +25,9 @@ use crate::{
     gathering::Gathering,
     handler::Erased,
     handlers::AnyHandler,
+    metrics::{Counted, Meter, metrics},
     run::{Terms, watch, watch_in_batch},
+    run_spans::RunSpans,
     runners::{self, Entry, Line},
 };
 
@@ -43,6 +44,9 @@ pub(crate) struct JobService {
 
 struct Shared {
     kinds: HashMap<&'static str, Kind>,
+    /// Of kinds, and versions of them, that are unknown here.
+    unknown: OnceLock<Arc<Meter>>,
+    name: String,
     state: State,
     grace: Duration,
     classes: ErrorClasses,
@@ -55,6 +59,8 @@ struct Kind {
     version: u32,
     backoff: Backoff,
     way: Way,
+    /// There from the start for a kind whose queue this is; a job that was moved here comes first.
+    meter: OnceLock<Arc<Meter>>,
 }
 
 enum Way {
@@ -75,7 +81,7 @@ impl Service<Task<Handful>> for JobService {
     fn call(&mut self, task: Task<Handful>) -> Self::Future {
         let over = CancellationToken::new();
         let handful = Arc::new(over.clone().drop_guard());
-        let entry = |(job, judgement)| Entry { job, judgement, handful: handful.clone() };
+        let entry = |(job, judgement)| Entry { job, judgement: Counted::new(judgement), handful: handful.clone() };
         self.line.push(task.args.into_jobs().map(entry));
         Box::pin(async move {
             over.cancelled().await;
@@ -102,28 +108,36 @@ impl JobService {
 
 impl Shared {
     fn new(handlers: &Handlers, state: State, terms: Terms, queue: Option<Arc<Queue>>) -> Self {
+        let name = queue.as_deref().map_or("", Queue::name).to_owned();
         let kinds = handlers.iter().map(|(kind, known)| {
             let way = match &known.handler {
                 AnyHandler::Single(handler) => Way::Single(handlers.layered(handler).handler),
                 AnyHandler::Batch(size, handler) => Way::Batch(Gathering::new(kind, *size, handler.clone())),
             };
-            (kind, Kind { version: known.version, backoff: known.backoff.unwrap_or(terms.backoff), way })
+            let backoff = known.backoff.unwrap_or(terms.backoff);
+            let is_at_home = handlers.kinds().get(kind).is_some_and(|known| known.queue() == name);
+            let meter = if is_at_home { metrics().of(&name, kind).into() } else { OnceLock::new() };
+            (kind, Kind { version: known.version, backoff, way, meter })
         });
-        Self { kinds: kinds.collect(), state, grace: terms.grace, classes: terms.classes, queue }
+        let kinds = kinds.collect();
+        let Terms { grace, classes, .. } = terms;
+        Self { kinds, unknown: OnceLock::new(), state, grace, classes, queue, name }
     }
 
     /// Begins a job; if it is not done at once it goes on by itself.
     fn begin(&self, mut entry: Entry, ended: &CancellationToken, cx: &mut Context<'_>) {
-        let span = span(&entry.job);
+        let spans = RunSpans::of(&mut entry.job);
         let kind = self.kinds.get(&*entry.job.kind).filter(|kind| entry.job.version <= kind.version);
+        let (meter, label) = kind.map_or((&self.unknown, "unknown"), |kind| (&kind.meter, &*entry.job.kind));
+        entry.judgement.begin(meter.get_or_init(|| metrics().of(&self.name, label)));
         if let Some(Kind { way: Way::Single(handler), backoff, .. }) = kind {
             let terms = self.terms(*backoff);
             let payload = take(&mut entry.job.payload);
             let ctx = Ctx::new(&mut entry.job, self.queue.clone(), self.state.clone());
-            return runners::begin(handler.clone().run(payload, ctx), entry, terms, (span, ended), cx);
+            return runners::begin(handler.clone().run(payload, ctx), entry, terms, (spans, ended), cx);
         }
         let Entry { job, judgement, handful } = entry;
-        let run = span.in_scope(|| self.run(job));
+        let run = spans.in_scope(|| self.run(job));
         let ended = ended.clone();
         let watched = async move {
             if let Some(verdict) = ended.run_until_cancelled(run).await {
@@ -131,7 +145,7 @@ impl Shared {
             }
             drop(handful);
         };
-        tokio::spawn(watched.instrument(span));
+        tokio::spawn(spans.around(watched));
     }
 
     fn terms(&self, backoff: Backoff) -> Terms {
@@ -167,24 +181,4 @@ impl Handlers {
         let terms = Terms { backoff, grace: Duration::ZERO, classes: self.classes.clone() };
         Shared::new(&self, state, terms, None).run(job).await
     }
-}
-
-/// What log lines of a job say of it. Where nobody listens this costs nothing.
-fn span(job: &Claimed) -> Span {
-    let span = info_span!(
-        "job",
-        id = job.id,
-        key = %job.key(),
-        kind = &*job.kind,
-        attempt = job.attempt,
-        event = job.origin.as_ref().map(|origin| origin.event_id.as_str()),
-        trace = Empty,
-    );
-    if !span.is_disabled()
-        && let Some(origin) = &job.origin
-        && let Some(trace) = origin.traceparent.as_deref().and_then(TraceParent::parse)
-    {
-        span.record("trace", trace.trace_id());
-    }
-    span
 }

@@ -7,7 +7,7 @@ use futures::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
-use millgate_jobs::{BackendConfig, QueueBackend, QueueError, Queues, Settling};
+use millgate_jobs::{BackendConfig, Hands, QueueBackend, QueueError, Queues, Settling};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
@@ -58,6 +58,7 @@ struct Run {
     queue: String,
     worker: BoxFuture<'static, Result<(), apalis_core::error::WorkerError>>,
     settling: Settling,
+    hands: Hands,
 }
 
 impl Worker {
@@ -91,9 +92,10 @@ impl Worker {
                 BackendConfig { concurrency: config.concurrency, lease: config.lease, stop: fetching.clone() };
             let queue = queues.queue(name);
             let (backend, settling) = QueueBackend::start(&queue, settings)?;
+            let hands = backend.hands();
             let service = JobService::new(&handlers, state.clone(), config, queue);
             let worker = WorkerBuilder::new(format!("millgate-{name}")).backend(backend.in_handfuls()).build(service);
-            Ok(Run { queue: name.to_owned(), worker: worker.run().boxed(), settling })
+            Ok(Run { queue: name.to_owned(), worker: worker.run().boxed(), settling, hands })
         });
         let runs = runs.collect::<Result<Vec<_>, QueueError>>()?;
         Ok(Self { runs, fetching, shutdown_timeout: config.shutdown_timeout })
@@ -102,6 +104,11 @@ impl Worker {
     /// The queues it takes from.
     pub fn queues(&self) -> Vec<String> {
         self.runs.iter().map(|run| run.queue.clone()).collect()
+    }
+
+    /// What it has in hand, queue by queue, from now on.
+    pub fn hands(&self) -> Vec<(String, Hands)> {
+        self.runs.iter().map(|run| (run.queue.clone(), run.hands.clone())).collect()
     }
 
     /// Runs until `stop` fires; then takes no more jobs, lets those in hand finish within the shutdown timeout,
@@ -127,7 +134,7 @@ impl Worker {
 }
 
 async fn finish(run: Run, deadline: impl Future<Output = ()>) {
-    let Run { queue, worker, settling } = run;
+    let Run { queue, worker, settling, hands: _ } = run;
     tokio::select! {
         ended = worker => if let Err(error) = ended {
             error!(queue, %error, "the queue's worker ended early");

@@ -18,6 +18,8 @@ mod calling_off;
 mod classifying;
 #[path = "worker/declaring.rs"]
 mod declaring;
+#[path = "worker/deploying.rs"]
+mod deploying;
 #[path = "worker/layering.rs"]
 mod layering;
 #[path = "worker/publishing.rs"]

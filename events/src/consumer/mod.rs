@@ -11,9 +11,12 @@ mod batch;
 mod holding;
 mod poll_thread;
 
-use std::{sync::mpsc, time::Duration};
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 
-use tokio::sync::{mpsc as async_mpsc, oneshot};
+use tokio::sync::{mpsc as async_mpsc, oneshot, watch};
 
 pub use self::{
     batch::{Batch, BatchToken},
@@ -42,6 +45,7 @@ pub struct ConsumerConfig {
 pub struct Consumer {
     batches: async_mpsc::UnboundedReceiver<Batch>,
     holdings: Holdings,
+    polled: watch::Receiver<Instant>,
     closed: oneshot::Receiver<Option<KafkaError>>,
     drain_timeout: Duration,
 }
@@ -55,7 +59,9 @@ impl Consumer {
         let (closed_sender, closed) = oneshot::channel();
         let drain_timeout = config.drain_timeout;
         let holdings = Holdings::default();
-        let thread = poll_thread::PollThread::new(config, batch_sender, orders, order_receiver, holdings.clone())?;
+        let (polling, polled) = watch::channel(Instant::now());
+        let thread =
+            poll_thread::PollThread::new(config, batch_sender, orders, order_receiver, holdings.clone(), polling)?;
         std::thread::Builder::new()
             .name("millgate-kafka".into())
             .spawn(move || {
@@ -63,7 +69,7 @@ impl Consumer {
                 let _ = closed_sender.send(end);
             })
             .map_err(|error| KafkaError::Config(format!("no thread for the consumer: {error}")))?;
-        Ok(Self { batches, holdings, closed, drain_timeout })
+        Ok(Self { batches, holdings, polled, closed, drain_timeout })
     }
 
     /// The next batch of any partition that has none out; `None` after a fatal error or a close.
@@ -74,6 +80,11 @@ impl Consumer {
     /// The partitions that are ours, at any time.
     pub fn holdings(&self) -> Holdings {
         self.holdings.clone()
+    }
+
+    /// When it last polled, from now on. That nobody says so any more means that it has ended.
+    pub fn polled(&self) -> watch::Receiver<Instant> {
+        self.polled.clone()
     }
 
     /// Stops intake, waits for the batches that are out, commits, leaves the group.

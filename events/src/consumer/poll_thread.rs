@@ -12,7 +12,7 @@ use rdkafka::{
     error::{KafkaError as Client, RDKafkaErrorCode as Code},
     message::Message as _,
 };
-use tokio::sync::mpsc as async_mpsc;
+use tokio::sync::{mpsc as async_mpsc, watch};
 use tracing::{debug, error, info, warn};
 
 use super::{
@@ -24,6 +24,7 @@ use super::{
 use crate::{
     KafkaError, Record,
     complaints::{self, Complaints},
+    metrics,
 };
 
 /// While batches are out, orders must be seen soon; the client has no way to wake a poll.
@@ -45,6 +46,7 @@ struct Group {
     orders: Mutex<mpsc::Receiver<Order>>,
     drain_timeout: Duration,
     complaints: Complaints,
+    name: Arc<str>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -116,6 +118,7 @@ impl Group {
         }
         for (topic, partition) in &names {
             lock(&self.assignment).revoke(topic, *partition);
+            metrics().set_paused((topic, *partition), &self.name, None);
         }
         // The client remembers a pause across assignments; should the partitions come back, nobody would end it. Now,
         // not then: the client drops an order that one of its own overtakes, and while it waits for this callback it
@@ -166,6 +169,11 @@ impl ClientContext for Group {
 
 impl ConsumerContext for Group {
     fn pre_rebalance(&self, kafka: &Kafka, rebalance: &Rebalance<'_>) {
+        if let Rebalance::Assign(list) | Rebalance::Revoke(list) = rebalance
+            && list.count() > 0
+        {
+            metrics().rebalanced();
+        }
         match rebalance {
             // Cooperative rebalancing calls with empty lists, too.
             Rebalance::Assign(list) if list.count() > 0 => self.assign(list),
@@ -184,6 +192,7 @@ pub(super) struct PollThread {
     holdings: Holdings,
     config: ConsumerConfig,
     last_commit: Instant,
+    polled: watch::Sender<Instant>,
 }
 
 impl PollThread {
@@ -193,12 +202,14 @@ impl PollThread {
         orders: mpsc::Sender<Order>,
         order_receiver: mpsc::Receiver<Order>,
         holdings: Holdings,
+        polled: watch::Sender<Instant>,
     ) -> Result<Self, KafkaError> {
         let group = Group {
             assignment: Mutex::default(),
             orders: Mutex::new(order_receiver),
             drain_timeout: config.drain_timeout,
             complaints: Complaints::default(),
+            name: config.kafka.consumer_group.as_str().into(),
         };
         let settings = config.kafka.consumer();
         let kafka: Kafka =
@@ -206,7 +217,7 @@ impl PollThread {
         let topics: Vec<String> = config.topics.iter().map(|topic| config.kafka.topic(topic)).collect();
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         kafka.subscribe(&names)?;
-        Ok(Self { kafka, batches, orders, holdings, config, last_commit: Instant::now() })
+        Ok(Self { kafka, batches, orders, holdings, config, last_commit: Instant::now(), polled })
     }
 
     /// Polls until nobody takes batches any more, or until an error that no retry mends.
@@ -215,6 +226,7 @@ impl PollThread {
         let mut wait = false;
         let end = loop {
             group.obey_all();
+            self.polled.send_replace(Instant::now());
             // Its consumer was closed, or dropped: a member that gives nothing out would hold its partitions for ever.
             if self.batches.is_closed() {
                 break None;
@@ -229,6 +241,8 @@ impl PollThread {
             }
             let ready = lock(&group.assignment).next_batches(self.config.batch_size, &self.orders);
             for batch in ready {
+                let topic = batch.token.holding.topic();
+                metrics().consumed(topic, &group.name, batch.records.len());
                 // Nobody takes it any more: the batch is dropped, which gives it back.
                 let _ = self.batches.send(batch);
             }
@@ -314,6 +328,13 @@ impl PollThread {
             }
             list
         };
+        let group = &self.kafka.context().name;
+        for (topic, partition) in &pause {
+            metrics().set_paused((topic, *partition), group, Some(true));
+        }
+        for (topic, partition) in &resume {
+            metrics().set_paused((topic, *partition), group, Some(false));
+        }
         for (names, result) in [
             (&pause, (!pause.is_empty()).then(|| self.kafka.pause(&list(&pause)))),
             (&resume, (!resume.is_empty()).then(|| self.kafka.resume(&list(&resume)))),

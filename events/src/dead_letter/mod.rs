@@ -90,13 +90,13 @@ impl DeadLetters {
     /// back, it would hold up its partition for ever.
     async fn publish(&self, letter: &DeadLetter<'_>, topic: &str) -> Result<(), KafkaError> {
         let mut record = letter.to_record(topic);
-        let published = match (self.producer.publish_record(record.clone()).await, &letter.origin) {
+        let published = match (self.producer.publish_as_is(record.clone()).await, &letter.origin) {
             (Err(KafkaError::TooLarge { bytes, .. }), Origin::Event { .. }) => {
                 record.value = None;
                 // A key this long would be the next thing in the way.
                 record.key = record.key.filter(|key| key.len() <= HEADER_LIMIT);
                 record.headers.push("x-dlq-value-left-behind", bytes.to_string());
-                self.producer.publish_record(record).await
+                self.producer.publish_as_is(record).await
             }
             (result, _) => result,
         };

@@ -160,6 +160,15 @@ impl DeadLetterStore {
         Ok(count.unsigned_abs())
     }
 
+    /// Removes up to `most` letters that were redriven or discarded longer ago than `age`; what is still dead stays. Gives
+    /// how many.
+    pub async fn expire(&self, age: Duration, most: u32) -> Result<u64, DeadLetterError> {
+        let delete = "DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters \
+            WHERE status IN ('redriven', 'discarded') AND settled_at < now() - make_interval(secs => $1) LIMIT $2)";
+        let deleted = sqlx::query(delete).bind(age.as_secs_f64()).bind(i64::from(most)).execute(&self.database).await?;
+        Ok(deleted.rows_affected())
+    }
+
     /// A moment of the database's own clock, by which letters are stored.
     pub async fn now(&self) -> Result<DateTime<Utc>, DeadLetterError> {
         Ok(sqlx::query_scalar("SELECT now()").fetch_one(&self.database).await?)

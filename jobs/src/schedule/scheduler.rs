@@ -1,8 +1,12 @@
 //! Fires what is due.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -26,6 +30,7 @@ pub struct Scheduler {
     declared: Option<(String, Vec<Schedule>)>,
     /// Entries by queue and name with the text they were read from: most are the same as the last time.
     read: HashMap<(String, String), (String, Option<Entry>)>,
+    turned: watch::Sender<Instant>,
 }
 
 /// What is due, to be fired by [`Scheduler::fire`].
@@ -49,7 +54,7 @@ pub struct Turn {
 impl Scheduler {
     /// Fires the ticks of these schedules.
     pub fn new(schedules: Schedules) -> Self {
-        Self { schedules, declared: None, read: HashMap::new() }
+        Self { schedules, declared: None, read: HashMap::new(), turned: watch::Sender::new(Instant::now()) }
     }
 
     /// First [declares](Schedules::declare) what the code of an application has.
@@ -59,6 +64,11 @@ impl Scheduler {
         self
     }
 
+    /// When it last took a turn, well or not, from now on. That nobody says so any more means that it has ended.
+    pub fn turned(&self) -> watch::Receiver<Instant> {
+        self.turned.subscribe()
+    }
+
     /// Runs until `stop` fires. While Redis is away it waits; then each schedule catches up as it is to.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut failures = 0;
@@ -66,6 +76,7 @@ impl Scheduler {
         loop {
             // To be dropped in the middle does no harm: Redis does a step wholly or not at all.
             let Some(turn) = stop.run_until_cancelled(self.turn()).await else { return };
+            self.turned.send_replace(Instant::now());
             let nap = match turn {
                 Ok(turn) => {
                     failures = 0;

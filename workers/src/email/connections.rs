@@ -9,7 +9,9 @@ use std::{
     time::Duration,
 };
 
+use millgate_events::client_span;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use super::{MailError, connection::Connection, server::Server};
 
@@ -39,7 +41,7 @@ impl Connections {
         // An error would mean that the semaphore is closed, and nobody closes it.
         let _permit = self.permits.acquire().await;
         let mut connection = self.take().await?;
-        let result = work(&mut connection).await;
+        let result = work(&mut connection).instrument(client_span("smtp", "send")).await;
         // Kept only if the server has answered all that it was asked; any other is closed here, or wherever this
         // future is dropped.
         if result.as_ref().map_or_else(MailError::is_answer, |()| true) {
