@@ -168,8 +168,11 @@ async fn what_a_worker_adds_is_measured() {
     let answer = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no JSON: {said}"));
     let figures: Value = serde_json::from_str(answer).unwrap();
     let number = |name: &str| figures[name].as_f64().unwrap_or_else(|| panic!("{name}: {answer}"));
-    for name in ["bare_per_s", "layered_per_s", "bare_us", "layered_us"] {
-        assert!(number(name) > 0.0, "{name}: {answer}");
+    // Of so few jobs the processor time may be too little to be counted.
+    for (name, least) in
+        [("bare_per_s", f64::MIN_POSITIVE), ("layered_per_s", f64::MIN_POSITIVE), ("bare_us", 0.0), ("layered_us", 0.0)]
+    {
+        assert!(number(name) >= least, "{name}: {answer}");
     }
     let difference = number("layered_us") - number("bare_us");
     assert!((number("overhead_us") - difference).abs() < 0.01, "{answer}");

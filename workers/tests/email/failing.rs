@@ -152,7 +152,13 @@ async fn what_is_wrong_with_us_is_not_held_against_the_mail() {
         ("AUTH", "535 wrong password", "retry smtp_535"),
         ("MAIL", "530 authentication required", "retry smtp_530"),
         ("MAIL", "550 not as this sender", "dead smtp_550"),
+        ("MAIL", "534 too weak", "retry smtp_534"),
+        ("MAIL", "538 encryption required", "retry smtp_538"),
         ("DATA", "421 closing", "retry smtp_421"),
+        ("RCPT", "450 busy", "retry smtp_450"),
+        ("RCPT", "451 error here", "retry smtp_451"),
+        ("DATA", "452 disk full", "retry smtp_452"),
+        ("RCPT", "553 no such name", "dead smtp_553"),
     ] {
         let server = Scripted::start(move |_, heard| {
             let hit = if line.is_empty() { heard.is_empty() } else { heard.starts_with(line) };

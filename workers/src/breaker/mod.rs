@@ -1,25 +1,28 @@
 //! Circuit breakers: what is down is left alone for a while, and its jobs wait without spending attempts.
 
+mod service;
+mod window;
+
 use std::{
-    collections::VecDeque,
     mem::replace,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
-use tower::{Layer, Service};
 use tracing::{info, warn};
 
-use crate::{Done, IntoJobError, JobCall, JobError};
+use crate::{IntoJobError, JobError};
+use window::{Outcome, Window};
 
-/// Parts of a window, which goes on by one of them at a time.
-const PARTS: u32 = 10;
+pub use service::BreakerService;
+
 /// A job that was kept out waits for at least so long.
 const SHORTEST: Duration = Duration::from_millis(50);
+
+/// Longer it is not open: what is added to a time has to be a time.
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// When a breaker opens, and for how long.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,7 +35,7 @@ pub struct BreakerConfig {
     /// What is older does not count.
     #[serde(with = "humantime_serde")]
     pub window: Duration,
-    /// When it has been open for this long, one call is let through, and decides.
+    /// When it has been open for this long, a day at most, one call is let through, and decides.
     #[serde(with = "humantime_serde")]
     pub open_for: Duration,
 }
@@ -85,7 +88,8 @@ enum Now {
 
 impl Breaker {
     /// A closed breaker. The name is for the log.
-    pub fn new(name: &str, config: BreakerConfig) -> Self {
+    pub fn new(name: &str, mut config: BreakerConfig) -> Self {
+        config.open_for = config.open_for.min(LONGEST);
         let phase = Phase { now: Now::Closed(Window::new(config.window, Instant::now())), number: 0 };
         Self { name: name.into(), config: Arc::new(config), phase: Arc::new(Mutex::new(phase)) }
     }
@@ -192,14 +196,6 @@ impl Phase {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Good,
-    Bad,
-    /// It was given up, and nobody knows.
-    Unknown,
-}
-
 /// A call that was let through. Say what came of it; dropped without a word, as when a worker stops, it counts as nothing.
 pub struct Pass {
     breaker: Breaker,
@@ -248,80 +244,5 @@ impl Drop for Pass {
     }
 }
 
-/// Calls of the last while, a part of it at a time.
-struct Window {
-    began: Instant,
-    part: Duration,
-    /// Number of the part, calls, failures.
-    parts: VecDeque<(u64, u32, u32)>,
-}
-
-impl Window {
-    fn new(length: Duration, began: Instant) -> Self {
-        let part = (length / PARTS).max(Duration::from_millis(1));
-        Self { began, part, parts: VecDeque::new() }
-    }
-
-    /// Adds a call; gives those in the window, and how many of them failed.
-    fn add(&mut self, outcome: Outcome, now: Instant) -> (u32, u32) {
-        let number = u64::try_from(now.saturating_duration_since(self.began).as_nanos() / self.part.as_nanos())
-            .unwrap_or(u64::MAX);
-        while self.parts.front().is_some_and(|part| part.0 + u64::from(PARTS) <= number) {
-            self.parts.pop_front();
-        }
-        if self.parts.back().is_none_or(|part| part.0 != number) {
-            self.parts.push_back((number, 0, 0));
-        }
-        if let Some((_, calls, failed)) = self.parts.back_mut() {
-            *calls = calls.saturating_add(1);
-            *failed = failed.saturating_add(u32::from(outcome == Outcome::Bad));
-        }
-        let sum =
-            |sum: (u32, u32), part: &(u64, u32, u32)| (sum.0.saturating_add(part.1), sum.1.saturating_add(part.2));
-        self.parts.iter().fold((0, 0), sum)
-    }
-}
-
-impl<S> Layer<S> for Breaker {
-    type Service = BreakerService<S>;
-
-    fn layer(&self, inner: S) -> BreakerService<S> {
-        BreakerService { breaker: self.clone(), inner }
-    }
-}
-
-/// A handler behind a [`Breaker`].
-#[derive(Clone)]
-pub struct BreakerService<S> {
-    breaker: Breaker,
-    inner: S,
-}
-
-impl<S> Service<JobCall> for BreakerService<S>
-where
-    S: Service<JobCall, Response = Done>,
-    S::Error: IntoJobError + Send + 'static,
-    S::Future: Send + 'static,
-{
-    type Response = Done;
-    type Error = JobError;
-    type Future = BoxFuture<'static, Result<Done, JobError>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), JobError>> {
-        self.inner.poll_ready(cx).map_err(IntoJobError::into_job_error)
-    }
-
-    fn call(&mut self, call: JobCall) -> Self::Future {
-        let mut pass = match self.breaker.admit() {
-            Ok(pass) => pass,
-            Err(wait) => return Box::pin(std::future::ready(Err(JobError::snooze(wait)))),
-        };
-        pass.cancelled = Some(call.ctx.cancelled.clone());
-        let run = self.inner.call(call);
-        Box::pin(pass.watch(run))
-    }
-}
-
 #[cfg(test)]
-#[path = "breaker_tests.rs"]
 mod tests;
