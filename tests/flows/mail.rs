@@ -62,7 +62,9 @@ async fn mail_is_kept_from_an_address_by_the_worker_and_by_hand() {
     let shop = Shop::open("suppressed").await;
     let _bridge = shop.start(&["bridge"]);
     let _worker = shop.start(&["worker"]);
-    assert_eq!(shop.run(&["mail", "suppressed"]).await.trim(), "mail goes to all of them");
+    assert_eq!(shop.run(&["mail", "suppressed"]).await.trim(), "no address is suppressed");
+    let one = shop.run(&["mail", "suppressed", "eve@mail.example"]).await;
+    assert_eq!(one.trim(), "mail goes to eve@mail.example");
     shop.run(&["mail", "suppress", "Eve@mail.example", "--reason", "unsubscribed", "--note", "by letter"]).await;
     shop.publish(&[notification("refused@mail.example"), notification("eve@mail.example")]).await;
     shop.wait_done("email", "notification-email", 1).await;

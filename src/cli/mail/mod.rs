@@ -72,7 +72,12 @@ async fn test(call: &Call, address: String) -> anyhow::Result<Outcome> {
     let text = if call.json {
         format!("{}\n", json!({ "to": address, "server": server, "message_id": id }))
     } else {
-        format!("{server}\na mail to {address} is on its way; its Message-ID begins with {id}\n")
+        let what = if smtp.url.starts_with("file:") {
+            format!("the mail to {address} is {id}.eml there")
+        } else {
+            format!("a mail to {address} is on its way; its Message-ID begins with {id}")
+        };
+        format!("{server}\n{what}\n")
     };
     answer::write(&text)?;
     Ok(Outcome::Well)

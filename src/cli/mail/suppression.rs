@@ -56,7 +56,7 @@ pub(super) async fn list(
     let text = if json {
         format!("{:#}\n", json!(found))
     } else if found.is_empty() {
-        "mail goes to all of them\n".to_owned()
+        address.map_or_else(|| "no address is suppressed\n".to_owned(), |address| format!("mail goes to {address}\n"))
     } else {
         let line = |it: &millgate_workers::email::Suppressed| {
             let since = it.suppressed_at.to_rfc3339_opts(SecondsFormat::Secs, true);
