@@ -237,7 +237,7 @@ mod tests {
         let database = Database::fresh(None).await;
         let servers = |app| servers(app, kafka.config(), redis.config(), database.url());
         let yesterday = servers(App::new("parcels"));
-        assert_eq!(yesterday.migrate().await.unwrap(), 1);
+        yesterday.migrate().await.unwrap();
         let record = Record {
             topic: kafka.name("parcel.lost").into(),
             partition: 0,
