@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millgate_events::{LetterFilter, TopicAdmin};
+use millgate_events::{LetterFilter, OutboxStore, TopicAdmin};
 use millgate_workers::email::Mailer;
 use serde::Serialize;
 
@@ -91,16 +91,24 @@ async fn redis(servers: &Servers) -> Finding {
 
 async fn postgres(servers: &Servers) -> Finding {
     let result = match servers.postgres_version().await {
-        Ok(version) => dead_letters(servers, version).await,
+        Ok(version) => tables(servers, version).await,
         Err(error) => Err((error.root_cause().to_string(), error.to_string())),
     };
     found("PostgreSQL", &servers.config.postgres.url, result)
 }
 
-/// What is in the table of dead letters, if there is to be one.
-async fn dead_letters(servers: &Servers, version: String) -> Result<(String, Option<String>), (String, String)> {
+/// What is in the tables of dead letters and of the outbox, if there are to be any.
+async fn tables(servers: &Servers, version: String) -> Result<(String, Option<String>), (String, String)> {
     let version = format!("version {version}");
     let Some(letters) = &servers.letters else { return Ok((version, None)) };
+    let stuck = match OutboxStore::new(servers.database.clone()).stuck().await {
+        Ok(stuck) => stuck.len(),
+        Err(error) => return Err((version, error.to_string())),
+    };
+    if stuck > 0 {
+        let said = format!("{version}, {stuck} keys of the outbox are stuck");
+        return Ok((said, Some("`millgate outbox list` says why".into())));
+    }
     match letters.count(&LetterFilter::default().open()).await {
         Ok(0) => Ok((version, None)),
         Ok(count) => Ok((format!("{version}, {count} dead letters"), Some("`millgate dlq stats` says of what".into()))),

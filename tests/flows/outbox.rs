@@ -133,6 +133,12 @@ async fn what_is_refused_is_shown_and_people_decide() {
     );
     assert!(said.contains("no JSON object"), "{said}");
 
+    let said = shop.run(&["doctor"]).await;
+    assert!(
+        said.contains("2 keys of the outbox are stuck") && said.contains("`millgate outbox list` says why"),
+        "{said}"
+    );
+
     shop.run(&["outbox", "discard", &id]).await;
     shop.kafka.records("order.confirmed", 1).await;
     let again = shop.start(&["outbox", "discard", &id]);

@@ -21,7 +21,7 @@ pub enum DeadLetterError {
     #[error("the table of dead letters did not answer within {0:?}; is PostgreSQL paused, overloaded, or cut off?")]
     Silent(std::time::Duration),
     /// The tables cannot be created or changed.
-    #[error("the table of dead letters cannot be created, and nothing of it was kept: {0}")]
+    #[error("a table of millgate's own cannot be created, and nothing of it was kept: {0}")]
     Migration(#[from] sqlx::migrate::MigrateError),
 }
 

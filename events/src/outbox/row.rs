@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{EventMeta, Headers, OutRecord};
 
 /// Larger ones a broker may refuse, which one learns too late to keep back what comes behind.
-const SAFE: usize = 64 * 1024;
+const SAFE: usize = 256 * 1024;
 
 /// An event on its way to Kafka.
 #[derive(Debug, FromRow)]

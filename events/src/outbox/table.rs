@@ -21,12 +21,19 @@ const SETTINGS: [&str; 5] = [
     "SET tcp_keepalives_count = 3",
 ];
 
-const FETCH: &str = "SELECT o.position, o.id, COALESCE(o.topic, o.type) AS topic, COALESCE(o.key, o.aggregateid) AS key, \
-    o.type, o.payload::text AS payload, o.headers::text AS headers, o.created, s.tries \
-    FROM outbox AS o LEFT JOIN outbox_stuck AS s \
-    ON s.topic = COALESCE(o.topic, o.type) AND s.key = COALESCE(o.key, o.aggregateid) \
-    WHERE COALESCE(o.topic, o.type) <> ALL($1) AND (s.key IS NULL OR s.next_try <= now()) \
-    ORDER BY o.position LIMIT $2";
+/// Bytes of payloads in a batch, as PostgreSQL stores them; a larger one goes by itself.
+const BYTES: i64 = 16 * 1024 * 1024;
+
+/// The oldest rows, as many of them as are not too large together. Sizes are known without reading what is large.
+const FETCH: &str = "SELECT position, id, topic, key, type, payload::text AS payload, headers::text AS headers, created, \
+    tries FROM (SELECT r.*, SUM(size) OVER (ORDER BY position) - size AS before FROM ( \
+        SELECT o.position, o.id, COALESCE(o.topic, o.type) AS topic, COALESCE(o.key, o.aggregateid) AS key, o.type, \
+        o.payload, o.headers, o.created, s.tries, COALESCE(pg_column_size(o.payload), 0) AS size \
+        FROM outbox AS o LEFT JOIN outbox_stuck AS s \
+        ON s.topic = COALESCE(o.topic, o.type) AND s.key = COALESCE(o.key, o.aggregateid) \
+        WHERE COALESCE(o.topic, o.type) <> ALL($1) AND (s.key IS NULL OR s.next_try <= now()) \
+        ORDER BY o.position LIMIT $2) AS r) AS r \
+    WHERE before < $3 ORDER BY position";
 
 const REFUSE: &str = "INSERT INTO outbox_stuck (topic, key, position, tries, error, next_try) \
     VALUES ($1, $2, $3, $4, $5, now() + $6 * INTERVAL '1 second') \
@@ -60,7 +67,7 @@ impl Table {
 
     /// The oldest events that may go, without those of `closed` topics.
     pub(super) async fn fetch(&mut self, closed: &[&str], most: u32) -> Result<Vec<Row>, OutboxError> {
-        within(sqlx::query_as(FETCH).bind(closed).bind(i64::from(most)).fetch_all(&mut self.0)).await
+        within(sqlx::query_as(FETCH).bind(closed).bind(i64::from(most)).bind(BYTES).fetch_all(&mut self.0)).await
     }
 
     /// Removes what is published; with `recovered`, also the word that it was refused.

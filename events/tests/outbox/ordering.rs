@@ -125,3 +125,31 @@ async fn many_transactions_at_once_keep_the_order_of_each_key() {
     assert_eq!(relay.stats.published(), (KEYS * EACH) as u64);
     relay.stop().await;
 }
+
+#[tokio::test]
+async fn more_than_fits_into_memory_at_once_goes_piece_by_piece() {
+    let bench = Bench::open().await;
+    // 24 MB, which does not compress; three keys take turns, with a tombstone at the end of each.
+    let insert = "INSERT INTO outbox (aggregatetype, aggregateid, type, topic, payload) \
+        VALUES ('parcel', $1, 'parcel.moved', 'parcels', json_build_object('parcel', $1, 'n', $2, 'noise', $3::text))";
+    for n in 0..60_i32 {
+        let noise: String = (0..12_500).map(|_| uuid::Uuid::new_v4().simple().to_string()).collect();
+        let insert = sqlx::query(insert).bind(format!("k{}", n % 3)).bind(n).bind(noise);
+        insert.execute(bench.pool()).await.unwrap();
+    }
+    let ends = "INSERT INTO outbox (aggregatetype, aggregateid, type, topic) \
+        SELECT 'parcel', 'k' || n, 'parcel.moved', 'parcels' FROM generate_series(0, 2) AS n";
+    sqlx::query(ends).execute(bench.pool()).await.unwrap();
+    let relay = bench.relay();
+    bench.empty().await;
+    let records = bench.kafka.records(Moved::TOPIC, 63).await;
+    for key in 0..3 {
+        let of_key: Vec<_> =
+            records.iter().filter(|record| record.key.as_deref() == Some(format!("k{key}").as_bytes())).collect();
+        assert!(of_key.last().unwrap().value.is_none(), "the tombstone comes last");
+        let values = of_key.iter().filter_map(|record| record.value.as_ref());
+        let numbers: Vec<_> = values.map(|value| serde_json::from_slice::<Moved>(value).unwrap().n).collect();
+        assert_eq!(numbers, (key..60).step_by(3).collect::<Vec<_>>());
+    }
+    relay.stop().await;
+}
