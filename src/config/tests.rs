@@ -136,7 +136,7 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
     sections.dedup();
     assert_eq!(
         sections,
-        ["kafka", "redis", "postgres", "smtp", "bridge", "claim_check", "worker", "log", "topics", "shop"]
+        ["kafka", "redis", "postgres", "smtp", "bridge", "claim_check", "worker", "http", "log", "topics", "shop"]
     );
     assert!(text.starts_with("kafka.brokers = "), "{text}");
     assert!(text.contains("topics.\"order.created\".compaction = true ") && !text.contains("created\".part"), "{text}");

@@ -49,7 +49,6 @@ pub fn app() -> App {
         .report(samples::report)
         .dev_setting("MILLGATE_SHOP_REMINDER_DELAY", "3s")
         .configure(shop)
-        .housekeeping("15 3 * * *", "UTC")
 }
 
 fn shop(app: App, settings: ShopSettings) -> App {
@@ -116,6 +115,7 @@ fn shop(app: App, settings: ShopSettings) -> App {
     .worker(send_notification_email)
     .worker(send_reminder_email)
     .worker(update_inventory)
+    .housekeeping("15 3 * * *", "UTC")
 }
 
 fn lines(items: &[Item]) -> Vec<OrderLine> {

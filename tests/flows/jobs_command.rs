@@ -251,7 +251,7 @@ async fn jobs_are_moved_to_another_queue() {
     assert_eq!(desk.json("jobs move --to inventory --queue email --yes").await["done"], 1);
     let stats = inventory.stats().await.unwrap();
     assert_eq!((stats.waiting, stats.delayed), (1, 1));
-    assert_eq!(desk.well("jobs check").await, "email: sound\ninventory: sound");
+    assert_eq!(desk.well("jobs check").await, "email: sound\ninventory: sound\nmaintenance: sound");
     let (code, said) = desk.millgate("jobs move --to inventry --queue email").await;
     assert!(code == 2 && said.contains("there is no queue `inventry`"), "{said}");
 }
@@ -260,7 +260,7 @@ async fn jobs_are_moved_to_another_queue() {
 async fn a_check_finds_what_is_wrong() {
     let desk = Desk::new();
     desk.enqueue(mail(1), JobOptions::default()).await;
-    assert_eq!(desk.well("jobs check").await, "email: sound\ninventory: sound");
+    assert_eq!(desk.well("jobs check").await, "email: sound\ninventory: sound\nmaintenance: sound");
     let counts = format!("{{{}:email}}:counts", desk.redis.config().prefix);
     desk.redis.command::<i64>(&["HINCRBY", &counts, "waiting", "1"]).await;
     let (code, said) = desk.millgate("jobs check").await;
