@@ -137,8 +137,19 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
     assert_eq!(
         sections,
         [
-            "kafka", "redis", "postgres", "smtp", "webhook", "bridge", "relay", "claim_check", "worker", "http", "log",
-            "topics", "shop"
+            "kafka",
+            "redis",
+            "postgres",
+            "smtp",
+            "webhook",
+            "bridge",
+            "relay",
+            "claim_check",
+            "worker",
+            "http",
+            "log",
+            "topics",
+            "shop"
         ]
     );
     assert!(text.starts_with("kafka.brokers = "), "{text}");

@@ -42,7 +42,6 @@ pub fn app() -> App {
         .report(samples::report)
         .dev_setting("MILLGATE_SHOP_REMINDER_DELAY", "3s")
         .configure(shop)
-        .housekeeping("15 3 * * *", "UTC")
 }
 
 fn shop(app: App, settings: ShopSettings) -> App {
@@ -134,6 +133,7 @@ fn shop(app: App, settings: ShopSettings) -> App {
     .worker(show_stock)
     .worker(show_all_stock)
     .worker(send_webhook)
+    .housekeeping("15 3 * * *", "UTC")
 }
 
 fn lines(items: &[Item]) -> Vec<OrderLine> {

@@ -258,7 +258,7 @@ async fn jobs_are_moved_to_another_queue() {
     assert_eq!((stats.waiting, stats.delayed), (1, 1));
     assert_eq!(
         desk.well("jobs check").await,
-        "crm: sound\nemail: sound\ninventory: sound\norders: sound\nwebhooks: sound"
+        "crm: sound\nemail: sound\ninventory: sound\nmaintenance: sound\norders: sound\nwebhooks: sound"
     );
     let (code, said) = desk.millgate("jobs move --to inventry --queue email").await;
     assert!(code == 2 && said.contains("there is no queue `inventry`"), "{said}");
@@ -270,7 +270,7 @@ async fn a_check_finds_what_is_wrong() {
     desk.enqueue(mail(1), JobOptions::default()).await;
     assert_eq!(
         desk.well("jobs check").await,
-        "crm: sound\nemail: sound\ninventory: sound\norders: sound\nwebhooks: sound"
+        "crm: sound\nemail: sound\ninventory: sound\nmaintenance: sound\norders: sound\nwebhooks: sound"
     );
     let counts = format!("{{{}:email}}:counts", desk.redis.config().prefix);
     desk.redis.command::<i64>(&["HINCRBY", &counts, "waiting", "1"]).await;

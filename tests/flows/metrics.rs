@@ -139,3 +139,16 @@ async fn an_address_that_is_taken_is_said_and_none_is_none() {
     assert!(scheduler.wait_exit(PATIENCE).await.success());
     assert!(!scheduler.output().contains("metrics and health"), "{}", scheduler.output());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_default_address_a_second_role_takes_the_next_port() {
+    let mut shop = Shop::open("http-default").await;
+    // Whoever has it, we or another.
+    let _taken = std::net::TcpListener::bind(("127.0.0.1", 9464));
+    shop.set("MILLGATE_HTTP_LISTEN", "127.0.0.1:9464");
+    let scheduler = shop.start(&["scheduler"]);
+    let address = address(&scheduler).await;
+    let port: u16 = address.rsplit_once(':').unwrap().1.parse().unwrap();
+    assert!((9465..9474).contains(&port), "{address}");
+    wait_health(&address, "/readyz", 200).await;
+}
