@@ -5,6 +5,7 @@ mod events;
 mod reminders;
 mod samples;
 mod settings;
+mod summary;
 
 use millgate_workers::{
     email::{
@@ -30,6 +31,7 @@ pub use settings::ShopSettings;
 use crate::{App, Ctx, delay, on, once_per_event, priority};
 use contacts::{crm, upsert_contact};
 use reminders::{close_order, remind};
+use summary::{MailSummary, mail_summary};
 
 /// The shop's tables.
 pub static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -46,6 +48,7 @@ pub fn app() -> App {
 
 fn shop(app: App, settings: ShopSettings) -> App {
     let reminder_delay = settings.reminder_delay;
+    let app = summary(app, &settings);
     app.route(
         on::<OrderCreated>()
             .enqueue_with(|e| {
@@ -90,13 +93,23 @@ fn shop(app: App, settings: ShopSettings) -> App {
                 (receipt, once_per_event())
             })
             .enqueue(|e| CommitReservation { order_id: e.order_id.clone() })
-            .enqueue(|e| CloseOrder { order_id: e.order_id.clone(), outcome: "paid".into() })
+            .enqueue(|e| CloseOrder {
+                order_id: e.order_id.clone(),
+                outcome: "paid".into(),
+                amount_cents: Some(e.amount_cents),
+                currency: Some(e.currency.clone()),
+            })
             .cancel::<ReminderEmail, _>(|e| e.order_id.clone()),
     )
     .route(
         on::<OrderCanceled>()
             .enqueue(|e| ReleaseReservation { order_id: e.order_id.clone() })
-            .enqueue(|e| CloseOrder { order_id: e.order_id.clone(), outcome: "canceled".into() })
+            .enqueue(|e| CloseOrder {
+                order_id: e.order_id.clone(),
+                outcome: "canceled".into(),
+                amount_cents: None,
+                currency: None,
+            })
             .cancel::<ReminderEmail, _>(|e| e.order_id.clone()),
     )
     // Nobody is to pay for what is not there.
@@ -124,7 +137,7 @@ fn shop(app: App, settings: ShopSettings) -> App {
     .worker(send_payment_receipt)
     .worker(send_welcome_email)
     .worker(send_notification_email)
-    .worker(move |reminder: ReminderEmail, ctx: Ctx| remind(settings, reminder, ctx))
+    .worker(move |reminder: ReminderEmail, ctx: Ctx| remind(settings.clone(), reminder, ctx))
     .worker(close_order)
     .worker(upsert_contact)
     .worker(update_inventory)
@@ -134,6 +147,17 @@ fn shop(app: App, settings: ShopSettings) -> App {
     .worker(show_all_stock)
     .worker(send_webhook)
     .housekeeping("15 3 * * *", "UTC")
+}
+
+/// What the shop did is mailed every night, if somebody is to know.
+fn summary(app: App, settings: &ShopSettings) -> App {
+    let app = app.worker(mail_summary);
+    if settings.summary_to.is_empty() {
+        return app;
+    }
+    let (to, time_zone) = (settings.summary_to.clone(), settings.time_zone.name());
+    let job = MailSummary { to, time_zone: time_zone.to_owned() };
+    app.schedule("daily-summary", "5 0 * * *", time_zone, job)
 }
 
 fn lines(items: &[Item]) -> Vec<OrderLine> {

@@ -23,14 +23,23 @@ pub struct CloseOrder {
     pub order_id: String,
     /// `paid` or `canceled`.
     pub outcome: String,
+    /// What was paid, in hundredths of the currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amount_cents: Option<i64>,
+    /// In which currency.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
 }
 
 /// Does [`CloseOrder`]. What happened later stays, whatever comes last.
 pub(super) async fn close_order(job: CloseOrder, ctx: Ctx) -> Result<Done, JobError> {
-    let note = "INSERT INTO closed_orders (order_id, outcome, closed_at) VALUES ($1, $2, $3) \
-                ON CONFLICT (order_id) DO UPDATE SET outcome = EXCLUDED.outcome, closed_at = EXCLUDED.closed_at \
+    let note = "INSERT INTO closed_orders (order_id, outcome, amount_cents, currency, closed_at) \
+                VALUES ($1, $2, $3, $4, $5) ON CONFLICT (order_id) DO UPDATE SET outcome = EXCLUDED.outcome, \
+                amount_cents = EXCLUDED.amount_cents, currency = EXCLUDED.currency, closed_at = EXCLUDED.closed_at \
                 WHERE closed_orders.closed_at < EXCLUDED.closed_at";
-    sqlx::query(note).bind(&job.order_id).bind(&job.outcome).bind(ctx.time).execute(ctx.state::<PgPool>()?).await?;
+    let CloseOrder { order_id, outcome, amount_cents, currency } = job;
+    let note = sqlx::query(note).bind(order_id).bind(outcome).bind(amount_cents).bind(currency).bind(ctx.time);
+    note.execute(ctx.state::<PgPool>()?).await?;
     Ok(Done)
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::QuietHours;
 
 /// What a shop can be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ShopSettings {
     /// An order that is not paid is reminded of after so long.
@@ -19,11 +19,18 @@ pub struct ShopSettings {
     /// Where customers live of whom nobody says it: `Europe/Vienna`.
     #[serde(with = "zone")]
     pub time_zone: Tz,
+    /// Who is mailed every night what the shop did the day before: orders, revenue, dead letters. Empty: nobody.
+    pub summary_to: String,
 }
 
 impl Default for ShopSettings {
     fn default() -> Self {
-        Self { reminder_delay: Duration::from_hours(24), quiet_hours: QuietHours::NONE, time_zone: Tz::UTC }
+        Self {
+            reminder_delay: Duration::from_hours(24),
+            quiet_hours: QuietHours::NONE,
+            time_zone: Tz::UTC,
+            summary_to: String::new(),
+        }
     }
 }
 

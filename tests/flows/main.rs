@@ -24,6 +24,7 @@ mod reminders;
 mod routes;
 mod shop;
 mod stopping;
+mod summary;
 mod testing;
 mod tracing;
 mod watermarks;

@@ -1,7 +1,8 @@
 //! Effects in a database that are there once, however often their job runs.
 
-use millgate_events::{Event, EventMeta, Outbox, TraceParent};
+use millgate_events::{Event, EventMeta, Outbox, TraceParent, client_span};
 use sqlx::{PgConnection, PgPool};
+use tracing::Instrument;
 
 use crate::{Ctx, Done, JobError};
 
@@ -12,6 +13,14 @@ impl Ctx {
     /// runs at the same time wait for each other; an error takes everything back. Effects anywhere but in this
     /// transaction are not covered.
     pub async fn once<F>(&self, database: &PgPool, effects: F) -> Result<Done, JobError>
+    where
+        F: AsyncFnOnce(&mut PgConnection) -> Result<(), JobError>,
+    {
+        let span = client_span("postgresql", "transaction");
+        self.transaction(database, effects).instrument(span).await
+    }
+
+    async fn transaction<F>(&self, database: &PgPool, effects: F) -> Result<Done, JobError>
     where
         F: AsyncFnOnce(&mut PgConnection) -> Result<(), JobError>,
     {
