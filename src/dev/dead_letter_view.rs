@@ -19,11 +19,14 @@ pub(super) struct DeadLetterView {
 }
 
 impl DeadLetterView {
-    pub(super) fn start(config: &Config, topics: &[&str]) -> anyhow::Result<Self> {
+    /// Reads what is written from now on. With `all`, none of it is missed: the topics are read from their beginning, since
+    /// some may come before this has begun to read.
+    pub(super) fn start(config: &Config, topics: &[&str], all: bool) -> anyhow::Result<Self> {
+        let began = now();
+        let begin = if all { "earliest" } else { "latest" };
         let group = format!("{}-view-{}", config.kafka.consumer_group, uuid::Uuid::new_v4().simple());
         let mut consumer = Consumer::start(ConsumerConfig {
-            // What was there before is another run's.
-            kafka: KafkaConfig { consumer_group: group, auto_offset_reset: "latest".into(), ..config.kafka.clone() },
+            kafka: KafkaConfig { consumer_group: group, auto_offset_reset: begin.into(), ..config.kafka.clone() },
             topics: topics.iter().map(|&topic| topic.to_owned()).collect(),
             batch_size: 100,
             buffer_bytes: 1 << 20,
@@ -35,7 +38,9 @@ impl DeadLetterView {
         let (written, stopped) = (lines.clone(), stop.clone());
         let reading = tokio::spawn(async move {
             while let Some(Some(batch)) = stopped.run_until_cancelled(consumer.next()).await {
-                let new = batch.records.iter().map(|record| line(&record.headers));
+                // What was there before is another run's.
+                let new = batch.records.iter().filter(|record| record.timestamp.is_none_or(|time| time >= began));
+                let new = new.map(|record| line(&record.headers));
                 written.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
                 batch.token.settle();
             }
@@ -56,6 +61,12 @@ impl DeadLetterView {
         self.stop.cancel();
         let _ = self.reading.await;
     }
+}
+
+/// Milliseconds since 1970, as Kafka counts.
+#[expect(clippy::disallowed_methods, reason = "what is written from now on is told by the clock")]
+fn now() -> i64 {
+    chrono::Utc::now().timestamp_millis()
 }
 
 fn line(headers: &Headers) -> String {

@@ -64,7 +64,7 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     servers.migrate().await.context("the tables cannot be created")?;
 
     let roles = Roles::start(&servers).await?;
-    let dead_letters = DeadLetterView::start(&servers.config, &servers.dead_letter_topics.names())?;
+    let dead_letters = DeadLetterView::start(&servers.config, &servers.dead_letter_topics.names(), plan.demo)?;
     let observer = Observer {
         servers: &servers,
         bridge: roles.bridge.clone(),

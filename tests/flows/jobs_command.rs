@@ -178,7 +178,10 @@ async fn a_job_is_shown_with_its_story_and_why_it_is_not_running() {
     desk.queue.enqueue(&[own]).await.unwrap();
     assert_eq!(desk.json("jobs show event-17").await["id"], "event-17");
     let (code, said) = desk.millgate("jobs show event-18").await;
-    assert!(code == 1 && said.contains("there is no job event-18 in crm, email, inventory, orders"), "{said}");
+    assert!(
+        code == 1 && said.contains("there is no job event-18 in crm, email, inventory, maintenance, orders"),
+        "{said}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

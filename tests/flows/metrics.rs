@@ -12,11 +12,11 @@ async fn what_happened_is_counted() {
     let shop = Shop::open("metrics").await;
     let (bridge, worker) = (shop.start(&["bridge"]), shop.start(&["worker"]));
     let (at_bridge, at_worker) = (address(&bridge).await, address(&worker).await);
-    let greedy = order(3).replace(
+    let wrong = order(3).replace(
         r#""items":[{"quantity":1,"sku":"lamp"}]"#,
-        r#""items":[{"quantity":1,"sku":"lamp"},{"quantity":6,"sku":"table"}]"#,
+        r#""items":[{"quantity":1,"sku":"lamp"},{"quantity":0,"sku":"table"}]"#,
     );
-    shop.publish(&[order(1), order(2), greedy]).await;
+    shop.publish(&[order(1), order(2), wrong]).await;
     shop.kafka.put("order.created", 0, None, Some(b"{broken"), &[]).await;
 
     let text = wait_metric(&at_bridge, "millgate_bridge_events_poison_total", &[], 1.0).await;

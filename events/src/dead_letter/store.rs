@@ -160,6 +160,22 @@ impl DeadLetterStore {
         Ok(count.unsigned_abs())
     }
 
+    /// Of the letters that a filter lets through: how many had been redriven `redrives` times or more when they died; and of
+    /// the others, how many have a redrive that was begun at `begun_by` or before. One look, since others may be at work.
+    pub async fn count_held_back(
+        &self,
+        filter: &LetterFilter,
+        redrives: i32,
+        begun_by: DateTime<Utc>,
+    ) -> Result<(u64, u64), DeadLetterError> {
+        let mut query = QueryBuilder::new("SELECT count(*) FILTER (WHERE redrives >= ");
+        query.push_bind(redrives).push("), count(*) FILTER (WHERE redrives < ").push_bind(redrives);
+        query.push(" AND redriving_since <= ").push_bind(begun_by).push(") FROM dead_letters WHERE TRUE");
+        filter.push_where(&mut query);
+        let (looping, old): (i64, i64) = query.build_query_as().fetch_one(&self.database).await?;
+        Ok((looping.unsigned_abs(), old.unsigned_abs()))
+    }
+
     /// Removes up to `most` letters that were redriven or discarded longer ago than `age`; what is still dead stays. Gives
     /// how many.
     pub async fn expire(&self, age: Duration, most: u32) -> Result<u64, DeadLetterError> {

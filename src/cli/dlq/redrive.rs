@@ -51,17 +51,15 @@ pub(super) async fn run(servers: &Servers, store: Store, json: bool, args: Args)
     let begun_after = meant.now - chrono::Duration::from_std(RELIED_ON)?;
     let mut filter = meant.filter;
     if !args.force {
-        let all = store.count(&filter).await?;
-        filter.redrives_below = Some(i32::from(args.max_redrives));
-        let looping = all - store.count(&filter).await?;
+        let most = i32::from(args.max_redrives);
+        let (looping, old) = store.count_held_back(&filter, most, begun_after).await?;
+        filter.redrives_below = Some(most);
+        filter.begun_after = Some(begun_after);
         if looping > 0 {
             let times = args.max_redrives;
             refused
                 .push(format!("{looping} letters came back after {times} redrives; correct the cause, or use --force"));
         }
-        let all = all - looping;
-        filter.begun_after = Some(begun_after);
-        let old = all - store.count(&filter).await?;
         if old > 0 {
             refused.push(format!(
                 "the redrive of {old} letters was cut off long ago, and may be done; --force does it again"
