@@ -64,7 +64,10 @@ impl Connection {
         }
         let answer = self.step("DATA", async |smtp| smtp.command(Data).await).await?;
         self.expect("DATA", &answer, Severity::PositiveIntermediate)?;
-        let answer = self.step("the message", async |smtp| smtp.message(message).await).await?;
+        let answer = match str::from_utf8(message) {
+            Ok(text) => self.step("the message", async |smtp| smtp.command(content(text)).await).await?,
+            Err(_) => self.step("the message", async |smtp| smtp.message(message).await).await?,
+        };
         self.expect("the message", &answer, Severity::PositiveCompletion)
     }
 
@@ -138,6 +141,15 @@ impl Connection {
     }
 }
 
+/// A message as it goes over the line, with its end. lettre sends the end by itself, which the system keeps back until the
+/// server has acknowledged what came before: 40 ms a mail.
+///
+/// Lines that begin with a dot get a second one: RFC 5321, section 4.5.2.
+fn content(message: &str) -> String {
+    let dot = if message.starts_with('.') { "." } else { "" };
+    format!("{dot}{}\r\n.\r\n", message.replace("\r\n.", "\r\n.."))
+}
+
 /// lettre's own timeout ends with the TCP handshake: <https://github.com/lettre/lettre/issues/1027>.
 async fn within<T>(server: &Server, step: &'static str, work: impl Future<Output = T>) -> Result<T, MailError> {
     tokio::time::timeout(server.timeout, work).await.map_err(|_| MailError::Silent {
@@ -149,4 +161,15 @@ async fn within<T>(server: &Server, step: &'static str, work: impl Future<Output
 
 fn unusable(server: &Server) -> impl Fn(smtp::Error) -> MailError {
     |source| MailError::Connect { server: server.to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::content;
+
+    #[test]
+    fn lines_that_begin_with_a_dot_do_not_end_the_message() {
+        assert_eq!(content("a\r\n.\r\n..b\r\nc."), "a\r\n..\r\n...b\r\nc.\r\n.\r\n");
+        assert_eq!(content(".a"), "..a\r\n.\r\n");
+    }
 }
