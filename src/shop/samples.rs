@@ -152,6 +152,6 @@ pub(super) async fn report(database: PgPool) -> Result<Vec<String>, BoxError> {
     let orders: Vec<String> = orders.iter().map(|(status, count)| format!("{count} {status}")).collect();
     Ok(vec![
         format!("stock      {}", line.collect::<Vec<_>>().join(" · ")),
-        format!("orders     {}", orders.join(" · ")),
+        format!("sales      {}", orders.join(" · ")),
     ])
 }

@@ -15,7 +15,7 @@ async fn check(demo: &Child) {
         assert!(said.contains(&format!(": {reason}: ")), "{reason}: {said}");
     }
     // Of 25 orders one is for more than there is; what is paid, cancelled and neither makes up the rest.
-    assert!(said.contains("orders     12 committed · 1 rejected · 6 released · 6 reserved"), "{said}");
+    assert!(said.contains("sales      12 committed · 1 rejected · 6 released · 6 reserved"), "{said}");
 }
 
 #[cfg(feature = "embedded")]
