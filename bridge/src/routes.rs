@@ -194,6 +194,8 @@ impl RouteTable<'_> {
             event_type: meta.event_type,
             correlation_id: meta.correlation_id,
             traceparent: meta.trace.map(|trace| trace.to_string()),
+            tracestate: meta.trace_state,
+            baggage: meta.baggage,
             record: format!("{}/{}/{}", record.topic, record.partition, record.offset),
         };
         let names = names(&plan.jobs, &identities);

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// The event that a job goes back to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
     /// Its CloudEvents id.
     pub event_id: String,
@@ -27,6 +27,12 @@ pub struct Origin {
     /// W3C `traceparent` of the event.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<String>,
+    /// W3C `tracestate`, as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracestate: Option<String>,
+    /// W3C `baggage`, as it came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baggage: Option<String>,
     /// Where it lay: `topic/partition/offset`.
     pub record: String,
 }

@@ -118,6 +118,8 @@ fn origin_headers(job: &DeadJob) -> Headers {
         headers.push("x-dlq-event-record", origin.record.clone());
         headers.push("ce_correlationid", origin.correlation_id.clone());
         headers.push_some("traceparent", origin.traceparent.as_deref());
+        headers.push_some("tracestate", origin.tracestate.as_deref());
+        headers.push_some("baggage", origin.baggage.as_deref());
     }
     headers
 }

@@ -55,6 +55,8 @@ impl Ctx {
             meta.causation_id = Some(cause.event_id.clone());
             let trace = cause.traceparent.as_deref().and_then(TraceParent::parse);
             meta.trace = trace.map(TraceParent::child).or(meta.trace);
+            meta.trace_state.clone_from(&cause.tracestate);
+            meta.baggage.clone_from(&cause.baggage);
         }
         meta
     }

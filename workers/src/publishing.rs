@@ -29,8 +29,8 @@ fn record(job: PublishEvent, ctx: &Ctx, source: &str) -> Result<OutRecord, JobEr
         correlation_id: cause.map_or_else(|| ctx.job_id.clone(), |cause| cause.correlation_id.clone()),
         causation_id: cause.map(|cause| cause.event_id.clone()),
         trace: trace.or_else(TraceParent::fresh),
-        trace_state: None,
-        baggage: None,
+        trace_state: cause.and_then(|cause| cause.tracestate.clone()),
+        baggage: cause.and_then(|cause| cause.baggage.clone()),
     };
     Ok(OutRecord {
         topic: job.topic,
@@ -59,6 +59,7 @@ mod tests {
             correlation_id: "c1".into(),
             traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
             record: "orders/0/1".into(),
+            ..Origin::default()
         }));
         let job = PublishEvent {
             event_type: "order.large".into(),

@@ -12,7 +12,10 @@ use crate::bench::{Bench, Confirm, DEAD, Ordered, Pack, Paid, Remind, Running, S
 #[tokio::test]
 async fn an_event_becomes_the_jobs_of_its_routes() {
     let bench = Bench::new(1).await;
-    bench.publish([ordered("o-1")]).await;
+    let mut event = ordered("o-1");
+    event.headers.push("tracestate", "vendor=1");
+    event.headers.push("baggage", "tenant=7");
+    bench.publish([event]).await;
     let bridge = bench.bridge();
     bench.wait_all_committed().await;
     let counts = bridge.stop().await;
@@ -27,6 +30,7 @@ async fn an_event_becomes_the_jobs_of_its_routes() {
     assert_eq!((&*origin.event_source, &*origin.event_type), ("shop", "order.created"));
     assert_eq!(origin.record, format!("{}/0/0", bench.kafka.name("orders")));
     assert!(origin.traceparent.is_some());
+    assert_eq!((origin.tracestate.as_deref(), origin.baggage.as_deref()), (Some("vendor=1"), Some("tenant=7")));
 }
 
 /// Two records are two events to everybody but a route that asks.

@@ -36,6 +36,8 @@ impl Message {
         let trace =
             origin.and_then(|origin| TraceParent::parse(origin.traceparent.as_deref()?)).map(TraceParent::child);
         let mut headers: Vec<_> = trace.map(|trace| ("traceparent", trace.to_string())).into_iter().collect();
+        // Baggage stays here: it may say what is nobody else's business.
+        headers.extend(origin.and_then(|origin| Some(("tracestate", origin.tracestate.clone()?))));
         if job.binary {
             headers.push(("content-type", "application/json".to_owned()));
             let in_header = |value: &str| utf8_percent_encode(value, IN_HEADERS).to_string();

@@ -45,6 +45,7 @@ fn job(n: u32) -> NewJob {
         correlation_id: "c".into(),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
         record: "orders/0/7".into(),
+        ..Origin::default()
     };
     new(&Work { n }, JobOptions::default().max_attempts(2))
         .caused_by(format!("job-{n}"), origin)

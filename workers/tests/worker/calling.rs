@@ -45,6 +45,7 @@ fn ctx() -> Ctx {
         correlation_id: "c1".into(),
         traceparent: Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".into()),
         record: "orders/0/7".into(),
+        ..Origin::default()
     }));
     ctx
 }

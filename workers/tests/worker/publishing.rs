@@ -26,6 +26,8 @@ async fn an_event_that_is_published_again_has_the_same_id() {
         correlation_id: "c1".into(),
         traceparent: None,
         record: "orders/0/7".into(),
+        tracestate: Some("vendor=1".into()),
+        baggage: Some("tenant=7".into()),
     };
     let job = new(&event, JobOptions::default().once_per_event()).caused_by("job-1".into(), origin);
     // As when the event that led to it comes twice.
@@ -51,6 +53,7 @@ async fn an_event_that_is_published_again_has_the_same_id() {
     for record in records {
         let header = |name: &str| record.headers.text(name).unwrap_or_default();
         assert_eq!((header("ce_id"), header("ce_type"), header("ce_causationid")), ("job-1", "order.large", "e1"));
+        assert_eq!((header("tracestate"), header("baggage")), ("vendor=1", "tenant=7"));
         assert_eq!(record.value.as_deref(), Some(br#"{"order_id":"o1"}"#.as_slice()));
         assert_eq!(record.key.as_deref(), Some(b"o1".as_slice()));
     }

@@ -46,6 +46,7 @@ async fn a_handler_gets_its_job_and_all_there_is_to_know() {
         correlation_id: "c".into(),
         traceparent: None,
         record: "t/0/7".into(),
+        ..Origin::default()
     };
     let job = new(&Work { n: 7 }, JobOptions::default().max_attempts(3)).caused_by("id-7".into(), origin.clone());
     bench.enqueue(&[job]).await;

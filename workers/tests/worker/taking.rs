@@ -21,6 +21,7 @@ fn origin() -> Origin {
         correlation_id: "c".into(),
         traceparent: None,
         record: "t/0/7".into(),
+        ..Origin::default()
     }
 }
 
