@@ -55,7 +55,9 @@ pub enum SuppressionError {
     #[error("the table of suppressed addresses is missing; create it with `millgate migrate`")]
     NoTable,
     /// The database cannot be asked.
-    #[error("the suppressed addresses cannot be asked for: {0}")]
+    #[error(
+        "the suppressed addresses cannot be asked for: {0}; is PostgreSQL up, and postgres.url (MILLGATE_POSTGRES_URL) right?"
+    )]
     Database(#[source] sqlx::Error),
     /// The table cannot be created.
     #[error("the table of suppressed addresses cannot be created: {0}")]
