@@ -62,14 +62,15 @@ impl Summary {
     async fn read(database: &PgPool, day: NaiveDate, zone: Tz) -> Result<Self, sqlx::Error> {
         // A day begins and ends at midnight of its zone, whatever the clock does in between.
         macro_rules! on_day {
-            ($query:literal, $column:literal) => {
+            ($select:literal, $column:literal, $rest:literal) => {
                 sqlx::query_as(concat!(
-                    $query,
+                    $select,
                     " WHERE ",
                     $column,
                     " >= $1::date::timestamp AT TIME ZONE $2 AND ",
                     $column,
-                    " < ($1::date + 1)::timestamp AT TIME ZONE $2"
+                    " < ($1::date + 1)::timestamp AT TIME ZONE $2 ",
+                    $rest
                 ))
                 .bind(day)
                 .bind(zone.name())
@@ -78,34 +79,28 @@ impl Summary {
         let (paid, canceled) = on_day!(
             "SELECT COUNT(*) FILTER (WHERE outcome = 'paid'), COUNT(*) FILTER (WHERE outcome = 'canceled') \
              FROM closed_orders",
-            "closed_at"
+            "closed_at",
+            ""
         )
         .fetch_one(database)
         .await?;
-        let (rejected,) = on_day!("SELECT COUNT(*) FILTER (WHERE status = 'rejected') FROM reservations", "changed_at")
+        let (rejected,) = on_day!("SELECT COUNT(*) FROM reservations", "changed_at", "AND status = 'rejected'")
             .fetch_one(database)
             .await?;
-        let mut paid_in: Vec<(Option<String>, Option<i64>)> =
-            on_day!("SELECT currency, amount_cents FROM closed_orders", "closed_at").fetch_all(database).await?;
-        let mut codes: Vec<(String,)> =
-            on_day!("SELECT code FROM dead_letters", "failed_at").fetch_all(database).await?;
-        paid_in.sort();
-        codes.sort();
-        let mut revenue: Vec<(String, i64)> = Vec::new();
-        for (currency, cents) in paid_in.into_iter().filter_map(|(currency, cents)| Some((currency?, cents?))) {
-            match revenue.last_mut() {
-                Some((last, sum)) if *last == currency => *sum += cents,
-                _ => revenue.push((currency, cents)),
-            }
-        }
-        let mut dead: Vec<(String, i64)> = Vec::new();
-        for (code,) in codes {
-            match dead.last_mut() {
-                Some((last, count)) if *last == code => *count += 1,
-                _ => dead.push((code, 1)),
-            }
-        }
-        dead.sort_by_key(|(_, count)| -count);
+        let revenue = on_day!(
+            "SELECT currency, SUM(amount_cents)::bigint FROM closed_orders",
+            "closed_at",
+            "AND amount_cents IS NOT NULL AND currency IS NOT NULL GROUP BY currency ORDER BY currency"
+        )
+        .fetch_all(database)
+        .await?;
+        let dead = on_day!(
+            "SELECT code, COUNT(*) FROM dead_letters",
+            "failed_at",
+            "GROUP BY code ORDER BY COUNT(*) DESC, code"
+        )
+        .fetch_all(database)
+        .await?;
         Ok(Self { paid, canceled, rejected, revenue, dead })
     }
 }

@@ -49,7 +49,7 @@ impl Ctx {
     }
 
     /// Carries on what is known of the event that this job goes back to.
-    fn caused(&self, mut meta: EventMeta) -> EventMeta {
+    pub(crate) fn caused(&self, mut meta: EventMeta) -> EventMeta {
         if let Some(cause) = &self.origin {
             meta.correlation_id.clone_from(&cause.correlation_id);
             meta.causation_id = Some(cause.event_id.clone());

@@ -17,21 +17,19 @@ pub async fn publish_event(job: PublishEvent, ctx: Ctx) -> Result<Done, JobError
 }
 
 fn record(job: PublishEvent, ctx: &Ctx, source: &str) -> Result<OutRecord, JobError> {
-    let cause = ctx.origin.as_deref();
-    let trace = cause.and_then(|cause| TraceParent::parse(cause.traceparent.as_deref()?)).map(TraceParent::child);
-    let meta = EventMeta {
+    let meta = ctx.caused(EventMeta {
         id: ctx.job_id.clone(),
         source: source.to_owned(),
         event_type: job.event_type,
         version: job.version,
         time: ctx.time,
         subject: Some(job.key.clone()),
-        correlation_id: cause.map_or_else(|| ctx.job_id.clone(), |cause| cause.correlation_id.clone()),
-        causation_id: cause.map(|cause| cause.event_id.clone()),
-        trace: trace.or_else(TraceParent::fresh),
-        trace_state: cause.and_then(|cause| cause.tracestate.clone()),
-        baggage: cause.and_then(|cause| cause.baggage.clone()),
-    };
+        correlation_id: ctx.job_id.clone(),
+        causation_id: None,
+        trace: TraceParent::fresh(),
+        trace_state: None,
+        baggage: None,
+    });
     Ok(OutRecord {
         topic: job.topic,
         key: Some(job.key.into()),
