@@ -40,6 +40,7 @@ use std::{
 };
 
 use millgate_bridge::BridgeConfig;
+use millgate_dashboard::DashboardConfig;
 use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig};
 use millgate_jobs::RedisConfig;
 use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
@@ -87,6 +88,8 @@ pub struct Config {
     pub worker: WorkerConfig,
     /// Where metrics and health are.
     pub http: HttpConfig,
+    /// Where the dashboard is, and who may look.
+    pub dashboard: DashboardConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// How topics are created.
@@ -158,6 +161,7 @@ where
         claim_check: draft.read("claim_check"),
         worker: draft.read("worker"),
         http: draft.read("http"),
+        dashboard: draft.read("dashboard"),
         log: draft.read("log"),
         topics: draft.read("topics"),
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use millgate_bridge::{Route, Routes};
+use millgate_dashboard::Reader;
 use millgate_events::{Event, KafkaConfig};
 
 use crate::event_registry::EventRegistry;
@@ -48,22 +49,14 @@ impl Group {
     }
 }
 
-/// A group as bridges run it.
-pub(crate) struct Reader {
-    pub(crate) name: &'static str,
-    pub(crate) routes: Arc<Routes>,
-    /// With the consumer group of its own.
-    pub(crate) kafka: KafkaConfig,
+/// The main group, as bridges run it.
+pub(crate) fn main(routes: Arc<Routes>, kafka: &KafkaConfig) -> Reader {
+    Reader { name: MAIN, routes, kafka: kafka.clone() }
 }
 
-impl Reader {
-    pub(crate) fn main(routes: Arc<Routes>, kafka: &KafkaConfig) -> Self {
-        Self { name: MAIN, routes, kafka: kafka.clone() }
-    }
-
-    pub(crate) fn of(group: Group, kafka: &KafkaConfig) -> Self {
-        let consumer_group = format!("{}.{}", kafka.consumer_group, group.name);
-        let kafka = KafkaConfig { consumer_group, ..kafka.clone() };
-        Self { name: group.name, routes: Arc::new(group.routes), kafka }
-    }
+/// The same of another group.
+pub(crate) fn reader(group: Group, kafka: &KafkaConfig) -> Reader {
+    let consumer_group = format!("{}.{}", kafka.consumer_group, group.name);
+    let kafka = KafkaConfig { consumer_group, ..kafka.clone() };
+    Reader { name: group.name, routes: Arc::new(group.routes), kafka }
 }

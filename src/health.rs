@@ -10,17 +10,14 @@ use std::{
 };
 
 use millgate_bridge::Bridge;
+use millgate_dashboard::Reader;
 use millgate_jobs::{Claiming, Queues, Scheduler};
 use millgate_workers::Worker;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    group::{MAIN, Reader},
-    lag,
-    servers::Servers,
-};
+use crate::{group::MAIN, lag, servers::Servers};
 
 /// A loop that has not gone round for so long stands still. Committing, seeking and leaving take their time where a broker is
 /// away; none takes that long.

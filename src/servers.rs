@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf, str::FromStr, sync::Arc, time::D
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
+use millgate_dashboard::{Reader, Site};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
     TopicSpec,
@@ -27,7 +28,7 @@ use crate::{
     app::{Report, Samples, queue_names},
     config::{Config, PostgresConfig, WrittenRoute},
     event_registry::EventRegistry,
-    group::Reader,
+    group,
     housekeeping::Retention,
     metrics::Metrics,
     route_file::RouteFile,
@@ -53,7 +54,7 @@ pub(crate) struct Servers {
     /// Those of the main group.
     pub(crate) routes: Arc<Routes>,
     /// All groups, the main one first.
-    pub(crate) readers: Vec<Reader>,
+    pub(crate) readers: Arc<Vec<Reader>>,
     declared: Option<(PathBuf, Vec<WrittenRoute>)>,
     state: State,
 }
@@ -71,10 +72,10 @@ impl Servers {
         let has_database = app.migrations.is_some() || config.postgres.url != PostgresConfig::default().url;
         let letters = has_database.then(|| DeadLetterStore::new(database.clone()));
         let routes = Arc::new(app.routes);
-        let main = Reader::main(routes.clone(), &config.kafka);
-        let groups = app.groups.into_iter().map(|group| Reader::of(group, &config.kafka));
+        let main = group::main(routes.clone(), &config.kafka);
+        let groups = app.groups.into_iter().map(|group| group::reader(group, &config.kafka));
         Ok(Self {
-            readers: std::iter::once(main).chain(groups).collect(),
+            readers: Arc::new(std::iter::once(main).chain(groups).collect()),
             dead_letters: DeadLetters::new(producer.clone(), dead_letter_topics.clone()).stored_in(letters.clone()),
             dead_letter_topics,
             letters,
@@ -235,6 +236,20 @@ impl Servers {
     pub(crate) fn metrics(&self, bridges: Vec<(String, Arc<BridgeStats>)>) -> Metrics {
         let queues = self.queue_names().iter().map(|name| self.queues.queue(name)).collect();
         Metrics::new(queues, bridges)
+    }
+
+    /// What operators look at and act on.
+    pub(crate) fn site(&self) -> Site {
+        let kinds = self.handlers.versions().map(|(kind, version)| (kind.to_owned(), version));
+        Site {
+            application: self.application,
+            queues: self.queues.clone(),
+            queue_names: self.queue_names(),
+            kinds: kinds.collect(),
+            readers: self.readers.clone(),
+            schedules: self.schedules(),
+            letters: self.letters.clone(),
+        }
     }
 
     /// The schedules of all queues.

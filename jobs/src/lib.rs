@@ -3,6 +3,7 @@
 //! [`Job`] is a kind of work, [`Queue`] the place where jobs wait, and [`QueueBackend`] hands them to an
 //! apalis worker under a lease. A [`Schedule`] puts jobs in by the clock. All state of a queue changes in Lua scripts, one atomic step each.
 
+mod action_log;
 mod arguments;
 mod backend;
 mod backoff;
@@ -57,6 +58,7 @@ mod unique;
 mod url;
 mod verdict;
 
+pub use action_log::ActionLog;
 pub use arguments::ArgumentProblem;
 pub use backend::{BackendConfig, QueueBackend, Settle, Settling};
 pub use backoff::Backoff;

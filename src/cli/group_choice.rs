@@ -1,6 +1,8 @@
 //! Which of an application's groups a command is about.
 
-use crate::{group::Reader, servers::Servers};
+use millgate_dashboard::Reader;
+
+use crate::servers::Servers;
 
 #[derive(clap::Args)]
 pub(super) struct GroupChoice {

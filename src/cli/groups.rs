@@ -7,11 +7,11 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
+use millgate_dashboard::Reader;
 use millgate_events::{Committed, KafkaError, Logs};
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, group_choice::GroupChoice, moment::span};
-use crate::group::Reader;
 
 /// For one question to Kafka.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -4,6 +4,7 @@ mod answer;
 mod bench;
 mod claims;
 mod config;
+mod dashboard;
 mod dev;
 mod dlq;
 mod doctor;
@@ -58,6 +59,8 @@ enum Command {
     Scheduler,
     /// Publish what is in the outbox
     Relay,
+    /// Serve the dashboard
+    Dashboard(dashboard::Args),
     /// Look at the outbox, and act on events that Kafka refuses: retry, discard
     #[command(subcommand)]
     Outbox(outbox::Command),
@@ -105,7 +108,7 @@ enum Command {
 impl Command {
     /// Commands that answer a question; their log lines would be in the way.
     fn is_brief(&self) -> bool {
-        !matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay)
+        !matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::Dashboard(_))
     }
 }
 
@@ -194,6 +197,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,
         Command::Relay => roles::relay(call).await,
+        Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
         Command::Publish(args) => publish::run(call, args).await,
         Command::Groups(args) => groups::run(call, args).await,

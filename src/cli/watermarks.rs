@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use millgate_bridge::{Choice, Finding, WatermarkState};
+use millgate_dashboard::Reader;
 use serde_json::{Value, json};
 
 use super::{Call, Outcome, group_choice::GroupChoice};
-use crate::group::Reader;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {

@@ -49,8 +49,21 @@ pub(super) fn check(config: &Config, draft: &mut Draft) {
 
 /// Values by themselves.
 fn values(config: &Config) -> Vec<Row> {
-    let Config { kafka, redis, postgres, smtp, webhook, bridge, relay, claim_check, worker, http, log, topics } =
-        config;
+    let Config {
+        kafka,
+        redis,
+        postgres,
+        smtp,
+        webhook,
+        bridge,
+        relay,
+        claim_check,
+        worker,
+        http,
+        log,
+        topics,
+        dashboard,
+    } = config;
     let (claims, stores) = (claim_check, ["file:///", "s3://"]);
     let protocol = &kafka.security_protocol;
     let fixed = [
@@ -105,6 +118,8 @@ fn values(config: &Config) -> Vec<Row> {
         // A lease is renewed at a fraction of its time; a busy machine can be late by much of a second.
         ("worker.lease", at_least(worker.lease, SECOND)),
         ("http.listen", address(&http.listen)),
+        ("dashboard.listen", address(&dashboard.listen)),
+        ("dashboard.path", mount(&dashboard.path)),
         ("log.level", level(&log.level)),
         ("topics.partitions", at_least_one(topics.partitions)),
         ("topics.replication", at_least_one(topics.replication)),
@@ -174,6 +189,14 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
 fn address(listen: &str) -> Verdict {
     let wrong = !listen.is_empty() && listen.parse::<std::net::SocketAddr>().is_err();
     wrong.then(|| format!("{listen:?} is no address and port, such as \"0.0.0.0:9464\"; empty for none"))
+}
+
+/// A path that pages can be mounted under.
+fn mount(path: &str) -> Verdict {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./~".contains(c);
+    let begins = path.starts_with('/') && !path.starts_with("//");
+    let fits = path.is_empty() || (begins && path.len() > 1 && path.chars().all(plain));
+    (!fits).then(|| format!("{path:?} is no path to be mounted under, such as \"/millgate\""))
 }
 
 fn given(text: &str) -> Verdict {

@@ -99,6 +99,11 @@ impl Handlers {
         &self.kinds
     }
 
+    /// Every kind that has a handler, with the newest version of its arguments that the handler knows.
+    pub fn versions(&self) -> impl Iterator<Item = (&'static str, u32)> {
+        self.known.iter().map(|(kind, known)| (*kind, known.version))
+    }
+
     /// Queues that some handler works on.
     pub fn queues(&self) -> &[&'static str] {
         &self.queues

@@ -1,0 +1,5 @@
+//! Who may look and act.
+
+mod viewer;
+
+pub use viewer::{Role, Viewer};

@@ -1,0 +1,84 @@
+//! What an operator can do: pages, API and command line do the same.
+//!
+//! An [`Action`] says what is wanted, as data. [`perform`] looks whether the actor may, does it, writes down who did it
+//! and how to undo it. [`preview`] says before what it would do, and to how many.
+
+mod action;
+mod entry;
+mod error;
+mod performed;
+mod queue;
+
+use millgate_jobs::QueueError;
+
+pub use action::Action;
+pub use entry::{Entry, Via, entries, entry};
+pub use error::ActError;
+pub use performed::{Performed, Preview};
+
+use crate::{Site, access::Viewer};
+
+/// Who acts, and by which way they came.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// Who it is, and what they may do.
+    pub viewer: Viewer,
+    /// How they came.
+    pub via: Via,
+}
+
+/// Does what is wanted, if the actor may, and writes it down.
+pub async fn perform(site: &Site, actor: &Actor, action: &Action) -> Result<Performed, ActError> {
+    allowed(actor, action)?;
+    let performed = act(site, action).await?;
+    entry::write(site, actor, action, performed, None).await
+}
+
+/// What would be done, and to how many. Changes nothing.
+pub async fn preview(_site: &Site, actor: &Actor, action: &Action) -> Result<Preview, ActError> {
+    allowed(actor, action)?;
+    Ok(Preview { text: action.sentence(), count: None, asks: action.asks() })
+}
+
+/// Undoes what an entry of the audit says was done.
+pub async fn undo(site: &Site, actor: &Actor, id: &str) -> Result<Performed, ActError> {
+    let entry = entry(site, id)
+        .await?
+        .ok_or_else(|| ActError::Gone(format!("there is no action {id}; the oldest are forgotten")))?;
+    let action = entry.undo.ok_or_else(|| ActError::Refused(format!("`{}` cannot be undone", entry.text)))?;
+    allowed(actor, &action)?;
+    let log = site.queues.action_log();
+    if !log.undo(id, &actor.viewer.name).await? {
+        return Err(ActError::Refused("it is undone already".into()));
+    }
+    match act(site, &action).await {
+        Ok(performed) => entry::write(site, actor, &action, performed, Some(id)).await,
+        Err(error) => {
+            log.redo(id).await?;
+            Err(error)
+        }
+    }
+}
+
+fn allowed(actor: &Actor, action: &Action) -> Result<(), ActError> {
+    let (needs, queue) = action.needs();
+    if actor.viewer.may(needs, queue) {
+        return Ok(());
+    }
+    Err(ActError::Forbidden { name: actor.viewer.name.clone(), needs, action: action.sentence() })
+}
+
+async fn act(site: &Site, action: &Action) -> Result<Performed, ActError> {
+    match action {
+        Action::PauseQueue { queue } => queue::pause(site, queue).await,
+        Action::ResumeQueue { queue } => queue::resume(site, queue).await,
+        Action::DrainQueue { queue } => queue::drain(site, queue).await,
+        Action::LimitQueue { queue, limits } => queue::limit(site, queue, limits).await,
+    }
+}
+
+impl From<QueueError> for ActError {
+    fn from(error: QueueError) -> Self {
+        Self::Away(error.to_string())
+    }
+}

@@ -1,0 +1,44 @@
+//! What came of an action.
+
+use serde::Serialize;
+
+use super::Action;
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Performed {
+    /// Its entry in the audit.
+    pub id: String,
+    /// In words.
+    pub text: String,
+    /// To how many jobs or letters, where it is done to some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// What it was not done to, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
+    /// What undoes it, if anything does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Action>,
+}
+
+impl Performed {
+    pub(super) fn new(text: String) -> Self {
+        Self { id: String::new(), text, count: None, refused: Vec::new(), undo: None }
+    }
+
+    pub(super) fn undone_by(self, action: Action) -> Self {
+        Self { undo: Some(action), ..self }
+    }
+}
+
+/// What would be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Preview {
+    /// In words.
+    pub text: String,
+    /// To how many jobs or letters, where it is done to some.
+    pub count: Option<u64>,
+    /// Whether somebody has to be sure first.
+    pub asks: bool,
+}

@@ -1,0 +1,39 @@
+//! Queues as one sees them.
+
+use chrono::{DateTime, Utc};
+use futures::future::try_join_all;
+use millgate_jobs::{Queue, QueueError, QueueStats};
+use serde::Serialize;
+
+use crate::Site;
+
+/// A queue, and how long its oldest waiting job has waited.
+#[derive(Debug, Clone, Serialize)]
+pub struct QueueView {
+    /// Its name.
+    pub name: String,
+    /// Its counts and limits.
+    #[serde(flatten)]
+    pub stats: QueueStats,
+    /// The age of the job that has waited longest, in seconds; nothing if none waits.
+    pub oldest_age_seconds: Option<u64>,
+    /// When that was.
+    #[serde(skip)]
+    pub now: DateTime<Utc>,
+}
+
+impl QueueView {
+    /// Looks at one queue.
+    pub async fn of(queue: &Queue) -> Result<Self, QueueError> {
+        let (stats, now) = (queue.stats().await?, queue.now().await?);
+        // A job that came between the two questions is newer than neither.
+        let age = stats.oldest.map(|oldest| (now - oldest).to_std().unwrap_or_default().as_secs());
+        Ok(Self { name: queue.name().to_owned(), stats, oldest_age_seconds: age, now })
+    }
+}
+
+/// All queues of an application, by name.
+pub async fn queues(site: &Site) -> Result<Vec<QueueView>, QueueError> {
+    let looks = site.queue_names.iter().map(|name| async { QueueView::of(&site.queues.queue(name)).await });
+    try_join_all(looks).await
+}

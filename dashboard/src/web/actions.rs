@@ -1,0 +1,141 @@
+//! What forms send: an action, asked about first where that is wise.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::{Form, State},
+    http::HeaderMap,
+    response::{IntoResponse, Redirect, Response},
+    routing::post,
+};
+use maud::html;
+use serde_json::Value;
+
+use super::{Web, cache::Rendered, layout, trouble::Trouble, view::View};
+use crate::act::{self, Action, Actor, Performed, Via};
+
+pub(super) fn routes() -> Router<Arc<Web>> {
+    Router::new().route("/actions", post(perform)).route("/actions/undo", post(undo))
+}
+
+/// Fields in the order they came.
+type Fields = Vec<(String, String)>;
+
+fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
+    fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}
+
+async fn perform(
+    State(web): State<Arc<Web>>,
+    view: View,
+    _: HeaderMap,
+    Form(fields): Form<Fields>,
+) -> Result<Response, Trouble> {
+    let action = action(&fields)?;
+    let actor = actor(&view, Via::Page);
+    let back = back(&view, &fields);
+    if field(&fields, "sure").is_none() {
+        let preview = act::preview(&web.site, &actor, &action).await?;
+        if preview.asks {
+            return Ok(ask(&view, &action, &preview.text, preview.count, &back).await);
+        }
+    }
+    let performed = act::perform(&web.site, &actor, &action).await?;
+    web.cache.clear();
+    Ok(done(&back, &performed))
+}
+
+async fn undo(State(web): State<Arc<Web>>, view: View, Form(fields): Form<Fields>) -> Result<Response, Trouble> {
+    let entry = field(&fields, "entry").unwrap_or_default();
+    let performed = act::undo(&web.site, &actor(&view, Via::Page), entry).await?;
+    web.cache.clear();
+    Ok(done(&back(&view, &fields), &performed))
+}
+
+/// Who acts.
+pub(super) fn actor(view: &View, via: Via) -> Actor {
+    Actor { viewer: view.viewer.clone(), via }
+}
+
+/// The action that was sent, with what was filled in.
+fn action(fields: &Fields) -> Result<Action, Trouble> {
+    let wrong = |error: serde_json::Error| Trouble::Misunderstood(format!("the form does not say what to do: {error}"));
+    let text = field(fields, "action").unwrap_or_default();
+    let mut action: Value = serde_json::from_str(text).map_err(wrong)?;
+    for (pointer, value) in fields.iter().filter(|(name, _)| name.starts_with('/')) {
+        put(&mut action, pointer, value.trim());
+    }
+    serde_json::from_value(action).map_err(wrong)
+}
+
+/// Puts what was filled in where the pointer says: a number where it is one, else a text; nothing takes it out.
+fn put(action: &mut Value, pointer: &str, value: &str) {
+    let Some((parent, name)) = pointer.rsplit_once('/') else { return };
+    let Some(parent) = action.pointer_mut(parent).and_then(Value::as_object_mut) else { return };
+    match value {
+        "" => _ = parent.remove(name),
+        value => _ = parent.insert(name.to_owned(), value.parse::<u64>().map_or_else(|_| value.into(), Value::from)),
+    }
+}
+
+/// Where to go afterwards: to a page of ours.
+fn back(view: &View, fields: &Fields) -> String {
+    let ours = |path: &&str| path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
+    let back = field(fields, "back").filter(ours);
+    back.map_or_else(|| view.link("/"), |back| without_done(back))
+}
+
+/// A page's address without what was done before.
+fn without_done(address: &str) -> String {
+    let Some((path, query)) = address.split_once('?') else { return address.to_owned() };
+    let rest: Vec<&str> = query.split('&').filter(|part| !part.starts_with("done=")).collect();
+    if rest.is_empty() { path.to_owned() } else { format!("{path}?{}", rest.join("&")) }
+}
+
+fn done(back: &str, performed: &Performed) -> Response {
+    let sign = if back.contains('?') { '&' } else { '?' };
+    Redirect::to(&format!("{back}{sign}done={}", performed.id)).into_response()
+}
+
+async fn ask(view: &View, action: &Action, text: &str, count: Option<u64>, back: &str) -> Response {
+    let json = serde_json::to_string(action).unwrap_or_default();
+    let main = html! {
+        h1 { "Are you sure?" }
+        p.ask { "You are about to " strong { (text) } "." }
+        @if let Some(count) = count { p { "That is " strong { (count) } " of them." } }
+        form.act method="post" action=(view.link("/actions")) {
+            input type="hidden" name="csrf" value=(view.csrf());
+            input type="hidden" name="action" value=(json);
+            input type="hidden" name="back" value=(back);
+            input type="hidden" name="sure" value="yes";
+            button.danger autofocus { "Yes, " (text) }
+            a.button href=(back) { "No" }
+        }
+    };
+    let page = Rendered { title: "Are you sure?".into(), section: "", main: main.into_string() };
+    layout::document(view, &page).await.into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_filled_in_goes_where_its_name_points() {
+        let mut action = json!({ "do": "limit-queue", "limits": { "rate": 1, "max_jobs": 5 } });
+        put(&mut action, "/limits/concurrency", "7");
+        put(&mut action, "/limits/max_jobs", "");
+        put(&mut action, "/nowhere/at/all", "7");
+        put(&mut action, "/limits/keep", "2h");
+        assert_eq!(action, json!({ "do": "limit-queue", "limits": { "rate": 1, "concurrency": 7, "keep": "2h" } }));
+    }
+
+    #[test]
+    fn one_comes_back_without_what_was_done_before() {
+        assert_eq!(without_done("/queues?done=7-0&x=1"), "/queues?x=1");
+        assert_eq!(without_done("/queues?done=7-0"), "/queues");
+    }
+}
