@@ -31,7 +31,7 @@ pub(crate) fn lines(of: &str, unit: &str, (begin, end): (&str, &str), lines: &[L
                     path.(line.tone) d=(path(line.values, top)) vector-effect="non-scaling-stroke" { title { (line.name) } }
                 }
             }
-            span.top { (figure(top)) " " (unit) }
+            span.peak { (figure(top)) " " (unit) }
             figcaption {
                 span.from { (begin) }
                 span.legend { @for line in lines { span.(line.tone) { i {} (line.name) } } }
