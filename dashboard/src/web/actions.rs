@@ -126,7 +126,7 @@ fn done(back: &str, performed: &Performed) -> Response {
 async fn ask(view: &View, action: &Action, text: &str, count: Option<u64>, back: &str) -> Response {
     let json = serde_json::to_string(action).unwrap_or_default();
     let main = html! {
-        h1 { "Are you sure?" }
+        h1 data-still { "Are you sure?" }
         p.ask { "You are about to " strong { (text) } "." }
         @if let Some(count) = count { p { "That is " strong { (count) } " of them." } }
         form.act method="post" action=(view.link("/actions")) {
