@@ -59,7 +59,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let servers = call.servers()?;
     let now = now();
     let since = args.since.map(|since| ago(now, since));
-    let life = Life::find(&servers.site(), args.wanted(), &Look { since, mask: &unmasked, now }).await;
+    let life = Life::find(&servers.site(), args.wanted(), &Look { since, on_kafka: true, mask: &unmasked, now }).await;
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(&life)?))?;
     } else if life.is_known() {
@@ -156,7 +156,8 @@ fn indented(text: &str) -> String {
 /// Lines of the log of the attempt that a moment tells of.
 fn logged<'a>(life: &'a Life, moment: &Moment) -> Vec<(DateTime<Utc>, &'a str)> {
     let is_told = |job: &JobLife, attempt: &AttemptLife| {
-        attempt.began_at == Some(moment.at) && moment.text.starts_with(&format!("{} attempt {} ", job.kind, attempt.attempt))
+        attempt.began_at == Some(moment.at)
+            && moment.text.starts_with(&format!("{} attempt {} ", job.kind, attempt.attempt))
     };
     let told = life.jobs.iter().flat_map(|job| job.attempts.iter().filter(move |attempt| is_told(job, attempt)));
     told.flat_map(|attempt| &attempt.log).map(|(at, line)| (*at, line.as_str())).collect()

@@ -3,9 +3,12 @@
 mod life;
 mod queue;
 mod record;
+mod records;
 
 pub use life::{
-    AttemptLife, EventLife, HandedOff, JobLife, JobNow, LetterLife, Life, Link, Look, Moment, Outcome, RoutedBy, Severity, What,
+    AttemptLife, EventLife, HandedOff, JobLife, JobNow, LetterLife, Life, Link, Look, Moment, Outcome, RoutedBy,
+    Severity, What,
 };
 pub use queue::{QueueView, queues};
 pub use record::{Mask, RecordView, unmasked};
+pub use records::Records;

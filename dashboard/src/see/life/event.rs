@@ -156,9 +156,10 @@ impl EventLife {
                         place: outline.place,
                         conditions: outline.conditions,
                     }));
-                    let names = plan.jobs.iter().filter_map(|job| {
-                        Some((job.queue.clone(), job.kind.clone(), job.name()?.to_owned()))
-                    });
+                    let names = plan
+                        .jobs
+                        .iter()
+                        .filter_map(|job| Some((job.queue.clone(), job.kind.clone(), job.name()?.to_owned())));
                     self.planned.extend(names);
                 }
                 Ok(None) => {}
@@ -169,7 +170,7 @@ impl EventLife {
     }
 
     /// When it was published: Kafka's time of it, or else its own.
-    pub(super) fn published_at(&self) -> DateTime<Utc> {
+    pub fn published_at(&self) -> DateTime<Utc> {
         self.record.as_ref().and_then(|record| record.timestamp).unwrap_or(self.time)
     }
 }

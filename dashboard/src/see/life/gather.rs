@@ -40,7 +40,7 @@ pub(super) async fn life(site: &Site, wanted: Wanted, look: &Look<'_>) -> Life {
     add_events(&mut life, &story);
     ask_letters(site, &mut life, &story).await;
     let mut records = Vec::new();
-    if life.events.is_empty() {
+    if life.events.is_empty() && look.on_kafka {
         records = look_on_kafka(site, &mut life, look).await;
     }
     let prefix = site.readers.first().map(|reader| reader.kafka.topic_prefix.clone()).unwrap_or_default();
@@ -105,7 +105,8 @@ async fn stories(trail: &TrailStore, wanted: &[Wanted]) -> Result<Story, millgat
 fn add_events(life: &mut Life, story: &Story) {
     for past in &story.events {
         let place = (past.topic.as_str(), past.partition, past.offset);
-        let is_it = |event: &&mut EventLife| (event.place.topic.as_str(), event.place.partition, event.place.offset) == place;
+        let is_it =
+            |event: &&mut EventLife| (event.place.topic.as_str(), event.place.partition, event.place.offset) == place;
         if let Some(event) = life.events.iter_mut().find(is_it) {
             event.hand_off(past);
         } else {
@@ -231,7 +232,8 @@ fn is_wanted(record: &Record, wanted: &Wanted, prefix: &str) -> bool {
     let is_event = || is(["ce_id", "event-id"]);
     let is_correlation = || is(["ce_correlationid", "correlation-id"]);
     let is_key = || record.key.as_deref() == Some(text.as_bytes()) || headers.text("ce_subject") == Some(text);
-    let is_trace = || headers.text("traceparent").and_then(TraceParent::parse).is_some_and(|trace| trace.trace_id() == text);
+    let is_trace =
+        || headers.text("traceparent").and_then(TraceParent::parse).is_some_and(|trace| trace.trace_id() == text);
     let by_headers = match wanted {
         Wanted::Event(_) => is_event(),
         Wanted::Correlation(_) => is_correlation(),
@@ -273,19 +275,33 @@ fn add_opened(site: &Site, life: &mut Life, opened: Vec<Opened>, prefix: &str) {
 async fn read_records(site: &Site, life: &mut Life, look: &Look<'_>, prefix: &str) {
     let closed: Vec<usize> =
         (0..life.events.len()).filter(|at| life.events[*at].record.is_none()).take(OPENED).collect();
-    let Some(logs) = logs(site).filter(|_| !closed.is_empty()) else { return };
-    let places = closed.iter().map(|at| life.events[*at].place.clone()).collect();
-    let records = match logs.records(places).await {
-        Ok(records) => records,
-        Err(error) => return life.problems.push(error.to_string()),
-    };
-    for (at, record) in closed.into_iter().zip(records) {
-        if let Some(record) = record {
-            let opened = Opened::of(record, prefix, &site.claims, look.mask).await;
-            // Another record lies there since the topic was made anew.
-            if opened.meta.as_ref().is_none_or(|meta| meta.id == life.events[at].id) {
-                life.events[at].open(opened, site, prefix);
+    let unread: Vec<Place> = closed
+        .iter()
+        .map(|at| &life.events[*at].place)
+        .filter(|place| site.records.get(place).is_none())
+        .cloned()
+        .collect();
+    if let Some(logs) = logs(site).filter(|_| !unread.is_empty()) {
+        match logs.records(unread.clone()).await {
+            Ok(records) => {
+                for (place, record) in unread.into_iter().zip(records) {
+                    if let Some(record) = record {
+                        site.records.put(place, record);
+                    }
+                }
             }
+            Err(error) => life.problems.push(error.to_string()),
+        }
+    }
+    for at in closed {
+        let place = life.events[at].place.clone();
+        let Some(record) = site.records.get(&place) else { continue };
+        let opened = Opened::of(record, prefix, &site.claims, look.mask).await;
+        if opened.meta.as_ref().is_none_or(|meta| meta.id == life.events[at].id) {
+            life.events[at].open(opened, site, prefix);
+        } else {
+            // The topic was made anew.
+            site.records.forget(&place);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The pages, a file each.
 
 mod audit;
+mod events;
 mod queues;
 mod tasks;
 
@@ -13,6 +14,8 @@ use super::{Web, page::page};
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/queues", page(queues::all))
+        .route("/events", page(events::recent))
+        .route("/events/{id}", page(events::life))
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
         .route("/tasks/{id}", page(tasks::one))
