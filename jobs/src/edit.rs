@@ -34,9 +34,11 @@ fn edited(view: &JobView, record: &str, arguments: &Value, kind: Option<&JobKind
     let line = rest.split('\n').next().unwrap_or_default();
     let typed = kind.filter(|kind| kind.name() == view.kind && kind.version() == Some(view.version));
     if let Some(kind) = typed {
-        let terms = |arguments: &Value| kind.job(arguments, JobOptions::default(), view.time).map(|job| job.options.index);
+        let terms =
+            |arguments: &Value| kind.job(arguments, JobOptions::default(), view.time).map(|job| job.options.index);
         let now = terms(arguments)?;
-        let before = serde_json::from_str(&view.payload).ok().and_then(|before| terms(&before).ok()).unwrap_or_default();
+        let before =
+            serde_json::from_str(&view.payload).ok().and_then(|before| terms(&before).ok()).unwrap_or_default();
         // What its route said it is found by stays.
         if let Some(Value::Array(found_by)) = options.get_mut("x") {
             found_by.retain(|term| !before.iter().any(|before| term == before));
@@ -58,7 +60,10 @@ mod tests {
     fn everything_but_the_arguments_stays() {
         for (record, wanted) in [
             ("mail@2 {\"m\":8}\n{\"to\":1}", "mail@2 {\"m\":8}\n{\"to\":2}"),
-            ("+{\"l\":\"lane\",\"x\":[\"a=1\"]}\nmail\n{\"to\":1}", "+{\"l\":\"lane\",\"x\":[\"a=1\"]}\nmail\n{\"to\":2}"),
+            (
+                "+{\"l\":\"lane\",\"x\":[\"a=1\"]}\nmail\n{\"to\":1}",
+                "+{\"l\":\"lane\",\"x\":[\"a=1\"]}\nmail\n{\"to\":2}",
+            ),
         ] {
             let edited = edited(&view(record), record, &serde_json::json!({ "to": 2 }), None).unwrap();
             assert_eq!(edited, wanted);

@@ -110,7 +110,13 @@ impl Queue {
             for job in jobs {
                 let state = if job.state == JobState::Held { JobState::Waiting } else { job.state };
                 let at = job.at.map(|at| at.to_string()).unwrap_or_default();
-                call.arg(state.as_str()).arg(at).arg(&job.id).arg(wish(job)).arg(window).arg(&job.record).arg(&job.past);
+                call.arg(state.as_str())
+                    .arg(at)
+                    .arg(&job.id)
+                    .arg(wish(job))
+                    .arg(window)
+                    .arg(&job.record)
+                    .arg(&job.past);
             }
             for word in self.run::<Vec<String>>(&call).await? {
                 results.push(Enqueued::read(&word, "put_back")?);

@@ -54,12 +54,7 @@ pub(super) async fn preview(site: &Site, actor: &Actor, action: &Action) -> Resu
 }
 
 /// Does it, if it is done to jobs that are chosen.
-pub(super) async fn perform(
-    site: &Site,
-    actor: &Actor,
-    action: &Action,
-    work: &Work,
-) -> Result<Performed, ActError> {
+pub(super) async fn perform(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result<Performed, ActError> {
     let Some((choice, deed)) = deed(action) else {
         return Err(ActError::Refused(format!("`{}` is not done to jobs that are chosen", action.sentence())));
     };

@@ -124,10 +124,7 @@ impl<'a> JobSearch<'a> {
     }
 
     /// Ids of the next step that may be meant, and where it began.
-    async fn step(
-        &mut self,
-        most: usize,
-    ) -> Result<Option<(String, Option<JobState>, Vec<JobId>, Place)>, QueueError> {
+    async fn step(&mut self, most: usize) -> Result<Option<(String, Option<JobState>, Vec<JobId>, Place)>, QueueError> {
         let Some(stop) = self.stops.get(self.place.stop) else { return Ok(None) };
         let (queue, before) = (self.queues.queue(&stop.queue), self.place.clone());
         // Where all that come are meant no more are fetched than are wanted.

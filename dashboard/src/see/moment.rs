@@ -42,7 +42,9 @@ pub fn read(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
         if ahead { now.checked_add_signed(span) } else { now.checked_sub_signed(span) }
     };
     exact().or_else(in_utc).or_else(away).ok_or_else(|| {
-        format!("`{text}` is neither a time, as 2026-03-01T12:00:00Z, nor how long ago, as 2h, nor how far ahead, as +2h")
+        format!(
+            "`{text}` is neither a time, as 2026-03-01T12:00:00Z, nor how long ago, as 2h, nor how far ahead, as +2h"
+        )
     })
 }
 

@@ -102,7 +102,9 @@ async fn under_way(queue: &Queue, lane: &str) -> Result<Option<JobView>, QueueEr
             let page = queue.page(state, from.as_deref(), STEP, None).await?;
             looked += STEP;
             let found = queue.look(&page.ids).await?.into_iter().find(|job| {
-                job.lane.as_deref() == Some(lane) && job.state == state && (state != JobState::Delayed || job.attempts > 0)
+                job.lane.as_deref() == Some(lane)
+                    && job.state == state
+                    && (state != JobState::Delayed || job.attempts > 0)
             });
             if found.is_some() {
                 return Ok(found);

@@ -1,6 +1,8 @@
 //! The pages, a file each.
 
 mod audit;
+mod job;
+mod jobs;
 mod queues;
 mod tasks;
 
@@ -12,6 +14,8 @@ use super::{Web, page::page};
 
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
+        .route("/jobs", page(jobs::list))
+        .route("/jobs/{queue}/{id}", page(job::one))
         .route("/queues", page(queues::all))
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
