@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use millgate_bridge::Routes;
-use millgate_events::{DeadLetterStore, KafkaConfig};
+use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
 
 /// A consumer group of the application, with its routes.
@@ -34,4 +34,10 @@ pub struct Site {
     pub schedules: Schedules,
     /// The table of dead letters, if there is a database.
     pub letters: Option<DeadLetterStore>,
+    /// The tables of the trail, if there is a database.
+    pub trail: Option<TrailStore>,
+    /// Whether the trail is written, as far as the configuration says.
+    pub trail_is_kept: bool,
+    /// Where large values lie.
+    pub claims: Claims,
 }

@@ -11,6 +11,7 @@ mod dev;
 mod dlq;
 mod doctor;
 mod event_line;
+mod events;
 mod group_choice;
 mod groups;
 mod jobs;
@@ -28,6 +29,7 @@ mod roles;
 mod routes;
 mod schedules;
 mod topics;
+mod trace;
 mod typed;
 mod watermarks;
 
@@ -78,6 +80,11 @@ enum Command {
     /// Look at the outbox, and act on events that Kafka refuses: retry, discard
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Tell an event's whole life, found by the id of an event, a request, an order, a trace or a job
+    Trace(trace::Args),
+    /// Look at records of topics: headers and payloads
+    #[command(subcommand)]
+    Events(events::Command),
     /// Publish events from a file of JSON lines
     Publish(publish::Args),
     /// Show or make the topics that the events need
@@ -235,6 +242,8 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Relay => roles::relay(call).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
+        Command::Trace(args) => Box::pin(trace::run(call, args)).await,
+        Command::Events(command) => events::run(call, command).await,
         Command::Publish(args) => publish::run(call, args).await,
         Command::Groups(args) => groups::run(call, args).await,
         Command::Topics(command) => topics::run(call, command).await,

@@ -126,7 +126,7 @@ fn done(back: &str, performed: &Performed) -> Response {
 async fn ask(view: &View, action: &Action, preview: &Preview, back: &str) -> Response {
     let json = serde_json::to_string(action).unwrap_or_default();
     let main = html! {
-        h1 { "Are you sure?" }
+        h1 data-still { "Are you sure?" }
         p.ask { "You are about to " strong { (preview.text) } "." }
         @if let Some(count) = preview.count {
             p { "That is " @if preview.is_more { "at least " } strong #count { (number(count)) } " of them." }

@@ -8,6 +8,7 @@ use millgate_dashboard::{
     access::{Role, Viewer},
     web,
 };
+use millgate_events::Claims;
 use millgate_jobs::{
     Claimed, Failure, Hand, Job, JobId, JobKind, JobOptions, JobState, JobView, NewJob, Queue, Schedules, Verdict,
 };
@@ -80,6 +81,9 @@ impl Desk {
             job_kinds: BTreeMap::from([kind]),
             readers: Arc::new(Vec::new()),
             letters: None,
+            trail: None,
+            trail_is_kept: false,
+            claims: Claims::default(),
         };
         let router = web::router(site, &DashboardConfig::default()).layer(Extension(viewer));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
