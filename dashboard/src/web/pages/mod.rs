@@ -2,6 +2,8 @@
 
 mod audit;
 mod events;
+mod job;
+mod jobs;
 mod queues;
 mod tasks;
 
@@ -13,6 +15,8 @@ use super::{Web, page::page};
 
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
+        .route("/jobs", page(jobs::list))
+        .route("/jobs/{queue}/{id}", page(job::one))
         .route("/queues", page(queues::all))
         .route("/events", page(events::recent))
         .route("/events/{id}", page(events::life))
