@@ -40,6 +40,7 @@ mod new_job;
 mod producer;
 mod publish_event;
 mod queue;
+mod rate;
 pub mod raw;
 mod read_model;
 mod record;
@@ -77,15 +78,18 @@ pub use job::Job;
 pub use job_id::{JobId, NoJobId};
 pub use job_kind::JobKind;
 pub use lane::Lane;
-pub use limits::{Limits, Rate};
+pub use limits::Limits;
 pub use look::{Acted, FailureView, JobState, JobView, Page};
 pub use new_job::{JobOptions, NewJob, delay, once_per_event, priority, unique};
 pub use publish_event::PublishEvent;
 pub use queue::{Cancel, Queue};
+pub use rate::Rate;
 pub use read_model::ReadModel;
 pub use record::BatchOutcome;
 pub use revival::Revival;
-pub use schedule::{CatchUp, Due, Schedule, ScheduleError, ScheduleState, Scheduler, Schedules, Turn};
+pub use schedule::{
+    CatchUp, Due, RemovedSchedule, Schedule, ScheduleError, ScheduleState, ScheduledJob, Scheduler, Schedules, Times, Turn,
+};
 pub use script::{SCRIPT_NAMES, script_text};
 pub use stats::{KindCounts, QueueStats};
 pub use unique::{Conflict, Hold, Unique};
