@@ -16,6 +16,7 @@ mod jobs;
 mod mail;
 mod migrate;
 mod moment;
+mod operator;
 mod outbox;
 mod publish;
 mod queue_choice;

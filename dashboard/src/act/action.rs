@@ -1,6 +1,6 @@
 //! What an operator wants done, as data.
 
-use millgate_jobs::Limits;
+use millgate_jobs::{Limits, RemovedSchedule};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Role;
@@ -31,6 +31,61 @@ pub enum Action {
         /// What holds from then on; what is not named does not hold.
         limits: Limits,
     },
+    /// Put a schedule's job in now, paused or not; its ticks stay as they are.
+    RunSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+    },
+    /// Let a schedule fire no more until it is resumed.
+    PauseSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+    },
+    /// Let a schedule fire again, from now on.
+    ResumeSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+    },
+    /// Let a schedule fire at other times than its definition says, until it is reset or that has new ones.
+    EditSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+        /// A cron expression.
+        cron: String,
+        /// A time zone, by IANA name.
+        zone: String,
+    },
+    /// Let a schedule fire at the times of its definition again.
+    ResetSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+    },
+    /// Remove a schedule that is in nobody's code.
+    RemoveSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+    },
+    /// Put a removed schedule back.
+    RestoreSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+        /// What was removed.
+        entry: RemovedSchedule,
+    },
 }
 
 impl Action {
@@ -40,13 +95,20 @@ impl Action {
             Self::PauseQueue { queue }
             | Self::ResumeQueue { queue }
             | Self::DrainQueue { queue }
-            | Self::LimitQueue { queue, .. } => (Role::Operator, Some(queue)),
+            | Self::LimitQueue { queue, .. }
+            | Self::RunSchedule { queue, .. }
+            | Self::PauseSchedule { queue, .. }
+            | Self::ResumeSchedule { queue, .. }
+            | Self::EditSchedule { queue, .. }
+            | Self::ResetSchedule { queue, .. }
+            | Self::RemoveSchedule { queue, .. }
+            | Self::RestoreSchedule { queue, .. } => (Role::Operator, Some(queue)),
         }
     }
 
     /// Whether one has to be sure before it is done.
     pub fn asks(&self) -> bool {
-        matches!(self, Self::DrainQueue { .. })
+        matches!(self, Self::DrainQueue { .. } | Self::RemoveSchedule { .. })
     }
 
     /// What it does, as the audit has it.
@@ -56,6 +118,15 @@ impl Action {
             Self::ResumeQueue { queue } => format!("resume queue {queue}"),
             Self::DrainQueue { queue } => format!("drain queue {queue}"),
             Self::LimitQueue { queue, .. } => format!("set the limits of queue {queue}"),
+            Self::RunSchedule { schedule, .. } => format!("run schedule {schedule} now"),
+            Self::PauseSchedule { schedule, .. } => format!("pause schedule {schedule}"),
+            Self::ResumeSchedule { schedule, .. } => format!("resume schedule {schedule}"),
+            Self::EditSchedule { schedule, cron, zone, .. } => {
+                format!("let schedule {schedule} fire at `{cron}` in {zone}")
+            }
+            Self::ResetSchedule { schedule, .. } => format!("let schedule {schedule} fire as its definition says"),
+            Self::RemoveSchedule { schedule, .. } => format!("remove schedule {schedule}"),
+            Self::RestoreSchedule { schedule, .. } => format!("put schedule {schedule} back"),
         }
     }
 }

@@ -8,9 +8,10 @@ mod entry;
 mod error;
 mod performed;
 mod queue;
+mod schedule;
 mod work;
 
-use millgate_jobs::QueueError;
+use millgate_jobs::{QueueError, Times};
 
 pub use action::Action;
 pub use entry::{Entry, Via, entries, entry};
@@ -77,6 +78,16 @@ async fn act(site: &Site, _actor: &Actor, action: &Action, _work: &Work) -> Resu
         Action::ResumeQueue { queue } => queue::resume(site, queue).await,
         Action::DrainQueue { queue } => queue::drain(site, queue).await,
         Action::LimitQueue { queue, limits } => queue::limit(site, queue, limits).await,
+        Action::RunSchedule { queue, schedule } => schedule::run(site, queue, schedule).await,
+        Action::PauseSchedule { queue, schedule } => schedule::pause(site, queue, schedule).await,
+        Action::ResumeSchedule { queue, schedule } => schedule::resume(site, queue, schedule).await,
+        Action::EditSchedule { queue, schedule, cron, zone } => {
+            let times = Times { cron: cron.clone(), zone: zone.clone() };
+            schedule::edit(site, queue, schedule, &times).await
+        }
+        Action::ResetSchedule { queue, schedule } => schedule::reset(site, queue, schedule).await,
+        Action::RemoveSchedule { queue, schedule } => schedule::remove(site, queue, schedule).await,
+        Action::RestoreSchedule { queue, schedule, entry } => schedule::restore(site, queue, schedule, entry).await,
     }
 }
 

@@ -44,6 +44,9 @@ pub(super) async fn drain(site: &Site, name: &str) -> Result<Performed, ActError
 }
 
 pub(super) async fn limit(site: &Site, name: &str, limits: &Limits) -> Result<Performed, ActError> {
+    if let Some(problem) = limits.problem() {
+        return Err(ActError::Refused(problem.into()));
+    }
     let (queue, stats) = known(site, name).await?;
     queue.limit(limits).await?;
     let performed = Performed::new(format!("queue {name} has its new limits, from the next claim on"));

@@ -1,5 +1,7 @@
 //! Queues as one sees them.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use millgate_jobs::{Queue, QueueError, QueueStats};
@@ -25,10 +27,15 @@ pub struct QueueView {
 impl QueueView {
     /// Looks at one queue.
     pub async fn of(queue: &Queue) -> Result<Self, QueueError> {
-        let (stats, now) = (queue.stats().await?, queue.now().await?);
+        let (stats, now) = tokio::try_join!(queue.stats(), queue.now())?;
+        let view = Self { name: queue.name().to_owned(), stats, oldest_age_seconds: None, now };
+        Ok(Self { oldest_age_seconds: view.oldest_age().map(|age| age.as_secs()), ..view })
+    }
+
+    /// The age of the job that has waited longest.
+    pub fn oldest_age(&self) -> Option<Duration> {
         // A job that came between the two questions is newer than neither.
-        let age = stats.oldest.map(|oldest| (now - oldest).to_std().unwrap_or_default().as_secs());
-        Ok(Self { name: queue.name().to_owned(), stats, oldest_age_seconds: age, now })
+        Some((self.now - self.stats.oldest?).to_std().unwrap_or_default())
     }
 }
 

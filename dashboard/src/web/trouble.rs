@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::html;
-use millgate_jobs::QueueError;
+use millgate_jobs::{QueueError, ScheduleError};
 use serde_json::json;
 
 use super::layout;
@@ -48,6 +48,12 @@ impl Trouble {
 impl From<QueueError> for Trouble {
     fn from(error: QueueError) -> Self {
         Self::Away(error.to_string())
+    }
+}
+
+impl From<ScheduleError> for Trouble {
+    fn from(error: ScheduleError) -> Self {
+        ActError::from(error).into()
     }
 }
 
