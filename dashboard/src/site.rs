@@ -33,3 +33,24 @@ pub struct Site {
     /// The table of dead letters, if there is a database.
     pub letters: Option<DeadLetterStore>,
 }
+
+impl Site {
+    /// One that knows of nothing but Redis.
+    pub fn new(application: &'static str, queues: Queues) -> Self {
+        Self {
+            application,
+            schedules: Schedules::new::<&str>(&queues, []),
+            queues,
+            queue_names: Vec::new(),
+            kinds: BTreeMap::new(),
+            readers: Arc::default(),
+            letters: None,
+        }
+    }
+
+    /// What to say where there is no queue of that name.
+    pub fn no_queue(&self, name: &str) -> String {
+        let known = self.queue_names.join(", ");
+        format!("there is no queue `{name}`: Redis holds nothing of it; there are: {known}")
+    }
+}

@@ -88,7 +88,8 @@ pub use read_model::ReadModel;
 pub use record::BatchOutcome;
 pub use revival::Revival;
 pub use schedule::{
-    CatchUp, Due, RemovedSchedule, Schedule, ScheduleError, ScheduleState, ScheduledJob, Scheduler, Schedules, Times, Turn,
+    CatchUp, Due, RemovedSchedule, Schedule, ScheduleError, ScheduleState, ScheduledJob, Scheduler, Schedules, Times,
+    Turn,
 };
 pub use script::{SCRIPT_NAMES, script_text};
 pub use stats::{KindCounts, QueueStats};

@@ -172,7 +172,8 @@ mod tests {
 
     #[test]
     fn limits_are_read_as_people_write_them() {
-        let limits = read(r#"{"concurrency": "7", "max_jobs": 9, "rate": "10/s", "ageing": "2m", "keep_done": null}"#).unwrap();
+        let limits =
+            read(r#"{"concurrency": "7", "max_jobs": 9, "rate": "10/s", "ageing": "2m", "keep_done": null}"#).unwrap();
         let rate = Rate { jobs: 10, per: Duration::from_secs(1) };
         let wanted = Limits {
             concurrency: Some(7),

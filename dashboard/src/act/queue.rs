@@ -10,10 +10,7 @@ async fn known(site: &Site, name: &str) -> Result<(Queue, QueueStats), ActError>
     let queue = site.queues.queue(name);
     let stats = queue.stats().await?;
     if stats == QueueStats::default() && !site.queue_names.iter().any(|known| known == name) {
-        let known = site.queue_names.join(", ");
-        return Err(ActError::Refused(format!(
-            "there is no queue `{name}`: Redis holds nothing of it; there are: {known}"
-        )));
+        return Err(ActError::Gone(site.no_queue(name)));
     }
     Ok((queue, stats))
 }

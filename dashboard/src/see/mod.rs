@@ -3,5 +3,5 @@
 mod queue;
 mod schedule;
 
-pub use queue::{QueueView, queues};
+pub use queue::{QueueView, queue, queues};
 pub use schedule::{ComingTick, MadeJob, ScheduleDetail, ScheduleView, schedule, schedules, ticks};

@@ -37,10 +37,22 @@ impl QueueView {
         // A job that came between the two questions is newer than neither.
         Some((self.now - self.stats.oldest?).to_std().unwrap_or_default())
     }
+
+    /// Whether Redis holds nothing of it, and never did.
+    pub fn is_unheard_of(&self) -> bool {
+        self.stats == QueueStats::default()
+    }
 }
 
 /// All queues of an application, by name.
 pub async fn queues(site: &Site) -> Result<Vec<QueueView>, QueueError> {
     let looks = site.queue_names.iter().map(|name| async { QueueView::of(&site.queues.queue(name)).await });
     try_join_all(looks).await
+}
+
+/// One queue; none if the application does not know it and Redis holds nothing of it.
+pub async fn queue(site: &Site, name: &str) -> Result<Option<QueueView>, QueueError> {
+    let view = QueueView::of(&site.queues.queue(name)).await?;
+    let is_known = site.queue_names.iter().any(|known| known == name);
+    Ok(Some(view).filter(|view| is_known || !view.is_unheard_of()))
 }

@@ -19,6 +19,9 @@ use crate::{
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/queues", get(queues))
+        .route("/queues/{name}", get(queue))
+        .route("/schedules", get(schedules))
+        .route("/schedules/{name}", get(schedule))
         .route("/actions", get(entries).post(perform))
         .route("/actions/undo", post(undo))
 }
@@ -35,6 +38,20 @@ fn answer<T: Serialize, E: Into<Trouble>>(found: Result<T, E>) -> Answer {
 
 async fn queues(State(web): State<Arc<Web>>) -> Answer {
     answer(see::queues(&web.site).await)
+}
+
+async fn queue(view: View) -> Answer {
+    let name = view.param("name");
+    let found = see::queue(view.site(), name).await.map_err(Trouble::from);
+    answer(found.and_then(|queue| queue.ok_or_else(|| Trouble::NotFound(view.site().no_queue(name)))))
+}
+
+async fn schedules(State(web): State<Arc<Web>>) -> Answer {
+    answer(see::schedules(&web.site).await)
+}
+
+async fn schedule(view: View) -> Answer {
+    answer(see::schedule(view.site(), view.param("name")).await)
 }
 
 async fn entries(State(web): State<Arc<Web>>) -> Answer {

@@ -2,6 +2,7 @@
 
 mod audit;
 mod queues;
+mod schedules;
 mod tasks;
 
 use std::sync::Arc;
@@ -13,6 +14,9 @@ use super::{Web, page::page};
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/queues", page(queues::all))
+        .route("/queues/{name}", page(queues::one))
+        .route("/schedules", page(schedules::all))
+        .route("/schedules/{name}", page(schedules::one))
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
         .route("/tasks/{id}", page(tasks::one))
