@@ -8,6 +8,7 @@ mod entry;
 mod error;
 mod performed;
 mod queue;
+mod work;
 
 use millgate_jobs::QueueError;
 
@@ -15,6 +16,7 @@ pub use action::Action;
 pub use entry::{Entry, Via, entries, entry};
 pub use error::ActError;
 pub use performed::{Performed, Preview};
+pub use work::Work;
 
 use crate::{Site, access::Viewer};
 
@@ -27,10 +29,11 @@ pub struct Actor {
     pub via: Via,
 }
 
-/// Does what is wanted, if the actor may, and writes it down.
-pub async fn perform(site: &Site, actor: &Actor, action: &Action) -> Result<Performed, ActError> {
+/// Does what is wanted, if the actor may, and writes it down. `work` says meanwhile how far it is, and may stop it: what is
+/// done by then is done, and the entry says how much.
+pub async fn perform(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result<Performed, ActError> {
     allowed(actor, action)?;
-    let performed = act(site, action).await?;
+    let performed = act(site, actor, action, work).await?;
     entry::write(site, actor, action, performed, None).await
 }
 
@@ -51,7 +54,7 @@ pub async fn undo(site: &Site, actor: &Actor, id: &str) -> Result<Performed, Act
     if !log.undo(id, &actor.viewer.name).await? {
         return Err(ActError::Refused("it is undone already".into()));
     }
-    match act(site, &action).await {
+    match act(site, actor, &action, &Work::new()).await {
         Ok(performed) => entry::write(site, actor, &action, performed, Some(id)).await,
         Err(error) => {
             log.redo(id).await?;
@@ -68,7 +71,7 @@ fn allowed(actor: &Actor, action: &Action) -> Result<(), ActError> {
     Err(ActError::Forbidden { name: actor.viewer.name.clone(), needs, action: action.sentence() })
 }
 
-async fn act(site: &Site, action: &Action) -> Result<Performed, ActError> {
+async fn act(site: &Site, _actor: &Actor, action: &Action, _work: &Work) -> Result<Performed, ActError> {
     match action {
         Action::PauseQueue { queue } => queue::pause(site, queue).await,
         Action::ResumeQueue { queue } => queue::resume(site, queue).await,

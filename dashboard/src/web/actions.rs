@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Form, State},
-    http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
     routing::post,
 };
@@ -13,10 +12,13 @@ use maud::html;
 use serde_json::Value;
 
 use super::{Web, cache::Rendered, layout, trouble::Trouble, view::View};
-use crate::act::{self, Action, Actor, Performed, Via};
+use crate::act::{self, Action, Actor, Performed, Via, Work};
+
+/// What is done to more than so many is done in the background.
+const AT_ONCE: u64 = 500;
 
 pub(super) fn routes() -> Router<Arc<Web>> {
-    Router::new().route("/actions", post(perform)).route("/actions/undo", post(undo))
+    Router::new().route("/actions", post(perform)).route("/actions/undo", post(undo)).route("/tasks/stop", post(stop))
 }
 
 /// Fields in the order they came.
@@ -26,24 +28,47 @@ fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-async fn perform(
-    State(web): State<Arc<Web>>,
-    view: View,
-    _: HeaderMap,
-    Form(fields): Form<Fields>,
-) -> Result<Response, Trouble> {
+async fn perform(State(web): State<Arc<Web>>, view: View, Form(fields): Form<Fields>) -> Result<Response, Trouble> {
     let action = action(&fields)?;
     let actor = actor(&view, Via::Page);
     let back = back(&view, &fields);
-    if field(&fields, "sure").is_none() {
-        let preview = act::preview(&web.site, &actor, &action).await?;
-        if preview.asks {
-            return Ok(ask(&view, &action, &preview.text, preview.count, &back).await);
-        }
+    let preview = act::preview(&web.site, &actor, &action).await?;
+    if preview.asks && field(&fields, "sure").is_none() {
+        return Ok(ask(&view, &action, &preview.text, preview.count, &back).await);
     }
-    let performed = act::perform(&web.site, &actor, &action).await?;
+    if preview.count.is_some_and(|count| count > AT_ONCE) {
+        let id = in_background(web, actor, action).await?;
+        return Ok(Redirect::to(&view.link(&format!("/tasks/{id}"))).into_response());
+    }
+    let performed = act::perform(&web.site, &actor, &action, &Work::new()).await?;
     web.cache.clear();
     Ok(done(&back, &performed))
+}
+
+/// Does it after this request. Gives the task's number.
+async fn in_background(web: Arc<Web>, actor: Actor, action: Action) -> Result<u64, Trouble> {
+    let now = web.site.queues.queue("").now().await?;
+    let work = Work::new();
+    let id = web.tasks.begin(&actor.viewer, action.clone(), now, work.clone());
+    tokio::spawn(async move {
+        let performed = act::perform(&web.site, &actor, &action, &work).await;
+        web.tasks.end(id, performed.map_err(|error| error.to_string()));
+        web.cache.clear();
+    });
+    Ok(id)
+}
+
+async fn stop(State(web): State<Arc<Web>>, view: View, Form(fields): Form<Fields>) -> Result<Response, Trouble> {
+    let id: Option<u64> = field(&fields, "task").and_then(|id| id.parse().ok());
+    let task = id.and_then(|id| web.tasks.get(id));
+    let task = task.ok_or_else(|| Trouble::NotFound("there is nothing of that number in the background".into()))?;
+    let (needs, queue) = task.action.needs();
+    if !view.may(needs, queue) {
+        return Err(Trouble::Forbidden(format!("{} may not stop that", view.viewer.name)));
+    }
+    web.tasks.stop(task.id);
+    web.cache.clear();
+    Ok(Redirect::to(&view.link(&format!("/tasks/{}", task.id))).into_response())
 }
 
 async fn undo(State(web): State<Arc<Web>>, view: View, Form(fields): Form<Fields>) -> Result<Response, Trouble> {

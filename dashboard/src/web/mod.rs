@@ -14,6 +14,7 @@ mod live;
 mod moment;
 mod page;
 mod pages;
+mod tasks;
 mod trouble;
 mod view;
 
@@ -22,7 +23,10 @@ use std::sync::Arc;
 use axum::Router;
 use uuid::Uuid;
 
-use crate::{DashboardConfig, Site, web::cache::Cache};
+use crate::{
+    DashboardConfig, Site,
+    web::{cache::Cache, tasks::Tasks},
+};
 
 /// What every page has at hand.
 pub(crate) struct Web {
@@ -30,6 +34,7 @@ pub(crate) struct Web {
     /// The path that all of it is mounted under.
     base: String,
     cache: Cache,
+    tasks: Tasks,
     /// Stands in a page where the token of who looks at it goes: pages are made once for all that see the same.
     csrf_mark: String,
 }
@@ -38,7 +43,7 @@ pub(crate) struct Web {
 pub fn router(site: Site, config: &DashboardConfig) -> Router {
     let base = config.path.trim_end_matches('/').to_owned();
     let csrf_mark = Uuid::new_v4().simple().to_string();
-    let web = Arc::new(Web { site, base: base.clone(), cache: Cache::default(), csrf_mark });
+    let web = Arc::new(Web { site, base: base.clone(), cache: Cache::default(), tasks: Tasks::default(), csrf_mark });
     let routes = pages::routes().merge(actions::routes()).nest("/api", api::routes()).merge(assets::routes());
     let routes = routes.fallback(trouble::no_such_page).with_state(web);
     if base.is_empty() { routes } else { Router::new().nest(&base, routes) }

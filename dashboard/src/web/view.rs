@@ -8,7 +8,7 @@ use axum::{
 };
 use serde::de::DeserializeOwned;
 
-use super::{Web, trouble::Trouble};
+use super::{Web, tasks::Tasks, trouble::Trouble};
 use crate::{
     Site,
     access::{Role, Viewer},
@@ -29,6 +29,11 @@ impl View {
     /// What there is to look at.
     pub(crate) fn site(&self) -> &Site {
         &self.web.site
+    }
+
+    /// What is done in the background.
+    pub(super) fn tasks(&self) -> &Tasks {
+        &self.web.tasks
     }
 
     /// A part of the path.

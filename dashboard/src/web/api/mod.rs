@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::{Web, actions::actor, trouble::Trouble, view::View};
 use crate::{
-    act::{self, Action, Via},
+    act::{self, Action, Via, Work},
     see,
 };
 
@@ -43,7 +43,7 @@ async fn entries(State(web): State<Arc<Web>>) -> Answer {
 
 /// `{"do": "pause-queue", "queue": "email"}`.
 async fn perform(State(web): State<Arc<Web>>, view: View, Json(action): Json<Action>) -> Answer {
-    let performed = act::perform(&web.site, &actor(&view, Via::Api), &action).await;
+    let performed = act::perform(&web.site, &actor(&view, Via::Api), &action, &Work::new()).await;
     web.cache.clear();
     answer(performed)
 }

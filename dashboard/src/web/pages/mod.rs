@@ -2,6 +2,7 @@
 
 mod audit;
 mod queues;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -10,5 +11,9 @@ use axum::Router;
 use super::{Web, page::page};
 
 pub(super) fn routes() -> Router<Arc<Web>> {
-    Router::new().route("/queues", page(queues::all)).route("/audit", page(audit::list))
+    Router::new()
+        .route("/queues", page(queues::all))
+        .route("/audit", page(audit::list))
+        .route("/tasks", page(tasks::all))
+        .route("/tasks/{id}", page(tasks::one))
 }
