@@ -36,7 +36,11 @@ pub(crate) struct HttpServer {
 
 impl HttpServer {
     /// Serves `/metrics`, `/healthz` and `/readyz`; `None` if it is to be nowhere.
-    pub(crate) async fn start(config: &HttpConfig, health: Health, metrics: Metrics) -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn start(
+        config: &HttpConfig,
+        health: Arc<Health>,
+        metrics: Metrics,
+    ) -> anyhow::Result<Option<Self>> {
         let Some(listener) = bind(config).await? else { return Ok(None) };
         let address = listener.local_addr()?;
         info!("metrics and health at http://{address}: /metrics, /healthz, /readyz");
@@ -45,7 +49,7 @@ impl HttpServer {
             .with_state(Arc::new(metrics))
             .route("/healthz", get(|State(health): State<Arc<Health>>| async move { answer(&health.alive()) }))
             .route("/readyz", get(|State(health): State<Arc<Health>>| async move { answer(&health.ready()) }))
-            .with_state(Arc::new(health));
+            .with_state(health);
         let serving = async move {
             if let Err(error) = axum::serve(listener, router).await {
                 error!(%error, "metrics and health are no longer served");

@@ -96,6 +96,7 @@ mod lag;
 mod lifecycle;
 mod metrics;
 mod redrive;
+mod reporter;
 mod route_file;
 mod servers;
 pub mod shop;

@@ -31,6 +31,7 @@ use crate::{
     group,
     housekeeping::Retention,
     metrics::Metrics,
+    reporter::Reporter,
     route_file::RouteFile,
 };
 
@@ -236,6 +237,11 @@ impl Servers {
     pub(crate) fn metrics(&self, bridges: Vec<(String, Arc<BridgeStats>)>) -> Metrics {
         let queues = self.queue_names().iter().map(|name| self.queues.queue(name)).collect();
         Metrics::new(queues, bridges)
+    }
+
+    /// What this process says of itself to the others.
+    pub(crate) fn reporter(&self, roles: &[&str], stop: &CancellationToken) -> Reporter {
+        Reporter::new(&self.queues, self.queue_names(), self.application, roles, stop)
     }
 
     /// What operators look at and act on.

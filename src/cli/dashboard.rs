@@ -19,11 +19,13 @@ pub(super) async fn run(call: Call, Args {}: Args) -> anyhow::Result<Outcome> {
     let advice = "set dashboard.listen (MILLGATE_DASHBOARD_LISTEN) to a free address";
     let listener = bound.with_context(|| format!("cannot listen at {}; {advice}", config.listen))?;
     info!("dashboard at http://{}{}/", listener.local_addr()?, config.path);
+    let reporting = servers.reporter(&["dashboard"], &stop).start(None);
     let router = web::router(servers.site(), config);
     // Pages that are open stream for as long as they are: they are not waited for.
     tokio::select! {
         served = axum::serve(listener, router) => served?,
         () = stop.cancelled() => {}
     }
+    reporting.end().await;
     Ok(Outcome::Well)
 }

@@ -10,6 +10,7 @@ mod screen;
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -26,6 +27,7 @@ use crate::{
     health::Health,
     http::HttpServer,
     lifecycle::stop_on_signal,
+    reporter::Reporting,
     servers::Servers,
 };
 use balance::{Balance, Observer};
@@ -63,7 +65,7 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     admin.apply(&changes).await?;
     servers.migrate().await.context("the tables cannot be created")?;
 
-    let roles = Roles::start(&servers).await?;
+    let roles = Roles::start(&servers, &stop).await?;
     let dead_letters = DeadLetterView::start(&servers.config, &servers.dead_letter_topics.names(), plan.demo)?;
     let observer = Observer {
         servers: &servers,
@@ -144,10 +146,12 @@ struct Roles {
     bridge: std::sync::Arc<millgate_bridge::BridgeStats>,
     relay: Option<std::sync::Arc<millgate_events::RelayStats>>,
     http: Option<HttpServer>,
+    reporting: Reporting,
 }
 
 impl Roles {
-    async fn start(servers: &Servers) -> anyhow::Result<Self> {
+    /// Starts them. `told` is to fire when an operator tells the process to stop.
+    async fn start(servers: &Servers, told: &CancellationToken) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let bridges = servers.readers.iter().map(|reader| servers.bridge(reader)).collect::<Result<Vec<_>, _>>()?;
@@ -167,13 +171,18 @@ impl Roles {
         });
         let mut health = Health::new(servers, stop.clone());
         let mut counted = Vec::new();
+        let mut reporter = servers.reporter(&["bridge", "worker", "scheduler", "relay"], told);
+        reporter.of_worker(&worker, servers.handlers.versions());
         for (reader, bridge) in servers.readers.iter().zip(&bridges) {
             health.of_bridge(bridge, reader);
+            reporter.of_bridge(bridge, reader);
             counted.push((reader.kafka.consumer_group.clone(), bridge.stats()));
         }
         health.of_worker(&worker);
         health.of_scheduler(&scheduler);
-        let http = HttpServer::start(&servers.config.http, health, servers.metrics(counted)).await?;
+        let health = Arc::new(health);
+        let http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(counted)).await?;
+        let reporting = reporter.start(Some(health));
         let stopped = stop.clone();
         tasks.spawn(async move {
             scheduler.run(stopped).await;
@@ -198,7 +207,7 @@ impl Roles {
             forwarder.run(stopped).await;
             Ok(())
         });
-        Ok(Self { tasks, stop, bridge: stats, relay, http })
+        Ok(Self { tasks, stop, bridge: stats, relay, http, reporting })
     }
 
     async fn end(mut self) {
@@ -210,6 +219,7 @@ impl Roles {
                 Err(panic) => eprintln!("error: {panic}"),
             }
         }
+        self.reporting.end().await;
     }
 }
 
@@ -269,6 +279,12 @@ async fn clean_up(own: &OwnNames, servers: &Servers, admin: &TopicAdmin) -> anyh
         for queue in servers.queue_names() {
             servers.queues.queue(&queue).obliterate().await?;
         }
+        for reader in servers.readers.iter() {
+            for topic in reader.routes.topics() {
+                servers.queues.events(reader.name, topic).obliterate().await?;
+            }
+        }
+        servers.queues.processes().obliterate().await?;
         servers.queues.read_model(inventory::READ_MODEL).remove().await?;
     }
     if own.schema {
