@@ -85,6 +85,7 @@ mod app;
 mod claim_expiry;
 mod cli;
 pub mod config;
+mod dashboard;
 mod dev;
 mod drain;
 mod event_registry;

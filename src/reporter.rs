@@ -308,8 +308,7 @@ impl Books {
             self.topics.entry((*group, topic.clone())).or_insert_with(ledger);
         }
         let seen: BTreeMap<_, _> = topics.into_iter().collect();
-        let of_topics =
-            self.topics.iter_mut().filter_map(|(name, ledger)| Some((ledger, seen.get(name).copied()?)));
+        let of_topics = self.topics.iter_mut().filter_map(|(name, ledger)| Some((ledger, seen.get(name).copied()?)));
         let of_queues = self.queues.iter_mut().map(|(ledger, tally)| {
             let seen = tally.as_ref().map(Tally::seen);
             (ledger, seen.unwrap_or_default())

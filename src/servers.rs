@@ -255,6 +255,7 @@ impl Servers {
             readers: self.readers.clone(),
             schedules: self.schedules(),
             letters: self.letters.clone(),
+            ..Site::new(self.application, self.queues.clone())
         }
     }
 

@@ -6,6 +6,8 @@ use millgate_bridge::Routes;
 use millgate_events::{DeadLetterStore, KafkaConfig};
 use millgate_jobs::{Queues, Schedules};
 
+use crate::see::Outside;
+
 /// A consumer group of the application, with its routes.
 pub struct Reader {
     /// `main`, or the group's name.
@@ -32,6 +34,8 @@ pub struct Site {
     pub schedules: Schedules,
     /// The table of dead letters, if there is a database.
     pub letters: Option<DeadLetterStore>,
+    /// What servers said that are asked in the background.
+    pub outside: Outside,
 }
 
 impl Site {
@@ -45,6 +49,7 @@ impl Site {
             kinds: BTreeMap::new(),
             readers: Arc::default(),
             letters: None,
+            outside: Outside::default(),
         }
     }
 

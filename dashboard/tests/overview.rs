@@ -4,7 +4,11 @@
 
 #[path = "overview/desk.rs"]
 mod desk;
+#[path = "overview/look.rs"]
+mod look;
 #[path = "overview/queues.rs"]
 mod queues;
 #[path = "overview/schedules.rs"]
 mod schedules;
+#[path = "overview/workers.rs"]
+mod workers;

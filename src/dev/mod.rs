@@ -24,6 +24,7 @@ use crate::{
     App,
     app::Configuration,
     config::{Config, Origin, Setting},
+    dashboard::Dashboard,
     health::Health,
     http::HttpServer,
     lifecycle::stop_on_signal,
@@ -77,6 +78,7 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     if let Some(http) = &roles.http {
         println!("metrics and health at http://{}: /metrics, /healthz, /readyz", http.address);
     }
+    println!("dashboard at {}", roles.dashboard);
     println!("ready in {:.1} s\n", began.elapsed().as_secs_f64());
 
     let mut well = true;
@@ -146,6 +148,8 @@ struct Roles {
     bridge: std::sync::Arc<millgate_bridge::BridgeStats>,
     relay: Option<std::sync::Arc<millgate_events::RelayStats>>,
     http: Option<HttpServer>,
+    /// Its address.
+    dashboard: String,
     reporting: Reporting,
 }
 
@@ -171,7 +175,7 @@ impl Roles {
         });
         let mut health = Health::new(servers, stop.clone());
         let mut counted = Vec::new();
-        let mut reporter = servers.reporter(&["bridge", "worker", "scheduler", "relay"], told);
+        let mut reporter = servers.reporter(&["bridge", "worker", "scheduler", "relay", "dashboard"], told);
         reporter.of_worker(&worker, servers.handlers.versions());
         for (reader, bridge) in servers.readers.iter().zip(&bridges) {
             health.of_bridge(bridge, reader);
@@ -181,8 +185,11 @@ impl Roles {
         health.of_worker(&worker);
         health.of_scheduler(&scheduler);
         let health = Arc::new(health);
+        let dashboard = Dashboard::bind(servers, health.clone(), servers.metrics(counted.clone())).await?;
         let http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(counted)).await?;
         let reporting = reporter.start(Some(health));
+        let url = dashboard.url();
+        tasks.spawn(dashboard.serve(stop.clone()));
         let stopped = stop.clone();
         tasks.spawn(async move {
             scheduler.run(stopped).await;
@@ -207,7 +214,7 @@ impl Roles {
             forwarder.run(stopped).await;
             Ok(())
         });
-        Ok(Self { tasks, stop, bridge: stats, relay, http, reporting })
+        Ok(Self { tasks, stop, bridge: stats, relay, http, dashboard: url, reporting })
     }
 
     async fn end(mut self) {
@@ -285,6 +292,7 @@ async fn clean_up(own: &OwnNames, servers: &Servers, admin: &TopicAdmin) -> anyh
             }
         }
         servers.queues.processes().obliterate().await?;
+        servers.queues.action_log().obliterate().await?;
         servers.queues.read_model(inventory::READ_MODEL).remove().await?;
     }
     if own.schema {

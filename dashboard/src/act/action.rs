@@ -86,6 +86,21 @@ pub enum Action {
         /// What was removed.
         entry: RemovedSchedule,
     },
+    /// Let a process take no more jobs; what it has it finishes.
+    QuietProcess {
+        /// Its id.
+        process: String,
+    },
+    /// Let a process take jobs again.
+    ResumeProcess {
+        /// Its id.
+        process: String,
+    },
+    /// Stop a process, as by SIGTERM.
+    StopProcess {
+        /// Its id.
+        process: String,
+    },
 }
 
 impl Action {
@@ -103,12 +118,14 @@ impl Action {
             | Self::ResetSchedule { queue, .. }
             | Self::RemoveSchedule { queue, .. }
             | Self::RestoreSchedule { queue, .. } => (Role::Operator, Some(queue)),
+            Self::QuietProcess { .. } | Self::ResumeProcess { .. } => (Role::Operator, None),
+            Self::StopProcess { .. } => (Role::Admin, None),
         }
     }
 
     /// Whether one has to be sure before it is done.
     pub fn asks(&self) -> bool {
-        matches!(self, Self::DrainQueue { .. } | Self::RemoveSchedule { .. })
+        matches!(self, Self::DrainQueue { .. } | Self::RemoveSchedule { .. } | Self::StopProcess { .. })
     }
 
     /// What it does, as the audit has it.
@@ -118,6 +135,9 @@ impl Action {
             Self::ResumeQueue { queue } => format!("resume queue {queue}"),
             Self::DrainQueue { queue } => format!("drain queue {queue}"),
             Self::LimitQueue { queue, .. } => format!("set the limits of queue {queue}"),
+            Self::QuietProcess { process } => format!("let process {process} take no more jobs"),
+            Self::ResumeProcess { process } => format!("let process {process} take jobs again"),
+            Self::StopProcess { process } => format!("stop process {process}"),
             Self::RunSchedule { schedule, .. } => format!("run schedule {schedule} now"),
             Self::PauseSchedule { schedule, .. } => format!("pause schedule {schedule}"),
             Self::ResumeSchedule { schedule, .. } => format!("resume schedule {schedule}"),

@@ -1,7 +1,18 @@
 //! What is there, as plain data: pages, API and command line show the same.
 
+mod background;
+mod flow;
+mod outside;
+mod overview;
+mod process;
 mod queue;
 mod schedule;
+mod wrong;
 
-pub use queue::{QueueView, queue, queues};
+pub use flow::{Arrow, Flow, Health, Place, Stage};
+pub use outside::{Outside, PartitionLag};
+pub use overview::{Figures, Overview, overview};
+pub use process::{ProcessView, process, processes};
+pub use queue::{QueueDetail, QueueView, queue, queues};
 pub use schedule::{ComingTick, MadeJob, ScheduleDetail, ScheduleView, schedule, schedules, ticks};
+pub use wrong::{Severity, Wrong};

@@ -25,6 +25,11 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
+    /// A process that does not run, or does no more.
+    pub(crate) fn no_process(id: &str) -> Self {
+        Self::NotFound(QueueError::NoProcess(id.to_owned()).to_string())
+    }
+
     pub(crate) fn text(&self) -> &str {
         let (Self::Misunderstood(text) | Self::NotFound(text) | Self::Forbidden(text) | Self::Away(text)) = self;
         text

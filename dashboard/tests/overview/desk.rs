@@ -1,12 +1,13 @@
 //! A dashboard of a test's own, and somebody who sits before it.
 
 use axum::{Extension, Router};
+use chrono::DateTime;
 use millgate_dashboard::{
     DashboardConfig, Site,
     access::{Role, Viewer},
     web,
 };
-use millgate_jobs::Job;
+use millgate_jobs::{Job, Process, WorkedQueue};
 use millgate_testkit::RedisSpace;
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::{Deserialize, Serialize};
@@ -114,4 +115,26 @@ impl Desk {
 pub(crate) fn viewer(role: Role, queues: &[(&str, Role)]) -> Viewer {
     let queues = queues.iter().map(|(queue, role)| ((*queue).to_owned(), *role)).collect();
     Viewer { role, queues, ..Viewer::everything("bob") }
+}
+
+/// A worker of the queue `email` that knows greetings, as it describes itself.
+pub(crate) fn worker(id: &str) -> Process {
+    let queue = WorkedQueue { name: "email".into(), concurrency: 8, in_hand: 2, utilisation: 0.25, last_fetch: None };
+    Process {
+        id: id.into(),
+        roles: vec!["worker".into()],
+        application: "shop".into(),
+        host: format!("host-{XSS}"),
+        pid: 7,
+        version: "1.2.3".into(),
+        started_at: DateTime::UNIX_EPOCH,
+        reported_at: DateTime::UNIX_EPOCH,
+        quiet: false,
+        order: None,
+        queues: vec![queue],
+        kinds: [("greet".to_owned(), 1)].into(),
+        groups: Vec::new(),
+        troubles: Vec::new(),
+        more_troubles: 0,
+    }
 }

@@ -1,17 +1,20 @@
 //! Queues.
 
+use std::time::Duration;
+
 use maud::{Markup, html};
 
 use super::super::{
-    form,
-    moment::{number, span},
+    chart, charts, form,
+    moment::{number, span, time},
     page::Page,
+    spans,
     trouble::Trouble,
     view::View,
 };
 use crate::{
     act::Action,
-    see::{self, QueueView},
+    see::{self, ProcessView, QueueDetail, QueueView},
 };
 
 /// All queues.
@@ -73,21 +76,91 @@ fn acts(view: &View, queue: &QueueView) -> Markup {
 
 /// One queue.
 pub(super) async fn one(view: View) -> Result<Page, Trouble> {
-    let name = view.param("name");
-    let Some(queue) = see::queue(view.site(), name).await? else {
+    let (name, span) = (view.param("name"), spans::asked(&view)?);
+    let Some(detail) = see::queue(view.site(), name, span).await? else {
         return Err(Trouble::NotFound(view.site().no_queue(name)));
     };
+    let queue = &detail.view;
     let main = html! {
         p.crumbs { a href=(view.link("/queues")) { "Queues" } }
-        h1 { (queue.name) (tags(&queue)) }
-        (figures(&view, &queue))
-        p.acts { (acts(&view, &queue)) }
-        div.grid {
-            section.card { h2 { "Limits" } (limits(&view, &queue)) }
-            section.card { h2 { "Kinds" } (kinds(&view, &queue)) }
-        }
+        h1 { (queue.name) (tags(queue)) }
+        (words(&view, &detail))
+        (figures(&view, queue))
+        p.acts { (acts(&view, queue)) }
+        (spans::choice(&view, span))
+        div.grid { (history(&detail)) }
+        section.card { h2 { "Workers" } (workers(&view, &detail)) }
+        section.card { h2 { "Kinds" } (kinds(&view, &detail)) }
+        section.card { h2 { "Limits" } (limits(&view, queue)) }
     };
     Ok(Page::new(&*queue.name, "queues", main))
+}
+
+/// What is not as it should be, and what to do about it. A queue that stands still must not look as if it had nothing to do.
+fn words(view: &View, detail: &QueueDetail) -> Markup {
+    let stats = &detail.view.stats;
+    let is_unserved = stats.waiting > 0 && detail.workers.iter().all(|worker| worker.process.quiet);
+    html! {
+        ul.wrong #wrong {
+            @if stats.paused { li { "It is paused: no worker takes jobs from it, and " (number(stats.waiting)) " wait." } }
+            @if stats.draining { li { "It is draining: it takes no more jobs." } }
+            @if is_unserved && !stats.paused {
+                li {
+                    @if detail.workers.is_empty() { "No worker serves it, and " (number(stats.waiting)) " jobs wait: start one with " code { "millgate worker" } "." }
+                    @else { "Every worker that serves it is " a href=(view.link("/workers")) { "quiet" } ", and " (number(stats.waiting)) " jobs wait." }
+                }
+            }
+            @if !detail.unknown_kinds.is_empty() {
+                li { "No worker that serves it knows " (detail.unknown_kinds.join(", ")) ": such jobs wait until one does. Was a deploy left half done?" }
+            }
+        }
+    }
+}
+
+fn history(detail: &QueueDetail) -> Markup {
+    let (history, total) = (&detail.history, detail.history.total());
+    let time = |time: Option<Duration>| time.map_or("–".to_owned(), span);
+    html! {
+        section.card { h2 { "Done and failed" } (charts::throughput(history)) }
+        section.card { h2 { "Waiting" } (charts::waiting(history)) }
+        section.card {
+            h2 { "How long" }
+            (charts::latency(history))
+            table.rows #percentiles {
+                thead { tr { th scope="col" { "Of all" } th.n scope="col" { "p50" } th.n scope="col" { "p95" } th.n scope="col" { "p99" } } }
+                tbody {
+                    tr { th scope="row" { "Wait for the first run" } td.n { (time(total.waits.p50())) } td.n { (time(total.waits.p95())) } td.n { (time(total.waits.p99())) } }
+                    tr { th scope="row" { "Run" } td.n { (time(total.runs.p50())) } td.n { (time(total.runs.p95())) } td.n { (time(total.runs.p99())) } }
+                }
+            }
+        }
+        section.card { h2 { "The oldest that waited" } (charts::oldest(history)) }
+    }
+}
+
+fn workers(view: &View, detail: &QueueDetail) -> Markup {
+    if detail.workers.is_empty() {
+        return html! { p { "None: no process that runs takes jobs from it." } };
+    }
+    let of = |worker: &ProcessView| worker.process.queues.iter().find(|queue| queue.name == detail.view.name).cloned();
+    html! {
+        div.scroll tabindex="0" role="region" aria-label="Workers" {
+            table.rows #workers {
+                thead { tr { th scope="col" { "Process" } th scope="col" { "In hand" } th scope="col" { "Busy" } th scope="col" { "Asked for jobs" } } }
+                tbody { @for worker in &detail.workers { @if let Some(queue) = of(worker) {
+                    tr id=(format!("worker-{}", worker.process.id)) {
+                        th scope="row" {
+                            a href=(view.link_to(&["workers", &worker.process.id])) { (worker.place()) }
+                            @if worker.process.quiet { " " span.tag.warn { "quiet" } }
+                        }
+                        td { (chart::share(queue.in_hand, queue.concurrency as u64)) }
+                        td { (chart::bar(&format!("{:.0} %", queue.utilisation * 100.0), queue.utilisation)) }
+                        td { @match queue.last_fetch { Some(at) => (time(at)), None => "not yet" } }
+                    }
+                } } }
+            }
+        }
+    }
 }
 
 fn figures(view: &View, queue: &QueueView) -> Markup {
@@ -114,9 +187,8 @@ fn figures(view: &View, queue: &QueueView) -> Markup {
 fn limits(view: &View, queue: &QueueView) -> Markup {
     let limits = queue.stats.limits;
     let number = |value: Option<u64>| value.map(|value| value.to_string()).unwrap_or_default();
-    let time = |value: Option<std::time::Duration>| {
-        value.map(|value| humantime::format_duration(value).to_string()).unwrap_or_default()
-    };
+    let time =
+        |value: Option<Duration>| value.map(|value| humantime::format_duration(value).to_string()).unwrap_or_default();
     let rate = limits.rate.map(|rate| rate.to_string()).unwrap_or_default();
     let settings = [
         ("concurrency", "At most so many run at a time", "7", number(limits.concurrency)),
@@ -146,7 +218,8 @@ fn limits(view: &View, queue: &QueueView) -> Markup {
     }
 }
 
-fn kinds(view: &View, queue: &QueueView) -> Markup {
+fn kinds(view: &View, detail: &QueueDetail) -> Markup {
+    let queue = &detail.view;
     if queue.stats.kinds.is_empty() {
         return html! { p { "No job has ever come." } };
     }
@@ -159,7 +232,9 @@ fn kinds(view: &View, queue: &QueueView) -> Markup {
                 } }
                 tbody { @for (kind, counts) in &queue.stats.kinds {
                     tr id=(format!("kind-{kind}")) {
-                        th scope="row" { a href=(view.link_with("/jobs", &[("queue", &queue.name), ("kind", kind)])) { (kind) } }
+                        th scope="row" { a href=(view.link_with("/jobs", &[("queue", &queue.name), ("kind", kind)])) { (kind) }
+                            @if detail.unknown_kinds.contains(kind) { " " span.tag.bad { "no worker knows it" } }
+                        }
                         td.n { (number(counts.enqueued)) } td.n { (number(counts.done)) } td.n { (number(counts.retried)) }
                         td.n { (number(counts.cancelled)) } td.n { (number(counts.dead)) } td.n { (number(counts.redriven)) }
                         td.n { (number(counts.duplicate + counts.held)) }
