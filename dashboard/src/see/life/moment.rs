@@ -81,7 +81,13 @@ pub(super) fn timeline(life: &Life) -> Vec<Moment> {
     let mut moments = Vec::new();
     for event in &life.events {
         moments.push(published(event));
-        moments.extend(event.handed_off.iter().map(|handed_off| self::handed_off(event, handed_off)));
+        // A worker may take a job before the bridge has the answer that it is in, which is when it notes that.
+        let of_event = life.jobs.iter().filter(|job| job.event_id.as_deref() == Some(&event.id));
+        let first = of_event.flat_map(|job| &job.attempts).filter_map(|attempt| attempt.began_at).min();
+        moments.extend(event.handed_off.iter().map(|handed_off| {
+            let moment = self::handed_off(event, handed_off);
+            Moment { at: first.map_or(moment.at, |first| moment.at.min(first)), ..moment }
+        }));
     }
     for job in &life.jobs {
         moments.extend(attempts(job, life));
