@@ -27,4 +27,5 @@ mod stopping;
 mod summary;
 mod testing;
 mod tracing;
+mod trail;
 mod watermarks;

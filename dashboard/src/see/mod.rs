@@ -5,7 +5,8 @@ mod queue;
 mod record;
 
 pub use life::{
-    AttemptLife, EventLife, HandedOff, JobLife, JobNow, LetterLife, Life, Link, Look, Moment, Outcome, RoutedBy, Severity, What,
+    AttemptLife, EventLife, HandedOff, JobLife, JobNow, LetterLife, Life, Link, Look, Moment, Outcome, RoutedBy,
+    Severity, What,
 };
 pub use queue::{QueueView, queues};
 pub use record::{Mask, RecordView, unmasked};
