@@ -133,7 +133,7 @@ async fn what_finds_no_room_is_a_gap_that_is_told() {
     let at = story.events[0].handed_off_at;
     let gaps = store.gaps(at, at).await.unwrap();
     assert_eq!(gaps.iter().map(|gap| gap.notes).collect::<Vec<_>>(), [7]);
-    let later = at + Duration::from_secs(60);
+    let later = at + Duration::from_mins(1);
     assert_eq!(store.gaps(later, later).await.unwrap(), []);
 }
 

@@ -71,7 +71,7 @@ pub use enqueue::Enqueued;
 pub use error::QueueError;
 pub use failure::{ErrorCode, Failure};
 pub use hand::Hand;
-pub use hand_off::{Expected, HandedOff, Portion, Watermark};
+pub use hand_off::{Expected, HandedOff, Portion, Tell, Watermark};
 pub use handful::{Handful, HandfulBackend, Judgement};
 pub use job::Job;
 pub use job_id::{JobId, NoJobId};

@@ -16,6 +16,7 @@ use super::{
 };
 
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one flag for each way to be sure")]
 pub(super) struct Args {
     /// The id of an event, of what it belongs to, of an order (the event's key), of a trace or of a job
     #[arg(value_name = "ID")]
