@@ -11,7 +11,9 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::{BridgeConfig, BridgeStats, Routes, Troubles, hand_off::HandOff, judge::Judge, partition::Partitions, watch::watch};
+use crate::{
+    BridgeConfig, BridgeStats, Routes, Troubles, hand_off::HandOff, judge::Judge, partition::Partitions, watch::watch,
+};
 
 /// For a question to Kafka about a partition, asked when something is not as expected.
 const QUESTION: Duration = Duration::from_secs(10);

@@ -31,6 +31,21 @@ pub enum Action {
         /// What holds from then on; what is not named does not hold.
         limits: Limits,
     },
+    /// Let a process take no more jobs; what it has it finishes.
+    QuietProcess {
+        /// Its id.
+        process: String,
+    },
+    /// Let a process take jobs again.
+    ResumeProcess {
+        /// Its id.
+        process: String,
+    },
+    /// Stop a process, as by SIGTERM.
+    StopProcess {
+        /// Its id.
+        process: String,
+    },
 }
 
 impl Action {
@@ -41,12 +56,14 @@ impl Action {
             | Self::ResumeQueue { queue }
             | Self::DrainQueue { queue }
             | Self::LimitQueue { queue, .. } => (Role::Operator, Some(queue)),
+            Self::QuietProcess { .. } | Self::ResumeProcess { .. } => (Role::Operator, None),
+            Self::StopProcess { .. } => (Role::Admin, None),
         }
     }
 
     /// Whether one has to be sure before it is done.
     pub fn asks(&self) -> bool {
-        matches!(self, Self::DrainQueue { .. })
+        matches!(self, Self::DrainQueue { .. } | Self::StopProcess { .. })
     }
 
     /// What it does, as the audit has it.
@@ -56,6 +73,9 @@ impl Action {
             Self::ResumeQueue { queue } => format!("resume queue {queue}"),
             Self::DrainQueue { queue } => format!("drain queue {queue}"),
             Self::LimitQueue { queue, .. } => format!("set the limits of queue {queue}"),
+            Self::QuietProcess { process } => format!("let process {process} take no more jobs"),
+            Self::ResumeProcess { process } => format!("let process {process} take jobs again"),
+            Self::StopProcess { process } => format!("stop process {process}"),
         }
     }
 }

@@ -7,6 +7,7 @@ mod action;
 mod entry;
 mod error;
 mod performed;
+mod process;
 mod queue;
 mod work;
 
@@ -77,6 +78,9 @@ async fn act(site: &Site, _actor: &Actor, action: &Action, _work: &Work) -> Resu
         Action::ResumeQueue { queue } => queue::resume(site, queue).await,
         Action::DrainQueue { queue } => queue::drain(site, queue).await,
         Action::LimitQueue { queue, limits } => queue::limit(site, queue, limits).await,
+        Action::QuietProcess { process } => process::quiet(site, process).await,
+        Action::ResumeProcess { process } => process::resume(site, process).await,
+        Action::StopProcess { process } => process::stop(site, process).await,
     }
 }
 

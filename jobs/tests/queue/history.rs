@@ -71,11 +71,8 @@ async fn the_queues_own_counts_are_there_by_the_time_at_which_they_grew() {
     let hand = Hand::new(&bench.queue, 60 * MINUTE);
     let claimed = hand.claim(3).await.unwrap();
     let failure = millgate_jobs::Failure::new("smtp_450", "busy");
-    let verdicts = [
-        Verdict::Done,
-        Verdict::Retry { after: 60 * MINUTE, failure: failure.clone() },
-        Verdict::Dead { failure },
-    ];
+    let verdicts =
+        [Verdict::Done, Verdict::Retry { after: 60 * MINUTE, failure: failure.clone() }, Verdict::Dead { failure }];
     hand.settle(&claimed.into_iter().zip(verdicts).collect::<Vec<_>>()).await.unwrap();
     ledger.write(Seen::default()).await.unwrap();
     let history = bench.queue.history(Span::Hour).await.unwrap();
@@ -102,6 +99,9 @@ async fn a_queue_is_looked_at_once_in_a_while_whoever_asks() {
     two.write(Seen::default()).await.unwrap();
     one.write(Seen::default()).await.unwrap();
     assert_eq!(total(&bench.queue, Span::Hour).await.enqueued, 3);
+    bench.queue.enqueue(&jobs(2)).await.unwrap();
+    two.close(Seen::default()).await.unwrap();
+    assert_eq!(total(&bench.queue, Span::Hour).await.enqueued, 5, "who ends looks once more");
     bench.jump(MINUTE);
     one.write(Seen::default()).await.unwrap();
     let oldest = total(&bench.queue, Span::Hour).await.oldest_ms;
