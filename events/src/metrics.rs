@@ -97,7 +97,11 @@ impl KafkaMetrics {
             "1 while a partition holds as much in memory as it may and nothing more is fetched",
             self.paused.clone(),
         );
-        registry.register("millgate_trail_notes_written", "Notes of the trail that are in its tables", self.trail_written.clone());
+        registry.register(
+            "millgate_trail_notes_written",
+            "Notes of the trail that are in its tables",
+            self.trail_written.clone(),
+        );
         registry.register(
             "millgate_trail_notes_dropped",
             "Notes of the trail that found no room, or that the database cannot take",

@@ -156,7 +156,8 @@ fn indented(text: &str) -> String {
 /// Lines of the log of the attempt that a moment tells of.
 fn logged<'a>(life: &'a Life, moment: &Moment) -> Vec<(DateTime<Utc>, &'a str)> {
     let is_told = |job: &JobLife, attempt: &AttemptLife| {
-        attempt.began_at == Some(moment.at) && moment.text.starts_with(&format!("{} attempt {} ", job.kind, attempt.attempt))
+        attempt.began_at == Some(moment.at)
+            && moment.text.starts_with(&format!("{} attempt {} ", job.kind, attempt.attempt))
     };
     let told = life.jobs.iter().flat_map(|job| job.attempts.iter().filter(move |attempt| is_told(job, attempt)));
     told.flat_map(|attempt| &attempt.log).map(|(at, line)| (*at, line.as_str())).collect()

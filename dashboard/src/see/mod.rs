@@ -17,7 +17,8 @@ pub use job_search::JobSearch;
 pub(crate) use jobs::now;
 pub use jobs::{Bound, JobList, SeenJob, in_state, jobs};
 pub use life::{
-    AttemptLife, EventLife, HandedOff, JobLife, JobNow, LetterLife, Life, Link, Look, Moment, Outcome, RoutedBy, Severity, What,
+    AttemptLife, EventLife, HandedOff, JobLife, JobNow, LetterLife, Life, Link, Look, Moment, Outcome, RoutedBy,
+    Severity, What,
 };
 pub use queue::{QueueView, queues};
 pub use record::{Mask, RecordView, unmasked};

@@ -58,10 +58,9 @@ impl Wanted {
             Self::Key(_) => (&["key"], &[]),
             Self::Trace(_) => (&["trace_id"], &[]),
             Self::Job(_) => (&[], &["job_id"]),
-            Self::Any(_) => (
-                &["event_id", "correlation_id", "key", "trace_id"],
-                &["event_id", "correlation_id", "job_id"],
-            ),
+            Self::Any(_) => {
+                (&["event_id", "correlation_id", "key", "trace_id"], &["event_id", "correlation_id", "job_id"])
+            }
         }
     }
 }

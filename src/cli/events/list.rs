@@ -86,7 +86,8 @@ fn is_of_type(record: &Record, wanted: &str, topic: &str) -> bool {
 
 fn line(view: &RecordView, when: &str) -> String {
     let place = format!("{}/{}/{}", view.place.topic, view.place.partition, view.place.offset);
-    let key = view.key.as_ref().map_or_else(String::new, |key| key.as_str().map_or_else(|| key.to_string(), str::to_owned));
+    let key =
+        view.key.as_ref().map_or_else(String::new, |key| key.as_str().map_or_else(|| key.to_string(), str::to_owned));
     let payload = view.payload.as_ref().map_or_else(|| "(none)".to_owned(), ToString::to_string);
     let cut: String = payload.chars().take(PAYLOAD).collect();
     let more = if cut.len() < payload.len() { "…" } else { "" };

@@ -37,7 +37,9 @@ pub(super) async fn run(servers: &Servers, logs: &Logs, json: bool, args: &Args)
     let Some(record) = logs.records(vec![place.clone()]).await?.pop().flatten() else {
         let Place { topic, partition, offset } = place;
         let (begin, end) = logs.bounds(&topic, partition).await?;
-        anyhow::bail!("there is no record {offset} in {topic}/{partition}, which has those from {begin} to before {end}");
+        anyhow::bail!(
+            "there is no record {offset} in {topic}/{partition}, which has those from {begin} to before {end}"
+        );
     };
     let view = open(servers, record).await;
     if json {
@@ -72,7 +74,9 @@ fn text(view: &RecordView) -> Result<String, anyhow::Error> {
         writeln!(out, "value    {} bytes, from the claim store", view.bytes)?;
     }
     match &view.payload {
-        Some(payload) => writeln!(out, "payload  {}", serde_json::to_string_pretty(payload)?.replace('\n', "\n         "))?,
+        Some(payload) => {
+            writeln!(out, "payload  {}", serde_json::to_string_pretty(payload)?.replace('\n', "\n         "))?
+        }
         None => writeln!(out, "payload  none: a tombstone")?,
     }
     Ok(out)

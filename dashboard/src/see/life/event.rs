@@ -156,9 +156,10 @@ impl EventLife {
                         place: outline.place,
                         conditions: outline.conditions,
                     }));
-                    let names = plan.jobs.iter().filter_map(|job| {
-                        Some((job.queue.clone(), job.kind.clone(), job.name()?.to_owned()))
-                    });
+                    let names = plan
+                        .jobs
+                        .iter()
+                        .filter_map(|job| Some((job.queue.clone(), job.kind.clone(), job.name()?.to_owned())));
                     self.planned.extend(names);
                 }
                 Ok(None) => {}

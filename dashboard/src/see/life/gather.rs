@@ -105,7 +105,8 @@ async fn stories(trail: &TrailStore, wanted: &[Wanted]) -> Result<Story, millgat
 fn add_events(life: &mut Life, story: &Story) {
     for past in &story.events {
         let place = (past.topic.as_str(), past.partition, past.offset);
-        let is_it = |event: &&mut EventLife| (event.place.topic.as_str(), event.place.partition, event.place.offset) == place;
+        let is_it =
+            |event: &&mut EventLife| (event.place.topic.as_str(), event.place.partition, event.place.offset) == place;
         if let Some(event) = life.events.iter_mut().find(is_it) {
             event.hand_off(past);
         } else {
@@ -231,7 +232,8 @@ fn is_wanted(record: &Record, wanted: &Wanted, prefix: &str) -> bool {
     let is_event = || is(["ce_id", "event-id"]);
     let is_correlation = || is(["ce_correlationid", "correlation-id"]);
     let is_key = || record.key.as_deref() == Some(text.as_bytes()) || headers.text("ce_subject") == Some(text);
-    let is_trace = || headers.text("traceparent").and_then(TraceParent::parse).is_some_and(|trace| trace.trace_id() == text);
+    let is_trace =
+        || headers.text("traceparent").and_then(TraceParent::parse).is_some_and(|trace| trace.trace_id() == text);
     let by_headers = match wanted {
         Wanted::Event(_) => is_event(),
         Wanted::Correlation(_) => is_correlation(),

@@ -121,7 +121,10 @@ impl AttemptLife {
             },
             code: run.code.clone(),
             message: run.message.clone(),
-            log: log.iter().filter_map(|(at, line)| Some((DateTime::from_timestamp_millis(*at)?, line.clone()))).collect(),
+            log: log
+                .iter()
+                .filter_map(|(at, line)| Some((DateTime::from_timestamp_millis(*at)?, line.clone())))
+                .collect(),
         }
     }
 

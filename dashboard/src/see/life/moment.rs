@@ -159,7 +159,8 @@ fn attempts(job: &JobLife, life: &Life) -> Vec<Moment> {
     let mut next = None;
     for attempt in job.attempts.iter().rev() {
         let last = || moments.first().map(|moment| moment.at);
-        let at = attempt.began_at.or(next).or_else(last).or(begin).or_else(|| job.now.as_ref().map(|now| now.enqueued_at));
+        let at =
+            attempt.began_at.or(next).or_else(last).or(begin).or_else(|| job.now.as_ref().map(|now| now.enqueued_at));
         next = at;
         moments.insert(0, moment_of(job, attempt, at.unwrap_or(life.now)));
     }
