@@ -6,6 +6,8 @@ use millgate_bridge::Routes;
 use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
 
+use crate::see::Records;
+
 /// A consumer group of the application, with its routes.
 pub struct Reader {
     /// `main`, or the group's name.
@@ -40,4 +42,6 @@ pub struct Site {
     pub trail_is_kept: bool,
     /// Where large values lie.
     pub claims: Claims,
+    /// Records that were read a moment ago.
+    pub records: Records,
 }

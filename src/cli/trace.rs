@@ -59,7 +59,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let servers = call.servers()?;
     let now = now();
     let since = args.since.map(|since| ago(now, since));
-    let life = Life::find(&servers.site(), args.wanted(), &Look { since, mask: &unmasked, now }).await;
+    let life = Life::find(&servers.site(), args.wanted(), &Look { since, on_kafka: true, mask: &unmasked, now }).await;
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(&life)?))?;
     } else if life.is_known() {

@@ -9,5 +9,6 @@
 #[path = "../flows/shop.rs"]
 mod shop;
 
+mod events;
 mod frame;
 mod world;

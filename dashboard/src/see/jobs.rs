@@ -8,7 +8,7 @@ use millgate_jobs::{JobState, JobView, QueueError, QueueStats};
 use serde::{Serialize, Serializer, ser::Error};
 use serde_json::Value;
 
-use super::{JobFilter, JobSearch};
+use super::{JobFilter, JobSearch, Mask};
 use crate::Site;
 
 /// A job, the queue it is in, and its arguments.
@@ -24,9 +24,14 @@ pub struct SeenJob {
 
 impl SeenJob {
     /// A job of a queue.
-    pub fn new(queue: &str, job: JobView) -> Self {
+    pub fn new(queue: &str, job: JobView, mask: Mask<'_>) -> Self {
         let arguments = serde_json::from_str(&job.payload).unwrap_or_else(|_| Value::from(job.payload.as_str()));
-        Self { queue: queue.to_owned(), job, arguments }
+        Self { queue: queue.to_owned(), arguments: mask(&job.kind, arguments), job }
+    }
+
+    /// Whether all of its arguments are shown.
+    pub fn is_whole(&self) -> bool {
+        serde_json::from_str(&self.job.payload).map_or(true, |arguments: Value| arguments == self.arguments)
     }
 }
 
@@ -91,6 +96,7 @@ pub async fn jobs(
     filter: &JobFilter,
     from: Option<&str>,
     bound: Bound,
+    mask: Mask<'_>,
 ) -> Result<Result<JobList, String>, QueueError> {
     let (stats, now) = tokio::try_join!(stats(site, filter), now(site))?;
     let mut search = JobSearch::new(site, filter, &JobState::ALL);
@@ -107,7 +113,7 @@ pub async fn jobs(
     let mut found: Vec<SeenJob> = Vec::new();
     while found.len() < bound.jobs && search.looked() - before < bound.looks && steps < bound.steps {
         let Some((queue, jobs)) = search.next(bound.jobs - found.len()).await? else { break };
-        found.extend(jobs.into_iter().map(|job| SeenJob::new(&queue, job)));
+        found.extend(jobs.into_iter().map(|job| SeenJob::new(&queue, job, mask)));
         steps += 1;
     }
     let next = search.place();
@@ -132,7 +138,8 @@ pub(crate) async fn now(site: &Site) -> Result<DateTime<Utc>, QueueError> {
 /// What is in the queues that a filter names.
 async fn stats(site: &Site, filter: &JobFilter) -> Result<BTreeMap<String, QueueStats>, QueueError> {
     let names = filter.queue.as_ref().map_or(&site.queue_names[..], std::slice::from_ref);
-    let all = names.iter().map(async |name| Ok::<_, QueueError>((name.clone(), site.queues.queue(name).stats().await?)));
+    let all =
+        names.iter().map(async |name| Ok::<_, QueueError>((name.clone(), site.queues.queue(name).stats().await?)));
     Ok(try_join_all(all).await?.into_iter().collect())
 }
 

@@ -8,6 +8,7 @@ mod life;
 pub mod moment;
 mod queue;
 mod record;
+mod records;
 mod term;
 mod why;
 
@@ -22,5 +23,6 @@ pub use life::{
 };
 pub use queue::{QueueView, queues};
 pub use record::{Mask, RecordView, unmasked};
+pub use records::Records;
 pub use term::Term;
 pub use why::{Known, Reason};

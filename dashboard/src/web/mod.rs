@@ -4,7 +4,6 @@
 //! document as a stream of what it comes to every two seconds. Viewers of the same page share one look at the servers.
 
 mod actions;
-mod address;
 mod api;
 mod assets;
 mod cache;
@@ -17,6 +16,7 @@ mod live;
 mod moment;
 mod page;
 mod pages;
+mod path;
 mod tasks;
 mod trouble;
 mod view;

@@ -13,6 +13,7 @@ use axum::Extension;
 use millgate_dashboard::{
     DashboardConfig, Site,
     access::{Role, Viewer},
+    see::Records,
     web,
 };
 use millgate_events::Claims;
@@ -92,6 +93,7 @@ impl Desk {
             trail: None,
             trail_is_kept: false,
             claims: Claims::default(),
+            records: Records::default(),
         };
         let router = web::router(site, &DashboardConfig::default()).layer(Extension(viewer));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -233,6 +233,21 @@ impl TrailStore {
         Ok(Story { events, runs: settled(runs) })
     }
 
+    /// Events that were handed off last, the newest first, before `before` if it is given, of one type if one is named.
+    pub async fn recent(
+        &self,
+        before: Option<DateTime<Utc>>,
+        event_type: Option<&str>,
+        most: i64,
+    ) -> Result<Vec<PastEvent>, TrailError> {
+        let select = format!(
+            "SELECT {EVENT} FROM trail_events WHERE ($1::timestamptz IS NULL OR handed_off_at < $1) \
+             AND ($2::text IS NULL OR event_type = $2) ORDER BY handed_off_at DESC LIMIT $3"
+        );
+        let select = sqlx::query_as(sqlx::AssertSqlSafe(select)).bind(before).bind(event_type).bind(most);
+        self.within(select.fetch_all(&self.database)).await
+    }
+
     /// Notes that could not be kept, of any process, between these times.
     pub async fn gaps(&self, from: DateTime<Utc>, until: DateTime<Utc>) -> Result<Vec<Gap>, TrailError> {
         let select = "SELECT began_at, ended_at, worker, notes FROM trail_gaps WHERE ended_at >= $1 AND began_at <= $2 \

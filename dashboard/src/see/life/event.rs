@@ -170,7 +170,7 @@ impl EventLife {
     }
 
     /// When it was published: Kafka's time of it, or else its own.
-    pub(super) fn published_at(&self) -> DateTime<Utc> {
+    pub fn published_at(&self) -> DateTime<Utc> {
         self.record.as_ref().and_then(|record| record.timestamp).unwrap_or(self.time)
     }
 }

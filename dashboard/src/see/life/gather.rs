@@ -40,7 +40,7 @@ pub(super) async fn life(site: &Site, wanted: Wanted, look: &Look<'_>) -> Life {
     add_events(&mut life, &story);
     ask_letters(site, &mut life, &story).await;
     let mut records = Vec::new();
-    if life.events.is_empty() {
+    if life.events.is_empty() && look.on_kafka {
         records = look_on_kafka(site, &mut life, look).await;
     }
     let prefix = site.readers.first().map(|reader| reader.kafka.topic_prefix.clone()).unwrap_or_default();
@@ -275,19 +275,33 @@ fn add_opened(site: &Site, life: &mut Life, opened: Vec<Opened>, prefix: &str) {
 async fn read_records(site: &Site, life: &mut Life, look: &Look<'_>, prefix: &str) {
     let closed: Vec<usize> =
         (0..life.events.len()).filter(|at| life.events[*at].record.is_none()).take(OPENED).collect();
-    let Some(logs) = logs(site).filter(|_| !closed.is_empty()) else { return };
-    let places = closed.iter().map(|at| life.events[*at].place.clone()).collect();
-    let records = match logs.records(places).await {
-        Ok(records) => records,
-        Err(error) => return life.problems.push(error.to_string()),
-    };
-    for (at, record) in closed.into_iter().zip(records) {
-        if let Some(record) = record {
-            let opened = Opened::of(record, prefix, &site.claims, look.mask).await;
-            // Another record lies there since the topic was made anew.
-            if opened.meta.as_ref().is_none_or(|meta| meta.id == life.events[at].id) {
-                life.events[at].open(opened, site, prefix);
+    let unread: Vec<Place> = closed
+        .iter()
+        .map(|at| &life.events[*at].place)
+        .filter(|place| site.records.get(place).is_none())
+        .cloned()
+        .collect();
+    if let Some(logs) = logs(site).filter(|_| !unread.is_empty()) {
+        match logs.records(unread.clone()).await {
+            Ok(records) => {
+                for (place, record) in unread.into_iter().zip(records) {
+                    if let Some(record) = record {
+                        site.records.put(place, record);
+                    }
+                }
             }
+            Err(error) => life.problems.push(error.to_string()),
+        }
+    }
+    for at in closed {
+        let place = life.events[at].place.clone();
+        let Some(record) = site.records.get(&place) else { continue };
+        let opened = Opened::of(record, prefix, &site.claims, look.mask).await;
+        if opened.meta.as_ref().is_none_or(|meta| meta.id == life.events[at].id) {
+            life.events[at].open(opened, site, prefix);
+        } else {
+            // The topic was made anew.
+            site.records.forget(&place);
         }
     }
 }

@@ -20,6 +20,8 @@ pub use moment::{Link, Moment, Severity, What};
 pub struct Look<'a> {
     /// For what is in no index: events on Kafka that are no older.
     pub since: Option<DateTime<Utc>>,
+    /// Whether Kafka is searched for what is noted nowhere, which may take seconds.
+    pub on_kafka: bool,
     /// What may be shown of payloads and arguments.
     pub mask: Mask<'a>,
     /// Now, by whoever asks.
@@ -29,7 +31,7 @@ pub struct Look<'a> {
 impl Look<'_> {
     /// Shows everything, and finds what can be found without being told a time.
     pub fn at(now: DateTime<Utc>) -> Self {
-        Self { since: None, mask: &unmasked, now }
+        Self { since: None, on_kafka: true, mask: &unmasked, now }
     }
 }
 

@@ -7,10 +7,10 @@ use millgate_jobs::JobState;
 use serde::{Deserialize, Serialize};
 
 use super::super::{
-    address::{encoded, query},
     form,
     moment::{number, span, time},
     page::Page,
+    path::{part, query},
     trouble::Trouble,
     view::View,
 };
@@ -60,7 +60,9 @@ pub(super) async fn list(view: View) -> Result<Page, Trouble> {
             return Ok(Page::new("Jobs", "jobs", main));
         }
     };
-    let list = see::jobs(view.site(), &filter, asked.from.as_deref(), Bound::page(MOST)).await?;
+    let list =
+        see::jobs(view.site(), &filter, asked.from.as_deref(), Bound::page(MOST), &|of, value| view.masked(of, value))
+            .await?;
     let list = list.map_err(Trouble::Misunderstood)?;
     // Where every job is looked at, once is enough.
     let is_still = asked.from.is_some() || matches!(filter.term, Some(Term::Payload { .. })) || filter.since.is_some();
@@ -77,7 +79,7 @@ pub(super) async fn list(view: View) -> Result<Page, Trouble> {
             }
             @if let Some(next) = &list.next {
                 p {
-                    a.button #next href=(view.link(&format!("/jobs?{address}&from={}", encoded(next)))) {
+                    a.button #next href=(view.link(&format!("/jobs?{address}&from={}", part(next)))) {
                         @if list.jobs.len() < MOST { "Go on looking" } @else { "Next page" }
                     }
                 }
@@ -251,7 +253,7 @@ fn age(at: chrono::DateTime<chrono::Utc>, list: &JobList) -> Duration {
 
 /// The address of a job.
 pub(super) fn path(queue: &str, id: &str) -> String {
-    format!("/jobs/{}/{}", encoded(queue), encoded(id))
+    format!("/jobs/{}/{}", part(queue), part(id))
 }
 
 pub(super) fn state_tag(state: JobState) -> Markup {

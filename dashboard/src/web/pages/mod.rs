@@ -1,6 +1,7 @@
 //! The pages, a file each.
 
 mod audit;
+mod events;
 mod job;
 mod jobs;
 mod queues;
@@ -17,6 +18,8 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/jobs", page(jobs::list))
         .route("/jobs/{queue}/{id}", page(job::one))
         .route("/queues", page(queues::all))
+        .route("/events", page(events::recent))
+        .route("/events/{id}", page(events::life))
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
         .route("/tasks/{id}", page(tasks::one))
