@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
-use millgate_dashboard::{Reader, Site, see::Records};
+use millgate_dashboard::{Reader, Site};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
     TopicSpec, Trail, TrailStore,
@@ -37,6 +37,7 @@ use crate::{
     group,
     housekeeping::Retention,
     metrics::Metrics,
+    reporter::Reporter,
     route_file::RouteFile,
 };
 
@@ -261,6 +262,11 @@ impl Servers {
         Metrics::new(queues, bridges)
     }
 
+    /// What this process says of itself to the others.
+    pub(crate) fn reporter(&self, roles: &[&str], stop: &CancellationToken) -> Reporter {
+        Reporter::new(&self.queues, self.queue_names(), self.application, roles, stop)
+    }
+
     /// What operators look at and act on.
     pub(crate) fn site(&self) -> Site {
         let kinds = self.handlers.versions().map(|(kind, version)| (kind.to_owned(), version));
@@ -276,7 +282,7 @@ impl Servers {
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
             claims: self.producer.claims().clone(),
-            records: Records::default(),
+            ..Site::new(self.application, self.queues.clone())
         }
     }
 

@@ -6,7 +6,7 @@ use millgate_bridge::Routes;
 use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
 
-use crate::see::Records;
+use crate::see::{Outside, Records};
 
 /// A consumer group of the application, with its routes.
 pub struct Reader {
@@ -44,4 +44,33 @@ pub struct Site {
     pub claims: Claims,
     /// Records that were read a moment ago.
     pub records: Records,
+    /// What servers said that are asked in the background.
+    pub outside: Outside,
+}
+
+impl Site {
+    /// One that knows of nothing but Redis.
+    pub fn new(application: &'static str, queues: Queues) -> Self {
+        Self {
+            application,
+            schedules: Schedules::new::<&str>(&queues, []),
+            queues,
+            queue_names: Vec::new(),
+            kinds: BTreeMap::new(),
+            job_kinds: BTreeMap::new(),
+            readers: Arc::default(),
+            letters: None,
+            trail: None,
+            trail_is_kept: false,
+            claims: Claims::default(),
+            records: Records::default(),
+            outside: Outside::default(),
+        }
+    }
+
+    /// What to say where there is no queue of that name.
+    pub fn no_queue(&self, name: &str) -> String {
+        let known = self.queue_names.join(", ");
+        format!("there is no queue `{name}`: Redis holds nothing of it; there are: {known}")
+    }
 }

@@ -23,6 +23,9 @@ pub struct Performed {
     /// What it was not done to, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// The job that it made, if it made one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// What undoes it, if anything does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Action>,
@@ -30,7 +33,16 @@ pub struct Performed {
 
 impl Performed {
     pub(super) fn new(text: String) -> Self {
-        Self { id: String::new(), text, count: None, stopping: 0, missed: 0, refused: Vec::new(), undo: None }
+        Self {
+            id: String::new(),
+            text,
+            count: None,
+            stopping: 0,
+            missed: 0,
+            refused: Vec::new(),
+            job: None,
+            undo: None,
+        }
     }
 
     pub(super) fn undone_by(self, action: Action) -> Self {

@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{Web, path::part, trouble::Trouble, view::View};
+use super::{Web, address::encoded, trouble::Trouble, view::View};
 use crate::see;
 
 pub(super) fn routes() -> Router<Arc<Web>> {
@@ -31,10 +31,9 @@ async fn find(view: View) -> Result<Response, Trouble> {
     }
     let found = see::candidates(view.site(), &view.site().queue_names, id).await?;
     let path = match &found[..] {
-        [] => format!("/events/find?id={}", part(id)),
-        [(queue, job)] => format!("/jobs/{}/{}", part(queue), part(job.key.as_str())),
-        // One event makes several jobs.
-        _ => format!("/jobs?where={}", part(&format!("id={id}"))),
+        [(queue, job)] => format!("/jobs/{}/{}", encoded(queue), encoded(job.key.as_str())),
+        // None, or several of one event: its life has them all.
+        _ => format!("/events/find?id={}", encoded(id)),
     };
     Ok(Redirect::to(&view.link(&path)).into_response())
 }

@@ -4,19 +4,22 @@
 //! document as a stream of what it comes to every two seconds. Viewers of the same page share one look at the servers.
 
 mod actions;
+mod address;
 mod api;
 mod assets;
 mod cache;
 mod chart;
+mod charts;
 mod export;
 mod find;
+mod flow;
 mod form;
 mod layout;
 mod live;
 mod moment;
 mod page;
 mod pages;
-mod path;
+mod spans;
 mod tasks;
 mod trouble;
 mod view;

@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering::Relaxed},
-    },
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
     time::Duration,
 };
 
@@ -13,10 +10,8 @@ use axum::Extension;
 use millgate_dashboard::{
     DashboardConfig, Site,
     access::{Role, Viewer},
-    see::Records,
     web,
 };
-use millgate_events::Claims;
 use millgate_jobs::{
     Claimed, Failure, Hand, Job, JobId, JobKind, JobOptions, JobState, JobView, NewJob, Queue, Schedules, Verdict,
 };
@@ -82,18 +77,11 @@ impl Desk {
         let names = vec!["crm.sync".to_owned(), "email".to_owned()];
         let kind = (Greet::KIND.to_owned(), JobKind::of::<Greet>());
         let site = Site {
-            application: "shop",
-            queues: queues.clone(),
             schedules: Schedules::new(&queues, &names),
             queue_names: names,
             kinds: BTreeMap::from([(Greet::KIND.to_owned(), 1)]),
             job_kinds: BTreeMap::from([kind]),
-            readers: Arc::new(Vec::new()),
-            letters: None,
-            trail: None,
-            trail_is_kept: false,
-            claims: Claims::default(),
-            records: Records::default(),
+            ..Site::new("shop", queues.clone())
         };
         let router = web::router(site, &DashboardConfig::default()).layer(Extension(viewer));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -6,10 +6,10 @@ use serde_json::Value;
 
 use super::{
     super::{
+        address::encoded,
         chart, form,
         moment::{span, time},
         page::Page,
-        path::part,
         trouble::Trouble,
         view::View,
     },
@@ -48,7 +48,7 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
         section.card {
             h2 { "Attempts" }
             (attempts(&page))
-            p { a href=(view.link(&format!("/events/{}?by=job", part(&job.id)))) { "Its whole life" } }
+            p { a href=(view.link(&format!("/events/{}?by=job", encoded(&job.id)))) { "Its whole life" } }
         }
         @if !job.log.is_empty() {
             section.card {
@@ -68,8 +68,8 @@ fn gone(view: &View, queue: &str, id: &str) -> Markup {
         h1 { "Job " span.mono { (id) } " is not in queue " (queue) }
         p.empty {
             "What is done, cancelled or on the dead-letter topic is gone from its queue. "
-            a #life href=(view.link(&format!("/events/{}?by=job", part(id)))) { "What is known of its life" }
-            ", or " a href=(view.link(&format!("/jobs?queue={}", part(queue)))) { "what else is in " (queue) } "."
+            a #life href=(view.link(&format!("/events/{}?by=job", encoded(id)))) { "What is known of its life" }
+            ", or " a href=(view.link(&format!("/jobs?queue={}", encoded(queue)))) { "what else is in " (queue) } "."
         }
     }
 }
@@ -78,7 +78,7 @@ fn crumbs(view: &View, queue: &str) -> Markup {
     html! {
         p.crumbs {
             a href=(view.link("/jobs")) { "Jobs" } " › "
-            a href=(view.link(&format!("/jobs?queue={}", part(queue)))) { (queue) }
+            a href=(view.link(&format!("/jobs?queue={}", encoded(queue)))) { (queue) }
         }
     }
 }
@@ -130,7 +130,7 @@ fn facts(view: &View, page: &JobPage) -> Markup {
     let SeenJob { queue, job, .. } = &page.job;
     html! {
         dl.facts {
-            dt { "Queue" } dd { a href=(view.link(&format!("/queues/{}", part(queue)))) { (queue) } ", priority " (job.priority) }
+            dt { "Queue" } dd { a href=(view.link(&format!("/queues/{}", encoded(queue)))) { (queue) } ", priority " (job.priority) }
             @if job.id != job.key.as_str() { dt { "Own id" } dd.mono { (job.id) } }
             dt { "Kind" } dd { (job.kind) @if job.version > 1 { ", version " (job.version) } }
             dt { "Enqueued" } dd { (time(job.enqueued_at)) ", " (span((page.now - job.enqueued_at).to_std().unwrap_or_default())) " ago" }
@@ -195,12 +195,12 @@ fn comes_from(view: &View, origin: &Origin) -> Markup {
         dl.facts {
             dt { "Event" }
             dd {
-                a #event href=(view.link(&format!("/events/{}?by=event", part(&origin.event_id)))) { (origin.event_type) " " (origin.event_id) }
+                a #event href=(view.link(&format!("/events/{}?by=event", encoded(&origin.event_id)))) { (origin.event_type) " " (origin.event_id) }
                 " of " (origin.event_source)
             }
             dt { "Record" } dd.mono { (origin.record) }
             dt { "Request" }
-            dd.mono { a href=(view.link(&format!("/events/{}?by=correlation", part(&origin.correlation_id)))) { (origin.correlation_id) } }
+            dd.mono { a href=(view.link(&format!("/events/{}?by=correlation", encoded(&origin.correlation_id)))) { (origin.correlation_id) } }
         }
     }
 }

@@ -7,10 +7,10 @@ use millgate_jobs::JobState;
 use serde::{Deserialize, Serialize};
 
 use super::super::{
+    address::{encoded, query},
     form,
     moment::{number, span, time},
     page::Page,
-    path::{part, query},
     trouble::Trouble,
     view::View,
 };
@@ -79,7 +79,7 @@ pub(super) async fn list(view: View) -> Result<Page, Trouble> {
             }
             @if let Some(next) = &list.next {
                 p {
-                    a.button #next href=(view.link(&format!("/jobs?{address}&from={}", part(next)))) {
+                    a.button #next href=(view.link(&format!("/jobs?{address}&from={}", encoded(next)))) {
                         @if list.jobs.len() < MOST { "Go on looking" } @else { "Next page" }
                     }
                 }
@@ -253,7 +253,7 @@ fn age(at: chrono::DateTime<chrono::Utc>, list: &JobList) -> Duration {
 
 /// The address of a job.
 pub(super) fn path(queue: &str, id: &str) -> String {
-    format!("/jobs/{}/{}", part(queue), part(id))
+    format!("/jobs/{}/{}", encoded(queue), encoded(id))
 }
 
 pub(super) fn state_tag(state: JobState) -> Markup {

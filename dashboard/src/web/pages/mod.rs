@@ -4,8 +4,11 @@ mod audit;
 mod events;
 mod job;
 mod jobs;
+mod overview;
 mod queues;
+mod schedules;
 mod tasks;
+mod workers;
 
 use std::sync::Arc;
 
@@ -20,6 +23,12 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/queues", page(queues::all))
         .route("/events", page(events::recent))
         .route("/events/{id}", page(events::life))
+        .route("/", page(overview::look))
+        .route("/workers", page(workers::all))
+        .route("/workers/{id}", page(workers::one))
+        .route("/queues/{name}", page(queues::one))
+        .route("/schedules", page(schedules::all))
+        .route("/schedules/{name}", page(schedules::one))
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
         .route("/tasks/{id}", page(tasks::one))
