@@ -6,7 +6,7 @@ use millgate_jobs::{JobId, JobView, QueueError, QueueStats};
 use serde::Serialize;
 
 use super::{
-    Reason, SeenJob,
+    Mask, Reason, SeenJob,
     why::{Known, why},
 };
 use crate::Site;
@@ -35,6 +35,7 @@ pub async fn job(
     names: &[String],
     id: &str,
     known: &Known<'_>,
+    mask: Mask<'_>,
 ) -> Result<Result<JobPage, String>, QueueError> {
     let (queue, job) = match find(site, names, id).await? {
         Ok(found) => found,
@@ -44,7 +45,7 @@ pub async fn job(
     let (stats, now) = tokio::try_join!(on.stats(), on.now())?;
     let reasons = why(&on, &job, &stats, known, now).await?;
     let why = reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ");
-    Ok(Ok(JobPage { job: SeenJob::new(&queue, job), why, reasons, stats, now }))
+    Ok(Ok(JobPage { job: SeenJob::new(&queue, job, mask), why, reasons, stats, now }))
 }
 
 /// The jobs of that id in these queues, with their queues.

@@ -1,6 +1,6 @@
 //! Jobs as one sees them, many at a time.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
@@ -8,7 +8,7 @@ use millgate_jobs::{JobState, JobView, QueueError, QueueStats};
 use serde::{Serialize, Serializer, ser::Error};
 use serde_json::Value;
 
-use super::{JobFilter, JobSearch};
+use super::{JobFilter, JobSearch, Mask};
 use crate::Site;
 
 /// A job, the queue it is in, and its arguments.
@@ -24,9 +24,14 @@ pub struct SeenJob {
 
 impl SeenJob {
     /// A job of a queue.
-    pub fn new(queue: &str, job: JobView) -> Self {
+    pub fn new(queue: &str, job: JobView, mask: Mask<'_>) -> Self {
         let arguments = serde_json::from_str(&job.payload).unwrap_or_else(|_| Value::from(job.payload.as_str()));
-        Self { queue: queue.to_owned(), job, arguments }
+        Self { queue: queue.to_owned(), arguments: mask(&job.kind, arguments), job }
+    }
+
+    /// Whether all of its arguments are shown.
+    pub fn is_whole(&self) -> bool {
+        serde_json::from_str(&self.job.payload).map_or(true, |arguments: Value| arguments == self.arguments)
     }
 }
 
@@ -50,19 +55,19 @@ pub struct Bound {
     pub jobs: usize,
     /// It ends after it has looked at so many.
     pub looks: u64,
-    /// And after so long.
-    pub time: Duration,
+    /// And after so many steps, of which each may look at some hundred.
+    pub steps: u32,
 }
 
 impl Bound {
     /// Until so many jobs are found, however long that takes.
     pub fn none(jobs: usize) -> Self {
-        Self { jobs, looks: u64::MAX, time: Duration::MAX }
+        Self { jobs, looks: u64::MAX, steps: u32::MAX }
     }
 
     /// A page: it has to be there at once.
     pub fn page(jobs: usize) -> Self {
-        Self { jobs, looks: 4_000, time: Duration::from_millis(25) }
+        Self { jobs, looks: 4_000, steps: 30 }
     }
 }
 
@@ -91,8 +96,9 @@ pub async fn jobs(
     filter: &JobFilter,
     from: Option<&str>,
     bound: Bound,
+    mask: Mask<'_>,
 ) -> Result<Result<JobList, String>, QueueError> {
-    let begun = Instant::now();
+    let (stats, now) = tokio::try_join!(stats(site, filter), now(site))?;
     let mut search = JobSearch::new(site, filter, &JobState::ALL);
     if let Some(from) = from {
         search = match search.from(from) {
@@ -100,12 +106,15 @@ pub async fn jobs(
             Err(message) => return Ok(Err(message)),
         };
     }
-    let (of, now) = tokio::try_join!(count(site, filter), now(site))?;
-    let before = search.looked();
+    let mut search = search.without(|queue, state| stats.get(queue).is_some_and(|stats| in_state(stats, state) == 0));
+    let states = filter.states(&JobState::ALL);
+    let of: u64 = stats.values().flat_map(|stats| states.iter().map(|state| in_state(stats, *state))).sum();
+    let (before, mut steps) = (search.looked(), 0);
     let mut found: Vec<SeenJob> = Vec::new();
-    while found.len() < bound.jobs && search.looked() - before < bound.looks && begun.elapsed() < bound.time {
+    while found.len() < bound.jobs && search.looked() - before < bound.looks && steps < bound.steps {
         let Some((queue, jobs)) = search.next(bound.jobs - found.len()).await? else { break };
-        found.extend(jobs.into_iter().map(|job| SeenJob::new(&queue, job)));
+        found.extend(jobs.into_iter().map(|job| SeenJob::new(&queue, job, mask)));
+        steps += 1;
     }
     let next = search.place();
     let all_are_here = from.is_none() && next.is_none();
@@ -126,12 +135,12 @@ pub(crate) async fn now(site: &Site) -> Result<DateTime<Utc>, QueueError> {
     site.queues.queue("").now().await
 }
 
-/// How many jobs are in the queues and the states that a filter names.
-async fn count(site: &Site, filter: &JobFilter) -> Result<u64, QueueError> {
+/// What is in the queues that a filter names.
+async fn stats(site: &Site, filter: &JobFilter) -> Result<BTreeMap<String, QueueStats>, QueueError> {
     let names = filter.queue.as_ref().map_or(&site.queue_names[..], std::slice::from_ref);
-    let all = try_join_all(names.iter().map(|name| async { site.queues.queue(name).stats().await })).await?;
-    let states = filter.states(&JobState::ALL);
-    Ok(all.iter().flat_map(|stats| states.iter().map(|state| in_state(stats, *state))).sum())
+    let all =
+        names.iter().map(async |name| Ok::<_, QueueError>((name.clone(), site.queues.queue(name).stats().await?)));
+    Ok(try_join_all(all).await?.into_iter().collect())
 }
 
 /// How many jobs of a queue are in a state.

@@ -30,7 +30,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let site = servers.site();
     // What workers know that are alive is not asked for here.
     let known = Known { here: &site.kinds, alive: None };
-    let page = match see::job(&site, &names, &args.id, &known).await? {
+    let page = match see::job(&site, &names, &args.id, &known, &see::unmasked).await? {
         Ok(page) => page,
         Err(message) => anyhow::bail!(message),
     };

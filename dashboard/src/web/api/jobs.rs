@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::{Answer, answer};
 use crate::{
@@ -31,7 +32,8 @@ async fn found(view: View) -> Result<see::JobList, Trouble> {
     let (query, part): (JobQuery, Part) = (view.query()?, view.query()?);
     let filter = query.read(see::now(view.site()).await?).map_err(Trouble::Misunderstood)?;
     let bound = Bound::page(part.limit.unwrap_or(USUAL).clamp(1, MOST));
-    let list = see::jobs(view.site(), &filter, part.from.as_deref(), bound).await?;
+    let mask = |of: &str, value: Value| view.masked(of, value);
+    let list = see::jobs(view.site(), &filter, part.from.as_deref(), bound, &mask).await?;
     list.map_err(Trouble::Misunderstood)
 }
 
@@ -39,6 +41,6 @@ async fn found(view: View) -> Result<see::JobList, Trouble> {
 pub(super) async fn one(view: View) -> Result<Response, Response> {
     let known = Known { here: &view.site().kinds, alive: None };
     let names = [view.param("queue").to_owned()];
-    let found = see::job(view.site(), &names, view.param("id"), &known).await;
+    let found = see::job(view.site(), &names, view.param("id"), &known, &|of, value| view.masked(of, value)).await;
     answer(found.map_err(Trouble::from).and_then(|found| found.map_err(Trouble::NotFound)))
 }
