@@ -13,6 +13,6 @@ pub use flow::{Arrow, Flow, Health, Place, Stage};
 pub use outside::{Outside, PartitionLag};
 pub use overview::{Figures, Overview, overview};
 pub use process::{ProcessView, process, processes};
-pub use queue::{QueueDetail, QueueView, queue, queues};
+pub use queue::{QueueDetail, QueueView, hours, queue, queues};
 pub use schedule::{ComingTick, MadeJob, ScheduleDetail, ScheduleView, schedule, schedules, ticks};
 pub use wrong::{Severity, Wrong};

@@ -109,6 +109,11 @@ fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     if more == 0 { told } else { format!("{told} and {more} more") }
 }
 
+/// `1 job waits`, `5 jobs wait`.
+fn many(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 fn span(time: Duration) -> String {
     let time = humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
     time.split(' ').take(2).collect::<Vec<_>>().join(" ")
@@ -158,8 +163,9 @@ fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
             ),
             behind => bad(
                 format!(
-                    "no bridge runs for group {}: {behind} events wait on {topics}; `millgate bridge`",
-                    group.group
+                    "no bridge runs for group {}: {} on {topics}; `millgate bridge`",
+                    group.group,
+                    many(behind, "event waits", "events wait")
                 ),
                 &["workers"],
             ),
@@ -199,19 +205,17 @@ pub(super) fn serving<'a>(processes: &'a [Process], queue: &'a str) -> impl Iter
 fn queues_unserved(seen: &Seen<'_>) -> Vec<Wrong> {
     let waits = |queue: &&QueueView| queue.stats.waiting > 0 && !queue.stats.paused;
     let told = seen.queues.iter().filter(waits).filter_map(|queue| {
-        let (name, waiting) = (queue.name.as_str(), queue.stats.waiting);
+        let name = queue.name.as_str();
+        let waiting = many(queue.stats.waiting, "job waits", "jobs wait");
         let mut serving = serving(seen.processes, name).peekable();
         if serving.peek().is_none() {
             return Some(bad(
-                format!("no worker serves queue {name}, and {waiting} jobs wait in it; `millgate worker`"),
+                format!("no worker serves queue {name}, and {waiting} in it; `millgate worker`"),
                 &["queues", name],
             ));
         }
         serving.all(|process| process.quiet).then(|| {
-            bad(
-                format!("every worker of queue {name} is quiet, and {waiting} jobs wait in it; resume one"),
-                &["workers"],
-            )
+            bad(format!("every worker of queue {name} is quiet, and {waiting} in it; resume one"), &["workers"])
         })
     });
     told.collect()
@@ -249,7 +253,8 @@ fn queues_stopped(seen: &Seen<'_>) -> Vec<Wrong> {
         let name = queue.name.as_str();
         match (queue.stats.paused, queue.stats.draining) {
             (true, _) => {
-                Some(format!("queue {name} is paused: no worker takes jobs from it, and {} wait", queue.stats.waiting))
+                let waiting = many(queue.stats.waiting, "job waits", "jobs wait");
+                Some(format!("queue {name} is paused: no worker takes jobs from it, and {waiting}"))
             }
             (_, true) => Some(format!("queue {name} is draining: it takes no more jobs")),
             _ => None,
@@ -264,7 +269,7 @@ fn queues_full(seen: &Seen<'_>) -> Vec<Wrong> {
         let (stats, most) = (&queue.stats, queue.stats.limits.max_jobs?);
         let holds = stats.waiting + stats.delayed + stats.held + stats.active;
         let text = || {
-            format!("queue {} holds {holds} jobs and takes no more than {most}: who fills it has to wait", queue.name)
+            format!("queue {} takes no more than {most} jobs and holds {holds}: who fills it has to wait", queue.name)
         };
         (holds >= most).then(|| bad(text(), &["queues", &queue.name]))
     });
@@ -290,11 +295,14 @@ fn jobs_die(seen: &Seen<'_>) -> Vec<Wrong> {
     let dead: u64 = points.iter().rev().take(RECENT).map(|point| point.dead).sum();
     let mut told = Vec::new();
     if dead > 0 {
-        told.push(warn(format!("{dead} jobs died in the last {RECENT} minutes"), &["dead"]));
+        told.push(warn(format!("{} died in the last {RECENT} minutes", many(dead, "job", "jobs")), &["dead"]));
     }
     let unburied: u64 = seen.queues.iter().map(|queue| queue.stats.unburied).sum();
     if unburied > 0 {
-        told.push(warn(format!("{unburied} dead jobs are not on the dead-letter topic yet"), &["queues"]));
+        told.push(warn(
+            format!("{} not on the dead-letter topic yet", many(unburied, "dead job is", "dead jobs are")),
+            &["queues"],
+        ));
     }
     told
 }

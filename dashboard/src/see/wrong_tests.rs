@@ -185,14 +185,14 @@ fn what_operators_stopped_is_told() {
     scene.one(Severity::Warn, "queue email is draining", "queues/email");
     scene.queues[0].stats.paused = true;
     scene.queues[0].stats.oldest = Some(ago(3_600));
-    scene.one(Severity::Warn, "queue email is paused: no worker takes jobs from it, and 1 wait", "queues/email");
+    scene.one(Severity::Warn, "queue email is paused: no worker takes jobs from it, and 1 job waits", "queues/email");
 }
 
 #[test]
 fn a_queue_at_its_limit_keeps_the_bridge_waiting() {
     let mut scene = Scene::well();
     scene.queues[0].stats.limits = Limits { max_jobs: Some(1), ..Limits::default() };
-    scene.one(Severity::Bad, "holds 1 jobs and takes no more than 1", "queues/email");
+    scene.one(Severity::Bad, "takes no more than 1 jobs and holds 1", "queues/email");
 }
 
 #[test]
