@@ -20,6 +20,7 @@ mod mail;
 mod metrics;
 mod outages;
 mod outbox;
+mod processes;
 mod reminders;
 mod routes;
 mod shop;
