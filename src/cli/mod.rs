@@ -1,6 +1,7 @@
 //! The command line, the same for every application.
 
 mod answer;
+mod audit;
 mod bench;
 mod claims;
 mod completions;
@@ -10,6 +11,7 @@ mod dev;
 mod dlq;
 mod doctor;
 mod event_line;
+mod events;
 mod group_choice;
 mod groups;
 mod jobs;
@@ -18,6 +20,7 @@ mod migrate;
 mod moment;
 mod operator;
 mod outbox;
+mod progress;
 mod publish;
 mod queue_choice;
 mod queues;
@@ -27,6 +30,7 @@ mod routes;
 mod schedules;
 mod top;
 mod topics;
+mod trace;
 mod typed;
 mod watermarks;
 mod workers;
@@ -78,6 +82,11 @@ enum Command {
     /// Look at the outbox, and act on events that Kafka refuses: retry, discard
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Tell an event's whole life, found by the id of an event, a request, an order, a trace or a job
+    Trace(trace::Args),
+    /// Look at records of topics: headers and payloads
+    #[command(subcommand)]
+    Events(events::Command),
     /// Publish events from a file of JSON lines
     Publish(publish::Args),
     /// Show or make the topics that the events need
@@ -112,6 +121,8 @@ enum Command {
     /// Set up, count or expire the store of values that are too large for Kafka
     #[command(subcommand)]
     Claims(claims::Command),
+    /// What operators did, on pages, by the API and here; and undo it
+    Audit(audit::Args),
     /// Create the application's tables
     Migrate,
     /// Check every server, and say what to do
@@ -237,6 +248,8 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Relay => roles::relay(call).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
+        Command::Trace(args) => Box::pin(trace::run(call, args)).await,
+        Command::Events(command) => events::run(call, command).await,
         Command::Publish(args) => publish::run(call, args).await,
         Command::Groups(args) => groups::run(call, args).await,
         Command::Topics(command) => topics::run(call, command).await,
@@ -250,6 +263,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Schedules(command) => schedules::run(call, command).await,
         Command::Claims(command) => claims::run(call, command).await,
         Command::Mail(command) => mail::run(call, command).await,
+        Command::Audit(args) => audit::run(call, args).await,
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,
         Command::Config => config::run(&call),

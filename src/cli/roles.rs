@@ -62,6 +62,7 @@ pub(super) async fn bridge(call: Call, args: BridgeArgs) -> anyhow::Result<Outco
         outcome = outcome.and(ended?);
     }
     reporting.end().await;
+    servers.trail().close().await;
     outcome?;
     expiring.abort();
     following.await?;
@@ -117,6 +118,7 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
     };
     forwarding.await?;
     reporting.end().await;
+    servers.trail().close().await;
     // A connection that is silent would be waited for without end.
     let _ = tokio::time::timeout(Duration::from_secs(5), servers.database.close()).await;
     if json && args.drain {

@@ -5,6 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use millgate_events::Run;
 use millgate_jobs::{Judgement, Verdict};
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -17,7 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::Tally;
+use crate::{Tally, noting};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByKind {
@@ -118,19 +119,21 @@ pub(crate) struct Meter {
     tally: Tally,
 }
 
-/// A job's judgement that is counted when it is given. Dropped, it hands the job back, and counts that.
+/// A job's judgement that is counted, and noted, when it is given. Dropped, it hands the job back, and counts that.
 pub(crate) struct Counted {
     judgement: Option<Judgement>,
     run: Option<(Arc<Meter>, Instant)>,
+    noted: Option<Run>,
 }
 
 impl Counted {
     pub(crate) fn new(judgement: Judgement) -> Self {
-        Self { judgement: Some(judgement), run: None }
+        Self { judgement: Some(judgement), run: None, noted: None }
     }
 
-    /// The run begins, of a job that has been due for so long, if that is known.
-    pub(crate) fn begin(&mut self, meter: &Arc<Meter>, waited: Option<Duration>) {
+    /// The run begins, of a job that has been due for so long, if that is known; and is noted where runs are.
+    pub(crate) fn begin(&mut self, meter: &Arc<Meter>, waited: Option<Duration>, noted: Option<Run>) {
+        self.noted = noted;
         let now = Instant::now();
         meter.in_hand.inc();
         meter.tally.begin(now, waited);
@@ -146,6 +149,9 @@ impl Counted {
     }
 
     fn count(&mut self, verdict: &Verdict) {
+        if let Some(run) = self.noted.take() {
+            run.end(noting::end(verdict));
+        }
         let Some((meter, began)) = self.run.take() else { return };
         meter.in_hand.dec();
         let took = began.elapsed();

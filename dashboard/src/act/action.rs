@@ -1,8 +1,12 @@
 //! What an operator wants done, as data.
 
-use millgate_jobs::{Limits, RemovedSchedule};
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use millgate_jobs::{KeptJob, Limits, RemovedSchedule};
 use serde::{Deserialize, Serialize};
 
+use super::{JobChoice, Payload};
 use crate::access::Role;
 
 /// What an operator wants done. As JSON: `{"do": "pause-queue", "queue": "email"}`.
@@ -30,6 +34,56 @@ pub enum Action {
         queue: String,
         /// What holds from then on; what is not named does not hold.
         limits: Limits,
+    },
+    /// Let dead jobs run again, with all their attempts.
+    RetryJobs {
+        /// Which.
+        jobs: JobChoice,
+    },
+    /// Let delayed jobs run now.
+    RunJobs {
+        /// Which.
+        jobs: JobChoice,
+    },
+    /// Cancel jobs; those that run are told to stop.
+    CancelJobs {
+        /// Which.
+        jobs: JobChoice,
+    },
+    /// Remove jobs that no worker has, dead and kept ones too.
+    DeleteJobs {
+        /// Which.
+        jobs: JobChoice,
+    },
+    /// Move jobs that no worker has to another queue, where they begin anew.
+    MoveJobs {
+        /// Which.
+        jobs: JobChoice,
+        /// The other queue.
+        to: String,
+    },
+    /// Give a job that waits, is delayed or dead other arguments, and let it run.
+    EditJob {
+        /// Its queue.
+        queue: String,
+        /// Its id.
+        id: String,
+        /// Its arguments: JSON, or a text of it.
+        payload: Payload,
+    },
+    /// Put jobs back that were removed: what undoes that.
+    PutBackJobs {
+        /// Their queue.
+        queue: String,
+        /// As they were.
+        jobs: Vec<KeptJob>,
+    },
+    /// Make jobs wait until a time again that they were let go before: what undoes that.
+    DelayJobs {
+        /// Their queue.
+        queue: String,
+        /// When each is to run, by id.
+        times: BTreeMap<String, DateTime<Utc>>,
     },
     /// Put a schedule's job in now, paused or not; its ticks stay as they are.
     RunSchedule {
@@ -111,6 +165,9 @@ impl Action {
             | Self::ResumeQueue { queue }
             | Self::DrainQueue { queue }
             | Self::LimitQueue { queue, .. }
+            | Self::EditJob { queue, .. }
+            | Self::PutBackJobs { queue, .. }
+            | Self::DelayJobs { queue, .. }
             | Self::RunSchedule { queue, .. }
             | Self::PauseSchedule { queue, .. }
             | Self::ResumeSchedule { queue, .. }
@@ -118,6 +175,11 @@ impl Action {
             | Self::ResetSchedule { queue, .. }
             | Self::RemoveSchedule { queue, .. }
             | Self::RestoreSchedule { queue, .. } => (Role::Operator, Some(queue)),
+            Self::RetryJobs { jobs }
+            | Self::RunJobs { jobs }
+            | Self::CancelJobs { jobs }
+            | Self::DeleteJobs { jobs }
+            | Self::MoveJobs { jobs, .. } => (Role::Operator, Some(&jobs.queue)),
             Self::QuietProcess { .. } | Self::ResumeProcess { .. } => (Role::Operator, None),
             Self::StopProcess { .. } => (Role::Admin, None),
         }
@@ -125,7 +187,15 @@ impl Action {
 
     /// Whether one has to be sure before it is done.
     pub fn asks(&self) -> bool {
-        matches!(self, Self::DrainQueue { .. } | Self::RemoveSchedule { .. } | Self::StopProcess { .. })
+        match self {
+            Self::DrainQueue { .. } | Self::RemoveSchedule { .. } | Self::StopProcess { .. } => true,
+            Self::RetryJobs { jobs }
+            | Self::RunJobs { jobs }
+            | Self::CancelJobs { jobs }
+            | Self::DeleteJobs { jobs }
+            | Self::MoveJobs { jobs, .. } => jobs.is_many(),
+            _ => false,
+        }
     }
 
     /// What it does, as the audit has it.
@@ -135,6 +205,14 @@ impl Action {
             Self::ResumeQueue { queue } => format!("resume queue {queue}"),
             Self::DrainQueue { queue } => format!("drain queue {queue}"),
             Self::LimitQueue { queue, .. } => format!("set the limits of queue {queue}"),
+            Self::RetryJobs { jobs } => format!("retry {}", jobs.words()),
+            Self::RunJobs { jobs } => format!("run {} now", jobs.words()),
+            Self::CancelJobs { jobs } => format!("cancel {}", jobs.words()),
+            Self::DeleteJobs { jobs } => format!("delete {}", jobs.words()),
+            Self::MoveJobs { jobs, to } => format!("move {} to queue {to}", jobs.words()),
+            Self::EditJob { queue, id, .. } => format!("edit job {id} in queue {queue} and run it"),
+            Self::PutBackJobs { queue, jobs } => format!("put {} jobs back into queue {queue}", jobs.len()),
+            Self::DelayJobs { queue, times } => format!("delay {} jobs in queue {queue} again", times.len()),
             Self::QuietProcess { process } => format!("let process {process} take no more jobs"),
             Self::ResumeProcess { process } => format!("let process {process} take jobs again"),
             Self::StopProcess { process } => format!("stop process {process}"),

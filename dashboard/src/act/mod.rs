@@ -6,6 +6,10 @@
 mod action;
 mod entry;
 mod error;
+mod job;
+mod job_choice;
+mod job_deed;
+mod payload;
 mod performed;
 mod process;
 mod queue;
@@ -17,6 +21,8 @@ use millgate_jobs::{QueueError, Times};
 pub use action::Action;
 pub use entry::{Entry, Via, entries, entry};
 pub use error::ActError;
+pub use job_choice::JobChoice;
+pub use payload::Payload;
 pub use performed::{Performed, Preview};
 pub use work::Work;
 
@@ -40,9 +46,9 @@ pub async fn perform(site: &Site, actor: &Actor, action: &Action, work: &Work) -
 }
 
 /// What would be done, and to how many. Changes nothing.
-pub async fn preview(_site: &Site, actor: &Actor, action: &Action) -> Result<Preview, ActError> {
+pub async fn preview(site: &Site, actor: &Actor, action: &Action) -> Result<Preview, ActError> {
     allowed(actor, action)?;
-    Ok(Preview { text: action.sentence(), count: None, asks: action.asks() })
+    Ok(job::preview(site, actor, action).await?.unwrap_or_else(|| Preview::of(action)))
 }
 
 /// Undoes what an entry of the audit says was done.
@@ -73,12 +79,20 @@ fn allowed(actor: &Actor, action: &Action) -> Result<(), ActError> {
     Err(ActError::Forbidden { name: actor.viewer.name.clone(), needs, action: action.sentence() })
 }
 
-async fn act(site: &Site, _actor: &Actor, action: &Action, _work: &Work) -> Result<Performed, ActError> {
+async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result<Performed, ActError> {
     match action {
         Action::PauseQueue { queue } => queue::pause(site, queue).await,
         Action::ResumeQueue { queue } => queue::resume(site, queue).await,
         Action::DrainQueue { queue } => queue::drain(site, queue).await,
         Action::LimitQueue { queue, limits } => queue::limit(site, queue, limits).await,
+        Action::RetryJobs { .. }
+        | Action::RunJobs { .. }
+        | Action::CancelJobs { .. }
+        | Action::DeleteJobs { .. }
+        | Action::MoveJobs { .. } => job::perform(site, actor, action, work).await,
+        Action::EditJob { queue, id, payload } => job::edit(site, queue, id, &payload.0).await,
+        Action::PutBackJobs { queue, jobs } => job::put_back(site, queue, jobs, work).await,
+        Action::DelayJobs { queue, times } => job::delay(site, queue, times, work).await,
         Action::QuietProcess { process } => process::quiet(site, process).await,
         Action::ResumeProcess { process } => process::resume(site, process).await,
         Action::StopProcess { process } => process::stop(site, process).await,

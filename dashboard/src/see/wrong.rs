@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{PartitionLag, QueueView, ScheduleView, outside::Last};
 
 /// A job that has waited longer says that its queue is behind.
-const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_mins(1);
 /// A tick that is later was missed.
 const OVERDUE: Duration = Duration::from_secs(30);
 /// Jobs that died are told for so many minutes.
@@ -22,7 +22,7 @@ const MOST: usize = 5;
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Severity {
+pub enum Gravity {
     /// Somebody has to do something, or work stands still or is lost.
     Bad,
     /// Somebody should look.
@@ -33,7 +33,7 @@ pub enum Severity {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Wrong {
     /// How bad it is.
-    pub severity: Severity,
+    pub severity: Gravity,
     /// What it is, and what to do about it.
     pub text: String,
     /// Since when, if that is known.
@@ -48,7 +48,7 @@ pub(super) struct Group {
     /// `main`, or its name.
     pub(super) name: &'static str,
     /// As Kafka names it.
-    pub(super) group: String,
+    pub(super) consumer_group: String,
     /// The topics that it reads.
     pub(super) topics: Vec<&'static str>,
     /// The queues that it fills.
@@ -89,16 +89,16 @@ pub(super) fn all(seen: &Seen<'_>) -> Vec<Wrong> {
     wrong
 }
 
-fn wrong(severity: Severity, text: String, page: &[&str]) -> Wrong {
+fn wrong(severity: Gravity, text: String, page: &[&str]) -> Wrong {
     Wrong { severity, text, since: None, page: page.iter().map(|&part| part.to_owned()).collect() }
 }
 
 fn bad(text: String, page: &[&str]) -> Wrong {
-    wrong(Severity::Bad, text, page)
+    wrong(Gravity::Bad, text, page)
 }
 
 fn warn(text: String, page: &[&str]) -> Wrong {
-    wrong(Severity::Warn, text, page)
+    wrong(Gravity::Warn, text, page)
 }
 
 /// `a, b and 3 more`.
@@ -147,7 +147,7 @@ fn redis_evicts(seen: &Seen<'_>) -> Vec<Wrong> {
 fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
     let runs = |group: &&Group| {
         let mut bridged = seen.processes.iter().flat_map(|process| &process.groups);
-        bridged.any(|bridged| bridged.group == group.group)
+        bridged.any(|bridged| bridged.group == group.consumer_group)
     };
     let missing = seen.groups.iter().filter(|group| !group.topics.is_empty() && !runs(group));
     let told = missing.map(|group| {
@@ -158,13 +158,16 @@ fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
         let topics = some(group.topics.iter().copied());
         match behind {
             0 => warn(
-                format!("no bridge runs for group {}: events of {topics} would wait; `millgate bridge`", group.group),
+                format!(
+                    "no bridge runs for group {}: events of {topics} would wait; `millgate bridge`",
+                    group.consumer_group
+                ),
                 &["workers"],
             ),
             behind => bad(
                 format!(
                     "no bridge runs for group {}: {} on {topics}; `millgate bridge`",
-                    group.group,
+                    group.consumer_group,
                     many(behind, "event waits", "events wait")
                 ),
                 &["workers"],

@@ -48,12 +48,12 @@ fn process() -> Process {
 
 fn group() -> Group {
     let queues = BTreeSet::from(["email".to_owned()]);
-    Group { name: "main", group: "shop".into(), topics: vec!["order.created"], queues }
+    Group { name: "main", consumer_group: "shop".into(), topics: vec!["order.created"], queues }
 }
 
-fn lag(records: u64) -> Last<Arc<[PartitionLag]>> {
+fn lag(records: u64) -> Arc<[PartitionLag]> {
     let topic = "order.created".to_owned();
-    Some(Ok(Arc::new([PartitionLag { reader: "main", topic, partition: 0, records, seconds: Some(5) }])))
+    Arc::new([PartitionLag { reader: "main", topic, partition: 0, records, seconds: Some(5) }])
 }
 
 fn schedule() -> ScheduleView {
@@ -95,7 +95,7 @@ impl Scene {
             queues: vec![queue(1, 1)],
             hour: None,
             schedules: vec![schedule()],
-            lags: lag(0),
+            lags: Some(Ok(lag(0))),
             policy: Some(Ok("noeviction".into())),
             letters: Some(Ok(())),
         }
@@ -117,7 +117,7 @@ impl Scene {
 
     /// The one thing that is wrong.
     #[track_caller]
-    fn one(&self, severity: Severity, text: &str, page: &str) -> Wrong {
+    fn one(&self, severity: Gravity, text: &str, page: &str) -> Wrong {
         let wrong = self.wrong();
         assert_eq!(wrong.len(), 1, "{wrong:#?}");
         let wrong = wrong.into_iter().next().unwrap();
@@ -138,9 +138,9 @@ fn nothing_is_wrong_where_all_is_well() {
 fn a_bridge_that_is_missing_is_bad_once_events_wait() {
     let mut scene = Scene::well();
     scene.processes[0].groups.clear();
-    scene.one(Severity::Warn, "no bridge runs for group shop: events of order.created would wait", "workers");
-    scene.lags = lag(12);
-    scene.one(Severity::Bad, "12 events wait on order.created", "workers");
+    scene.one(Gravity::Warn, "no bridge runs for group shop: events of order.created would wait", "workers");
+    scene.lags = Some(Ok(lag(12)));
+    scene.one(Gravity::Bad, "12 events wait on order.created", "workers");
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn what_a_process_says_is_told_with_where_and_since_when() {
     let trouble = Trouble { topic: Some("order.created".into()), partition: Some(1), since: ago(120), text };
     scene.processes[0].troubles.push(trouble);
     let wanted = "bridge, worker on host-1: partition 1 of order.created waits: the dead-letter topic is missing";
-    let wrong = scene.one(Severity::Bad, wanted, "workers/a1b2");
+    let wrong = scene.one(Gravity::Bad, wanted, "workers/a1b2");
     assert_eq!(wrong.since, Some(ago(120)));
     scene.processes[0].more_troubles = 3;
     assert!(scene.wrong().iter().any(|wrong| wrong.text.contains("3 more things")));
@@ -160,11 +160,11 @@ fn what_a_process_says_is_told_with_where_and_since_when() {
 fn a_queue_that_nobody_works_on_does_not_look_idle() {
     let mut scene = Scene::well();
     scene.queues = vec![queue(5, 3_600)];
-    scene.one(Severity::Warn, "has waited for 1h", "queues/email");
+    scene.one(Gravity::Warn, "has waited for 1h", "queues/email");
     scene.processes[0].quiet = true;
-    scene.one(Severity::Bad, "every worker of queue email is quiet, and 5 jobs wait", "workers");
+    scene.one(Gravity::Bad, "every worker of queue email is quiet, and 5 jobs wait", "workers");
     scene.processes[0].queues.clear();
-    scene.one(Severity::Bad, "no worker serves queue email, and 5 jobs wait", "queues/email");
+    scene.one(Gravity::Bad, "no worker serves queue email, and 5 jobs wait", "queues/email");
     scene.queues = vec![queue(0, 0)];
     assert_eq!(scene.wrong(), [], "nothing waits for one");
 }
@@ -173,7 +173,7 @@ fn a_queue_that_nobody_works_on_does_not_look_idle() {
 fn a_kind_that_no_worker_knows_is_told_only_while_it_has_jobs() {
     let mut scene = Scene::well();
     scene.processes[0].kinds.clear();
-    scene.one(Severity::Bad, "no worker of queue email knows greet", "queues/email");
+    scene.one(Gravity::Bad, "no worker of queue email knows greet", "queues/email");
     scene.queues = vec![queue(0, 0)];
     assert_eq!(scene.wrong(), []);
 }
@@ -182,17 +182,17 @@ fn a_kind_that_no_worker_knows_is_told_only_while_it_has_jobs() {
 fn what_operators_stopped_is_told() {
     let mut scene = Scene::well();
     scene.queues[0].stats.draining = true;
-    scene.one(Severity::Warn, "queue email is draining", "queues/email");
+    scene.one(Gravity::Warn, "queue email is draining", "queues/email");
     scene.queues[0].stats.paused = true;
     scene.queues[0].stats.oldest = Some(ago(3_600));
-    scene.one(Severity::Warn, "queue email is paused: no worker takes jobs from it, and 1 job waits", "queues/email");
+    scene.one(Gravity::Warn, "queue email is paused: no worker takes jobs from it, and 1 job waits", "queues/email");
 }
 
 #[test]
 fn a_queue_at_its_limit_keeps_the_bridge_waiting() {
     let mut scene = Scene::well();
     scene.queues[0].stats.limits = Limits { max_jobs: Some(1), ..Limits::default() };
-    scene.one(Severity::Bad, "takes no more than 1 jobs and holds 1", "queues/email");
+    scene.one(Gravity::Bad, "takes no more than 1 jobs and holds 1", "queues/email");
 }
 
 #[test]
@@ -205,10 +205,10 @@ fn jobs_that_die_are_told_for_ten_minutes() {
     assert_eq!(scene.wrong(), []);
     hour.points[50].dead = 7;
     scene.hour = Some(hour);
-    scene.one(Severity::Warn, "7 jobs died in the last 10 minutes", "dead");
+    scene.one(Gravity::Warn, "7 jobs died in the last 10 minutes", "dead");
     scene.hour = None;
     scene.queues[0].stats.unburied = 2;
-    scene.one(Severity::Warn, "2 dead jobs are not on the dead-letter topic yet", "queues");
+    scene.one(Gravity::Warn, "2 dead jobs are not on the dead-letter topic yet", "queues");
 }
 
 #[test]
@@ -217,19 +217,19 @@ fn schedules_that_do_not_fire_are_told() {
     scene.schedules[0].overdue = Some(ago(10));
     assert_eq!(scene.wrong(), [], "somebody may be about to fire it");
     scene.schedules[0].overdue = Some(ago(60));
-    assert_eq!(scene.one(Severity::Bad, "nobody fires schedule nightly", "schedules/nightly").since, Some(ago(60)));
+    assert_eq!(scene.one(Gravity::Bad, "nobody fires schedule nightly", "schedules/nightly").since, Some(ago(60)));
     scene.schedules[0] = ScheduleView { left: true, ..schedule() };
-    scene.one(Severity::Warn, "schedule nightly has left the code", "schedules/nightly");
+    scene.one(Gravity::Warn, "schedule nightly has left the code", "schedules/nightly");
 }
 
 #[test]
 fn servers_that_are_away_or_set_up_wrongly_are_told() {
     let mut scene = Scene { lags: Some(Err("no broker".into())), ..Scene::well() };
-    scene.one(Severity::Bad, "Kafka does not say how far the bridge is behind: no broker", "topics");
+    scene.one(Gravity::Bad, "Kafka does not say how far the bridge is behind: no broker", "topics");
     scene = Scene { letters: Some(Err("no table".into())), ..Scene::well() };
-    scene.one(Severity::Bad, "the dead letters cannot be read: no table", "dead");
+    scene.one(Gravity::Bad, "the dead letters cannot be read: no table", "dead");
     scene = Scene { policy: Some(Ok("allkeys-lru".into())), ..Scene::well() };
-    scene.one(Severity::Bad, "CONFIG SET maxmemory-policy noeviction", "queues");
+    scene.one(Gravity::Bad, "CONFIG SET maxmemory-policy noeviction", "queues");
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn the_worst_comes_first_and_long_lists_are_cut() {
     let mut scene = Scene::well();
     scene.schedules[0].left = true;
     scene.processes.clear();
-    let severities: Vec<Severity> = scene.wrong().iter().map(|wrong| wrong.severity).collect();
-    assert!(severities.is_sorted() && severities.contains(&Severity::Bad), "{severities:?}");
+    let severities: Vec<Gravity> = scene.wrong().iter().map(|wrong| wrong.severity).collect();
+    assert!(severities.is_sorted() && severities.contains(&Gravity::Bad), "{severities:?}");
     assert_eq!(some(["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d, e and 2 more");
 }

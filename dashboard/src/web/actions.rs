@@ -11,8 +11,8 @@ use axum::{
 use maud::html;
 use serde_json::Value;
 
-use super::{Web, cache::Rendered, layout, trouble::Trouble, view::View};
-use crate::act::{self, Action, Actor, Performed, Via, Work};
+use super::{Web, cache::Rendered, layout, moment::number, trouble::Trouble, view::View};
+use crate::act::{self, Action, Actor, Performed, Preview, Via, Work};
 
 /// What is done to more than so many is done in the background.
 const AT_ONCE: u64 = 500;
@@ -34,7 +34,7 @@ async fn perform(State(web): State<Arc<Web>>, view: View, Form(fields): Form<Fie
     let back = back(&view, &fields);
     let preview = act::preview(&web.site, &actor, &action).await?;
     if preview.asks && field(&fields, "sure").is_none() {
-        return Ok(ask(&view, &action, &preview.text, preview.count, &back).await);
+        return Ok(ask(&view, &action, &preview, &back).await);
     }
     if preview.count.is_some_and(|count| count > AT_ONCE) {
         let id = in_background(web, actor, action).await?;
@@ -123,18 +123,22 @@ fn done(back: &str, performed: &Performed) -> Response {
     Redirect::to(&format!("{back}{sign}done={}", performed.id)).into_response()
 }
 
-async fn ask(view: &View, action: &Action, text: &str, count: Option<u64>, back: &str) -> Response {
+async fn ask(view: &View, action: &Action, preview: &Preview, back: &str) -> Response {
     let json = serde_json::to_string(action).unwrap_or_default();
     let main = html! {
-        h1 { "Are you sure?" }
-        p.ask { "You are about to " strong { (text) } "." }
-        @if let Some(count) = count { p { "That is " strong { (count) } " of them." } }
+        h1 data-still { "Are you sure?" }
+        p.ask { "You are about to " strong { (preview.text) } "." }
+        @if let Some(count) = preview.count {
+            p { "That is " @if preview.is_more { "at least " } strong #count { (number(count)) } " of them." }
+        }
+        @if let Some(warning) = &preview.warning { p { (warning) } }
+        @if !preview.refused.is_empty() { ul { @for refused in &preview.refused { li { "Not done: " (refused) } } } }
         form.act method="post" action=(view.link("/actions")) {
             input type="hidden" name="csrf" value=(view.csrf());
             input type="hidden" name="action" value=(json);
             input type="hidden" name="back" value=(back);
             input type="hidden" name="sure" value="yes";
-            button.danger autofocus { "Yes, " (text) }
+            button.danger autofocus { "Yes, " (preview.text) }
             a.button href=(back) { "No" }
         }
     };

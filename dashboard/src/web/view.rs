@@ -7,6 +7,7 @@ use axum::{
     http::{Uri, request::Parts},
 };
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use super::{Web, tasks::Tasks, trouble::Trouble};
 use crate::{
@@ -37,6 +38,11 @@ impl View {
         &self.web.tasks
     }
 
+    /// JSON as it may be shown: of an event's type, or of a job's kind.
+    pub(crate) fn masked(&self, _of: &str, value: Value) -> Value {
+        value
+    }
+
     /// A part of the path.
     pub(crate) fn param(&self, name: &str) -> &str {
         self.params.get(name).map(String::as_str).unwrap_or_default()
@@ -60,7 +66,7 @@ impl View {
 
     /// The address of a page by the parts of its path, which may hold anything.
     pub(crate) fn link_to(&self, parts: &[&str]) -> String {
-        self.link(&parts.iter().map(|part| format!("/{}", encoded(part))).collect::<String>())
+        self.link(&format!("/{}", parts.iter().map(|part| encoded(part)).collect::<Vec<_>>().join("/")))
     }
 
     /// The address of a page with what it is asked for.

@@ -111,7 +111,7 @@ impl Desk {
 
     /// Sends a form as a page does, with these fields filled in, and gives the page that follows.
     pub(crate) async fn submit(&self, action: &Value, filled: &[(&str, &str)], back: &str) -> (StatusCode, String) {
-        let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let action = action.to_string();
         let fields = [("action", action.as_str()), ("back", back)];
         let fields = fields.iter().chain(filled).map(|(name, value)| format!("{}={}", encode(name), encode(value)));

@@ -1,6 +1,9 @@
 //! The pages, a file each.
 
 mod audit;
+mod events;
+mod job;
+mod jobs;
 mod overview;
 mod queues;
 mod schedules;
@@ -15,7 +18,11 @@ use super::{Web, page::page};
 
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
+        .route("/jobs", page(jobs::list))
+        .route("/jobs/{queue}/{id}", page(job::one))
         .route("/queues", page(queues::all))
+        .route("/events", page(events::recent))
+        .route("/events/{id}", page(events::life))
         .route("/", page(overview::look))
         .route("/workers", page(workers::all))
         .route("/workers/{id}", page(workers::one))

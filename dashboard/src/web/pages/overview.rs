@@ -13,7 +13,7 @@ use super::super::{
     trouble::Trouble,
     view::View,
 };
-use crate::see::{self, Figures, Severity, Wrong};
+use crate::see::{self, Figures, Gravity, Wrong};
 
 /// The overview.
 pub(super) async fn look(view: View) -> Result<Page, Trouble> {
@@ -48,7 +48,7 @@ fn wrong(view: &View, wrong: &[Wrong]) -> Markup {
         section aria-label="What is wrong now" {
             ul.wrong #wrong {
                 @for wrong in wrong {
-                    li class=(match wrong.severity { Severity::Bad => "bad", Severity::Warn => "warn" }) {
+                    li class=(match wrong.severity { Gravity::Bad => "bad", Gravity::Warn => "warn" }) {
                         a href=(view.link_to(&wrong.page.iter().map(String::as_str).collect::<Vec<_>>())) { (wrong.text) }
                         @if let Some(since) = wrong.since { " (since " (time(since)) ")" }
                     }
