@@ -29,4 +29,5 @@ mod stopping;
 mod summary;
 mod testing;
 mod tracing;
+mod trail;
 mod watermarks;
