@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf, str::FromStr, sync::Arc, time::D
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
-use millgate_dashboard::{Reader, Site};
+use millgate_dashboard::{Reader, Site, access::Mask};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
     TopicSpec,
@@ -249,7 +249,15 @@ impl Servers {
             readers: self.readers.clone(),
             schedules: self.schedules(),
             letters: self.letters.clone(),
+            mask: self.mask(),
         }
+    }
+
+    /// What nobody is shown, by the code and by the configuration.
+    pub(crate) fn mask(&self) -> Mask {
+        let mask = Mask::of(&self.config.dashboard.mask);
+        let mask = self.events.iter().fold(mask, |mask, (name, event)| mask.event(name, event.sensitive));
+        self.handlers.kinds().values().fold(mask, |mask, kind| mask.job(kind.name(), kind.sensitive()))
     }
 
     /// The schedules of all queues.

@@ -6,6 +6,8 @@ use millgate_bridge::Routes;
 use millgate_events::{DeadLetterStore, KafkaConfig};
 use millgate_jobs::{Queues, Schedules};
 
+use crate::access::Mask;
+
 /// A consumer group of the application, with its routes.
 pub struct Reader {
     /// `main`, or the group's name.
@@ -32,4 +34,6 @@ pub struct Site {
     pub schedules: Schedules,
     /// The table of dead letters, if there is a database.
     pub letters: Option<DeadLetterStore>,
+    /// What nobody is shown.
+    pub mask: Mask,
 }

@@ -24,12 +24,13 @@ pub struct JobKind {
 struct Typed {
     job: fn(&Value, JobOptions, DateTime<Utc>) -> Result<NewJob, QueueError>,
     check: fn(&[&str]) -> Vec<ArgumentProblem>,
+    sensitive: &'static [&'static str],
 }
 
 impl JobKind {
     /// The kind of a type.
     pub fn of<J: Job>() -> Self {
-        let typed = Typed { job: job_of::<J>, check: check::<J> };
+        let typed = Typed { job: job_of::<J>, check: check::<J>, sensitive: J::SENSITIVE };
         Self { name: J::KIND.to_owned(), queue: J::QUEUE.to_owned(), typed: Some(typed) }
     }
 
@@ -46,6 +47,11 @@ impl JobKind {
     /// Where its jobs wait.
     pub fn queue(&self) -> &str {
         &self.queue
+    }
+
+    /// Fields that nobody is shown, as far as its type is known.
+    pub fn sensitive(&self) -> &'static [&'static str] {
+        self.typed.map_or(&[], |typed| typed.sensitive)
     }
 
     /// A job of this kind about something that happened at `time`. If its type is known, it is as if that had been

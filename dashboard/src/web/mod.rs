@@ -22,6 +22,8 @@ use std::sync::Arc;
 use axum::Router;
 use uuid::Uuid;
 
+pub(crate) use assets::link as asset;
+
 use crate::{DashboardConfig, Site, web::cache::Cache};
 
 /// What every page has at hand.
