@@ -55,7 +55,7 @@ pub enum Auth {
     Users,
     /// By a proxy that has asked.
     Proxy,
-    /// By an `OpenID` provider.
+    /// By an OpenID provider.
     Oidc,
 }
 

@@ -115,7 +115,7 @@ impl Gate {
                 let viewer = Viewer { csrf: session.csrf.clone(), ..Viewer::everything("anybody") };
                 Ok(Known { viewer, session, is_new })
             }
-            Auth::Proxy => self.by_proxy(parts, session).map_err(Box::new),
+            Auth::Proxy => self.by_proxy(parts, session),
             Auth::Users | Auth::Oidc => {
                 let known = session.and_then(|session| Some((self.rights(&session)?, session)));
                 let Some((rights, session)) = known else { return Err(Box::new(self.send_to_login(parts))) };
@@ -126,9 +126,11 @@ impl Gate {
         }
     }
 
-    fn by_proxy(&self, parts: &Parts, session: Option<Session>) -> Result<Known, Response> {
-        let refuse =
-            |text: &str| Err(self.refuse(parts, StatusCode::UNAUTHORIZED, "It is not known who you are", text));
+    fn by_proxy(&self, parts: &Parts, session: Option<Session>) -> Result<Known, Box<Response>> {
+        let refuse = |text: &str| {
+            let title = "It is not known who you are";
+            Err(Box::new(self.refuse(parts, StatusCode::UNAUTHORIZED, title, text)))
+        };
         if !peer(parts).is_some_and(|peer| self.proxies.trusts(peer)) {
             return refuse(
                 "A proxy says who comes to this dashboard, and this request came past it, or the proxy is not in \
@@ -142,7 +144,7 @@ impl Gate {
             ));
         };
         let Some(rights) = Rights::of_groups(&self.config, &groups) else {
-            return Err(self.refuse_nobody(parts, &name));
+            return Err(Box::new(self.refuse_nobody(parts, &name)));
         };
         let own = session.filter(|session| session.name.as_ref() == Some(&name));
         let is_new = own.is_none();

@@ -13,7 +13,7 @@ pub(super) struct Headers(Vec<(HeaderName, HeaderValue)>);
 
 impl Headers {
     pub(super) fn new(config: &DashboardConfig) -> Self {
-        // A form that is sent after the session has ended is sent on to the provider.
+        // Whoever searches after their session has ended is sent on to the provider, which counts as the form's goal.
         let issuer = config.oidc.issuer.parse::<Url>().map(|url| format!(" {}", url.origin().ascii_serialization()));
         let policy = format!(
             "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'{}",

@@ -44,7 +44,7 @@ pub(super) struct LoginForm<'a> {
 pub(super) fn login(form: &LoginForm<'_>) -> Html<String> {
     let main = html! {
         h1 { "Log in" }
-        @if let Some(wrong) = form.wrong { p.wrong role="alert" { (wrong) } }
+        @if let Some(wrong) = form.wrong { p.notice.bad role="alert" { (wrong) } }
         form.login method="post" action=(format!("{}/login", form.base)) {
             input type="hidden" name="csrf" value=(form.csrf);
             input type="hidden" name="next" value=(form.next);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{Mutex, PoisonError},
 };
 
@@ -19,7 +20,6 @@ use uuid::Uuid;
 use super::AccessError;
 use crate::DashboardConfig;
 
-const SESSION: &str = "millgate-session";
 /// Sessions that were left early, and are remembered until they would have ended.
 const MOST: usize = 10_000;
 
@@ -41,6 +41,8 @@ pub(super) struct Session {
 /// Makes and reads cookies.
 pub(super) struct Sessions {
     key: Key,
+    /// The name of the cookie.
+    name: String,
     path: String,
     is_secure: bool,
     lifetime: TimeDelta,
@@ -54,9 +56,12 @@ impl Sessions {
             secret if secret.len() < 32 => return Err(AccessError::Secret),
             secret => Key::from(&Sha512::digest(secret)),
         };
+        // Cookies know no ports, and several dashboards may run on one machine.
+        let port = config.listen.parse().map_or(0, |address: SocketAddr| address.port());
+        let name = if port == 0 { "millgate-session".to_owned() } else { format!("millgate-session-{port}") };
         let path = if config.base().is_empty() { "/" } else { config.base() };
         let lifetime = TimeDelta::from_std(config.session_lifetime).unwrap_or(TimeDelta::days(1));
-        Ok(Self { key, path: path.to_owned(), is_secure: config.is_secure(), lifetime, left: Mutex::default() })
+        Ok(Self { key, name, path: path.to_owned(), is_secure: config.is_secure(), lifetime, left: Mutex::default() })
     }
 
     /// A new session, with a token of its own.
@@ -67,7 +72,7 @@ impl Sessions {
 
     /// The session that a request belongs to, if it has not ended.
     pub(super) fn of(&self, headers: &HeaderMap) -> Option<Session> {
-        let session: Session = self.read(headers, SESSION)?;
+        let session: Session = self.read(headers, &self.name)?;
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         (session.until > now() && !left.contains_key(&session.id)).then_some(session)
     }
@@ -79,7 +84,7 @@ impl Sessions {
 
     /// The cookie of a session.
     pub(super) fn cookie(&self, session: &Session) -> HeaderValue {
-        self.write(SESSION, session, session.until - now())
+        self.write(&self.name, session, session.until - now())
     }
 
     /// Ends a session before its time, and gives the cookie that takes it from the browser.
@@ -89,20 +94,20 @@ impl Sessions {
         if left.len() < MOST {
             left.insert(session.id, session.until);
         }
-        self.forget(SESSION)
+        self.forget(&self.name)
     }
 
     /// A signed cookie with anything in it.
-    pub(super) fn write<T: Serialize>(&self, name: &'static str, value: &T, age: TimeDelta) -> HeaderValue {
+    pub(super) fn write<T: Serialize>(&self, name: &str, value: &T, age: TimeDelta) -> HeaderValue {
         let value = BASE64_URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap_or_default());
         let mut jar = CookieJar::new();
-        jar.signed_mut(&self.key).add(Cookie::new(name, value));
+        jar.signed_mut(&self.key).add(Cookie::new(name.to_owned(), value));
         let signed = jar.get(name).map(|cookie| cookie.value().to_owned()).unwrap_or_default();
         self.header(name, &signed, age.num_seconds())
     }
 
     /// What is in a signed cookie.
-    pub(super) fn read<T: DeserializeOwned>(&self, headers: &HeaderMap, name: &'static str) -> Option<T> {
+    pub(super) fn read<T: DeserializeOwned>(&self, headers: &HeaderMap, name: &str) -> Option<T> {
         let cookies = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
         // There may be others of that name, of another path or of a neighbour: any that we signed.
         let signed = cookies.flat_map(Cookie::split_parse).flatten().filter(|cookie| cookie.name() == name);
@@ -116,13 +121,13 @@ impl Sessions {
     }
 
     /// What takes a cookie from the browser.
-    pub(super) fn forget(&self, name: &'static str) -> HeaderValue {
+    pub(super) fn forget(&self, name: &str) -> HeaderValue {
         self.header(name, "", 0)
     }
 
     /// `Lax`: one who follows a link to a page, from a mail or an alert, is logged in there. Nothing changes by a link;
     /// what changes something carries the token.
-    fn header(&self, name: &'static str, value: &str, seconds: i64) -> HeaderValue {
+    fn header(&self, name: &str, value: &str, seconds: i64) -> HeaderValue {
         let mut cookie = Cookie::new(name, value);
         cookie.set_http_only(true);
         cookie.set_same_site(SameSite::Lax);

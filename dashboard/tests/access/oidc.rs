@@ -1,4 +1,4 @@
-//! By an `OpenID` provider: one of the test's own, which says what the test wants.
+//! By an OpenID provider: one of the test's own, which says what the test wants.
 
 use std::{
     collections::HashMap,

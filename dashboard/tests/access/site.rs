@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    convert::Infallible,
     net::{IpAddr, SocketAddr},
     sync::Mutex,
 };
@@ -10,8 +11,10 @@ use axum::{
     Extension, Json, Router,
     extract::Form,
     http::StatusCode,
+    response::sse::{Event, Sse},
     routing::{get, post},
 };
+use futures::{Stream, StreamExt, stream};
 use millgate_dashboard::{
     DashboardConfig,
     access::{Access, Role, Viewer},
@@ -40,6 +43,7 @@ impl Site {
             .route("/api/who", get(who))
             .route("/api/act", post(act_by_json))
             .route("/act", post(act))
+            .route("/live", get(live))
             .route("/assets/style.css", get(async || "css"));
         let router = if base.is_empty() { router } else { Router::new().nest(&base, router) };
         let router = Access::open(&config).unwrap().protect(router);
@@ -69,6 +73,12 @@ impl Site {
 
 async fn who(Extension(viewer): Extension<Viewer>) -> Json<Value> {
     Json(json!({ "name": viewer.name, "role": viewer.role, "queues": viewer.queues, "csrf": viewer.csrf }))
+}
+
+/// A stream that has no end of its own.
+async fn live() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let first = stream::once(async { Ok(Event::default().data("first")) });
+    Sse::new(first.chain(stream::pending()))
 }
 
 #[derive(serde::Deserialize)]

@@ -1,5 +1,7 @@
 //! By name and password.
 
+use std::time::Duration;
+
 use millgate_dashboard::{
     DashboardConfig,
     access::{Role, hash_password},
@@ -71,7 +73,7 @@ async fn nobody_else_is_let_in() {
 
     // A cookie of one's own making, and one of another site's.
     for cookie in ["eyJuYW1lIjoiYW5uIn0", "x"] {
-        stranger.cookies.lock().unwrap().insert("millgate-session".into(), cookie.into());
+        stranger.cookies.lock().unwrap().insert("millgate-session-8088".into(), cookie.into());
         assert_eq!(stranger.get("/queues").await.status, 303);
     }
     let elsewhere = Site::start(with_users()).await;
@@ -193,4 +195,16 @@ async fn a_session_ends_with_its_password_and_lives_on_with_its_secret() {
         *later.cookies.lock().unwrap() = visitor.cookies.lock().unwrap().clone();
         assert_eq!(later.get("/queues").await.status, status);
     }
+}
+
+#[tokio::test]
+async fn a_page_that_is_open_shows_no_more_when_its_session_has_ended() {
+    let lifetime = Duration::from_secs(3);
+    let site = Site::start(DashboardConfig { session_lifetime: lifetime, ..with_users() }).await;
+    let ann = site.visitor();
+    ann.log_in("ann", "lamp").await;
+    // Without an end of the session this would never be all of it.
+    let live = tokio::time::timeout(Duration::from_secs(30), ann.get("/live")).await.unwrap();
+    assert_eq!(live.body, "data: first\n\n");
+    assert_eq!(ann.get("/queues").await.status, 303);
 }
