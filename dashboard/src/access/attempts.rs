@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     hash::Hash,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -31,7 +31,7 @@ impl Attempts {
     /// Counts a try; or says how long to wait.
     pub(super) fn begin(&self, name: &str, address: Option<IpAddr>, now: Instant) -> Result<(), Duration> {
         // Names that are too long are nobody's, and not worth their memory.
-        let name: String = name.chars().take(64).collect();
+        let (name, address): (String, _) = (name.chars().take(64).collect(), address.map(network));
         let mut both = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         both.names.wait(&name, OF_NAME, now)?;
         if let Some(address) = address {
@@ -44,12 +44,20 @@ impl Attempts {
 
     /// It went well: forgets the failures with that name, and the try from that address.
     pub(super) fn went_well(&self, name: &str, address: Option<IpAddr>) {
-        let name: String = name.chars().take(64).collect();
+        let (name, address): (String, _) = (name.chars().take(64).collect(), address.map(network));
         let mut both = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         both.names.0.remove(&name);
         if let Some((_, count)) = address.and_then(|address| both.addresses.0.get_mut(&address)) {
             *count = count.saturating_sub(1);
         }
+    }
+}
+
+/// Whoever has one address of IPv6 has 2^64 of them.
+fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        IpAddr::V4(_) => address,
     }
 }
 
@@ -113,6 +121,20 @@ mod tests {
             attempts.begin(&name.to_string(), address(3), now).unwrap();
         }
         attempts.begin("eve", address(3), now).unwrap_err();
+    }
+
+    #[test]
+    fn neighbours_in_ipv6_are_one() {
+        let (attempts, now) = (Attempts::default(), Instant::now());
+        let begin = |last: u32, network| {
+            let address = format!("2001:db8:{network}::{last:x}").parse().unwrap();
+            attempts.begin(&last.to_string(), Some(address), now)
+        };
+        for last in 0..OF_ADDRESS {
+            begin(last, 1).unwrap();
+        }
+        begin(OF_ADDRESS, 1).unwrap_err();
+        begin(OF_ADDRESS, 2).unwrap();
     }
 
     #[test]
