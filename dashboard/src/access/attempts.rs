@@ -110,8 +110,8 @@ mod tests {
         for _ in 0..OF_NAME {
             attempts.begin("ann", address(1), now).unwrap();
         }
-        let wait = attempts.begin("ann", address(2), now + Duration::from_secs(60)).unwrap_err();
-        assert_eq!(wait, Duration::from_secs(240));
+        let wait = attempts.begin("ann", address(2), now + Duration::from_mins(1)).unwrap_err();
+        assert_eq!(wait, Duration::from_mins(4));
         attempts.begin("bob", address(1), now).unwrap();
         attempts.begin("ann", address(2), now + WHILE).unwrap();
         attempts.went_well("ann", address(2));
