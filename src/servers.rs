@@ -1,13 +1,19 @@
 //! An application with the way to its servers, each connected when first used.
 
-use std::{collections::BTreeSet, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
 use millgate_dashboard::{Reader, Site, access::Mask};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
-    TopicSpec,
+    TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
@@ -31,6 +37,7 @@ use crate::{
     group,
     housekeeping::Retention,
     metrics::Metrics,
+    reporter::Reporter,
     route_file::RouteFile,
 };
 
@@ -57,6 +64,8 @@ pub(crate) struct Servers {
     pub(crate) readers: Arc<Vec<Reader>>,
     declared: Option<(PathBuf, Vec<WrittenRoute>)>,
     state: State,
+    /// Begun by the first role that has something to note.
+    trail: OnceLock<Trail>,
 }
 
 impl Servers {
@@ -92,6 +101,7 @@ impl Servers {
             routes,
             declared: app.declared,
             state: app.state,
+            trail: OnceLock::new(),
             config,
         })
     }
@@ -197,7 +207,9 @@ impl Servers {
         );
         let (routes, queues) = (reader.routes.clone(), self.queues.clone());
         let claims = self.producer.claims().clone();
-        Ok(Bridge::start(&reader.kafka, &self.config.bridge, routes, queues, self.dead_letters.clone(), claims)?)
+        let letters = self.dead_letters.clone();
+        let bridge = Bridge::start(&reader.kafka, &self.config.bridge, routes, queues, letters, claims)?;
+        Ok(bridge.with_trail(self.trail().clone()))
     }
 
     /// Names of the queues that some route fills.
@@ -227,6 +239,18 @@ impl Servers {
         Relay::new(self.database.clone(), self.producer.clone(), self.config.relay.clone())
     }
 
+    /// What takes notes of events and runs; off if there is no database, or nothing is to be kept.
+    pub(crate) fn trail(&self) -> &Trail {
+        self.trail.get_or_init(|| {
+            if self.letters.is_none() {
+                return Trail::default();
+            }
+            let host = gethostname::gethostname();
+            let worker = format!("{}/{}", host.to_string_lossy(), std::process::id());
+            Trail::start(&self.database, &self.config.trail, worker)
+        })
+    }
+
     /// The outbox, if there is a database.
     pub(crate) fn outbox(&self) -> Option<OutboxStore> {
         self.letters.is_some().then(|| OutboxStore::new(self.database.clone()))
@@ -238,6 +262,11 @@ impl Servers {
         Metrics::new(queues, bridges)
     }
 
+    /// What this process says of itself to the others.
+    pub(crate) fn reporter(&self, roles: &[&str], stop: &CancellationToken) -> Reporter {
+        Reporter::new(&self.queues, self.queue_names(), self.application, roles, stop)
+    }
+
     /// What operators look at and act on.
     pub(crate) fn site(&self) -> Site {
         let kinds = self.handlers.versions().map(|(kind, version)| (kind.to_owned(), version));
@@ -246,10 +275,15 @@ impl Servers {
             queues: self.queues.clone(),
             queue_names: self.queue_names(),
             kinds: kinds.collect(),
+            job_kinds: self.handlers.kinds().iter().map(|(kind, known)| ((*kind).to_owned(), known.clone())).collect(),
             readers: self.readers.clone(),
             schedules: self.schedules(),
             letters: self.letters.clone(),
             mask: self.mask(),
+            trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
+            trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
+            claims: self.producer.claims().clone(),
+            ..Site::new(self.application, self.queues.clone())
         }
     }
 
@@ -285,6 +319,7 @@ impl Servers {
         let mut state = state
             .with(self.producer.clone())
             .with(Outbox::new(self.producer.source()))
+            .with(self.trail().clone())
             .with(self.queues.clone())
             .with(self.database.clone())
             .with(Mailer::new(smtp)?)

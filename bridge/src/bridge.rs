@@ -5,13 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use millgate_events::{Claims, Consumer, ConsumerConfig, DeadLetters, Holdings, KafkaConfig, KafkaError, Logs};
+use millgate_events::{Claims, Consumer, ConsumerConfig, DeadLetters, Holdings, KafkaConfig, KafkaError, Logs, Trail};
 use millgate_jobs::Queues;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::{BridgeConfig, BridgeStats, Routes, hand_off::HandOff, judge::Judge, partition::Partitions, watch::watch};
+use crate::{
+    BridgeConfig, BridgeStats, Routes, Troubles, hand_off::HandOff, judge::Judge, partition::Partitions, watch::watch,
+};
 
 /// For a question to Kafka about a partition, asked when something is not as expected.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -31,7 +33,7 @@ pub enum BridgeError {
 /// Takes events off Kafka and hands their jobs to Redis.
 pub struct Bridge {
     consumer: Consumer,
-    hand_off: Arc<HandOff>,
+    hand_off: HandOff,
 }
 
 impl Bridge {
@@ -66,12 +68,21 @@ impl Bridge {
             partitions: Partitions::default(),
             dead_letters,
             stats: Arc::default(),
+            trail: Trail::default(),
             group: kafka.consumer_group.clone(),
             topic_prefix: kafka.topic_prefix.clone(),
             stopping: CancellationToken::new(),
+            troubles: Troubles::new(consumer.holdings()),
             said: Mutex::default(),
         };
-        Ok(Self { consumer, hand_off: Arc::new(hand_off) })
+        Ok(Self { consumer, hand_off })
+    }
+
+    /// The same, noting what becomes of each event.
+    #[must_use]
+    pub fn with_trail(mut self, trail: Trail) -> Self {
+        self.hand_off.trail = trail;
+        self
     }
 
     /// Its counters, which go on counting while it runs.
@@ -84,19 +95,26 @@ impl Bridge {
         self.consumer.holdings()
     }
 
+    /// What keeps its partitions waiting, at any time.
+    pub fn troubles(&self) -> Troubles {
+        self.hand_off.troubles.clone()
+    }
+
     /// When it last polled Kafka, from now on. That nobody says so any more means that it has ended.
     pub fn polled(&self) -> watch::Receiver<Instant> {
         self.consumer.polled()
     }
 
     /// Runs until `stop` fires; then finishes the hand-offs that are begun, commits and leaves the group.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), BridgeError> {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), BridgeError> {
+        let Self { mut consumer, hand_off } = self;
+        let hand_off = Arc::new(hand_off);
         // One task a batch, so at most one a partition.
         let mut tasks = JoinSet::new();
         let mut watching = JoinSet::new();
-        watching.spawn(watch(self.hand_off.clone(), self.consumer.holdings()));
-        while let Some(Some(batch)) = stop.run_until_cancelled(self.consumer.next()).await {
-            let hand_off = self.hand_off.clone();
+        watching.spawn(watch(hand_off.clone(), consumer.holdings()));
+        while let Some(Some(batch)) = stop.run_until_cancelled(consumer.next()).await {
+            let hand_off = hand_off.clone();
             tasks.spawn(async move { hand_off.run(batch).await });
             while let Some(ended) = tasks.try_join_next() {
                 if let Err(panic) = ended {
@@ -105,9 +123,9 @@ impl Bridge {
             }
         }
         info!("bridge stops");
-        self.hand_off.stopping.cancel();
+        hand_off.stopping.cancel();
         watching.shutdown().await;
-        let closed = self.consumer.close().await;
+        let closed = consumer.close().await;
         tasks.shutdown().await;
         Ok(closed?)
     }

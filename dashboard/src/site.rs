@@ -3,10 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use millgate_bridge::Routes;
-use millgate_events::{DeadLetterStore, KafkaConfig};
-use millgate_jobs::{Queues, Schedules};
+use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
+use millgate_jobs::{JobKind, Queues, Schedules};
 
-use crate::access::Mask;
+use crate::{
+    access::Mask,
+    see::{Outside, Records},
+};
 
 /// A consumer group of the application, with its routes.
 pub struct Reader {
@@ -28,6 +31,8 @@ pub struct Site {
     pub queue_names: Vec<String>,
     /// The kinds of jobs that this application has handlers for, with their versions.
     pub kinds: BTreeMap<String, u32>,
+    /// The same kinds with what their types know.
+    pub job_kinds: BTreeMap<String, JobKind>,
     /// Its consumer groups, the main one first.
     pub readers: Arc<Vec<Reader>>,
     /// The schedules of all queues.
@@ -36,4 +41,42 @@ pub struct Site {
     pub letters: Option<DeadLetterStore>,
     /// What nobody is shown.
     pub mask: Mask,
+    /// The tables of the trail, if there is a database.
+    pub trail: Option<TrailStore>,
+    /// Whether the trail is written, as far as the configuration says.
+    pub trail_is_kept: bool,
+    /// Where large values lie.
+    pub claims: Claims,
+    /// Records that were read a moment ago.
+    pub records: Records,
+    /// What servers said that are asked in the background.
+    pub outside: Outside,
+}
+
+impl Site {
+    /// One that knows of nothing but Redis.
+    pub fn new(application: &'static str, queues: Queues) -> Self {
+        Self {
+            application,
+            schedules: Schedules::new::<&str>(&queues, []),
+            queues,
+            queue_names: Vec::new(),
+            kinds: BTreeMap::new(),
+            job_kinds: BTreeMap::new(),
+            readers: Arc::default(),
+            letters: None,
+            trail: None,
+            trail_is_kept: false,
+            claims: Claims::default(),
+            records: Records::default(),
+            outside: Outside::default(),
+            mask: Mask::default(),
+        }
+    }
+
+    /// What to say where there is no queue of that name.
+    pub fn no_queue(&self, name: &str) -> String {
+        let known = self.queue_names.join(", ");
+        format!("there is no queue `{name}`: Redis holds nothing of it; there are: {known}")
+    }
 }

@@ -20,7 +20,7 @@ use crate::{KafkaConfig, KafkaError, complaints::Silent};
 /// Looks into partitions. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Logs {
-    config: KafkaConfig,
+    pub(crate) config: KafkaConfig,
     timeout: Duration,
 }
 
@@ -174,7 +174,8 @@ impl Logs {
         .await
     }
 
-    async fn ask<T: Send + 'static>(
+    /// Asks by a client of its own, on a thread that may block.
+    pub(crate) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&BaseConsumer<Silent>, Duration) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, KafkaError> {

@@ -22,6 +22,7 @@ pub struct JobKind {
 /// What its type knows.
 #[derive(Debug, Clone, Copy)]
 struct Typed {
+    version: u32,
     job: fn(&Value, JobOptions, DateTime<Utc>) -> Result<NewJob, QueueError>,
     check: fn(&[&str]) -> Vec<ArgumentProblem>,
     sensitive: &'static [&'static str],
@@ -30,7 +31,7 @@ struct Typed {
 impl JobKind {
     /// The kind of a type.
     pub fn of<J: Job>() -> Self {
-        let typed = Typed { job: job_of::<J>, check: check::<J>, sensitive: J::SENSITIVE };
+        let typed = Typed { version: J::VERSION, job: job_of::<J>, check: check::<J>, sensitive: J::SENSITIVE };
         Self { name: J::KIND.to_owned(), queue: J::QUEUE.to_owned(), typed: Some(typed) }
     }
 
@@ -52,6 +53,11 @@ impl JobKind {
     /// Fields that nobody is shown, as far as its type is known.
     pub fn sensitive(&self) -> &'static [&'static str] {
         self.typed.map_or(&[], |typed| typed.sensitive)
+    }
+
+    /// The version of its arguments' shape, if its type is known.
+    pub fn version(&self) -> Option<u32> {
+        self.typed.map(|typed| typed.version)
     }
 
     /// A job of this kind about something that happened at `time`. If its type is known, it is as if that had been

@@ -4,6 +4,7 @@
 
 mod access;
 mod bench;
+mod browser;
 mod claims;
 mod command_line;
 mod dead_letters;

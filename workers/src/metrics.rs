@@ -2,9 +2,10 @@
 
 use std::{
     sync::{Arc, LazyLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
+use millgate_events::Run;
 use millgate_jobs::{Judgement, Verdict};
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -16,6 +17,8 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+
+use crate::{Tally, noting};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByKind {
@@ -81,8 +84,8 @@ impl JobMetrics {
         );
     }
 
-    /// The counters of a kind in a queue. Looked up once, so that counting costs no look-up.
-    pub(crate) fn of(&self, queue: &str, kind: &str) -> Arc<Meter> {
+    /// The counters of a kind in a queue, and of the worker that has it. Looked up once, so that counting costs no look-up.
+    pub(crate) fn of(&self, queue: &str, kind: &str, tally: &Tally) -> Arc<Meter> {
         let labels = ByKind { queue: queue.to_owned(), kind: kind.to_owned() };
         Arc::new(Meter {
             done: self.done.get_or_create_owned(&labels),
@@ -93,6 +96,7 @@ impl JobMetrics {
             handed_back: self.handed_back.get_or_create_owned(&labels),
             duration: self.duration.get_or_create_owned(&labels),
             in_hand: self.in_hand.get_or_create_owned(&labels),
+            tally: tally.clone(),
         })
     }
 
@@ -112,23 +116,28 @@ pub(crate) struct Meter {
     handed_back: Counter,
     duration: Histogram,
     in_hand: Gauge,
+    tally: Tally,
 }
 
-/// A job's judgement that is counted when it is given. Dropped, it hands the job back, and counts that.
+/// A job's judgement that is counted, and noted, when it is given. Dropped, it hands the job back, and counts that.
 pub(crate) struct Counted {
     judgement: Option<Judgement>,
     run: Option<(Arc<Meter>, Instant)>,
+    noted: Option<Run>,
 }
 
 impl Counted {
     pub(crate) fn new(judgement: Judgement) -> Self {
-        Self { judgement: Some(judgement), run: None }
+        Self { judgement: Some(judgement), run: None, noted: None }
     }
 
-    /// The run begins.
-    pub(crate) fn begin(&mut self, meter: &Arc<Meter>) {
+    /// The run begins, of a job that has been due for so long, if that is known; and is noted where runs are.
+    pub(crate) fn begin(&mut self, meter: &Arc<Meter>, waited: Option<Duration>, noted: Option<Run>) {
+        self.noted = noted;
+        let now = Instant::now();
         meter.in_hand.inc();
-        self.run = Some((meter.clone(), Instant::now()));
+        meter.tally.begin(now, waited);
+        self.run = Some((meter.clone(), now));
     }
 
     /// Says what became of the job.
@@ -140,8 +149,13 @@ impl Counted {
     }
 
     fn count(&mut self, verdict: &Verdict) {
+        if let Some(run) = self.noted.take() {
+            run.end(noting::end(verdict));
+        }
         let Some((meter, began)) = self.run.take() else { return };
         meter.in_hand.dec();
+        let took = began.elapsed();
+        meter.tally.end(began, took, matches!(verdict, Verdict::HandBack { .. }));
         let counter = match verdict {
             Verdict::Done => &meter.done,
             Verdict::Retry { .. } => &meter.retried,
@@ -155,12 +169,12 @@ impl Counted {
             }
         };
         counter.inc();
-        meter.duration.observe(began.elapsed().as_secs_f64());
+        meter.duration.observe(took.as_secs_f64());
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.count(&Verdict::HandBack { after: std::time::Duration::ZERO });
+        self.count(&Verdict::HandBack { after: Duration::ZERO });
     }
 }

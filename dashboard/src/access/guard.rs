@@ -206,9 +206,9 @@ impl Gate {
     }
 }
 
-/// What everybody may see: how pages look, and whether it lives.
+/// What everybody may see: how pages look.
 fn is_open(path: &str) -> bool {
-    path.starts_with("/assets/") || matches!(path, "/healthz" | "/readyz")
+    path.starts_with("/assets/")
 }
 
 fn peer(parts: &Parts) -> Option<IpAddr> {

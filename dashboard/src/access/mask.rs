@@ -64,12 +64,36 @@ impl Mask {
         hide(value, &mut Vec::new(), &[[&self.everywhere].as_slice(), own.as_slice(), event.as_slice()].concat());
     }
 
+    /// What may be shown of an event of that type, or of a job of that kind.
+    pub fn shown(&self, of: &str, mut value: Value) -> Value {
+        self.apply_to_job(of, Some(of), &mut value);
+        value
+    }
+
     /// Whether a field of that name is hidden in jobs of that kind; or in any, if it is not said which. Nobody must find
     /// out what is in one by looking for it.
     pub fn hides(&self, kind: Option<&str>, field: &str) -> bool {
         let jobs = self.jobs.iter().filter(|(known, _)| kind.is_none_or(|kind| kind == known.as_str()));
         let mut all = jobs.map(|(_, paths)| paths).chain(self.events.values()).chain([&self.everywhere]);
         all.any(|paths| paths.0.iter().any(|path| path.last().is_some_and(|name| is_like(name, field))))
+    }
+}
+
+/// What somebody edited who was not shown all of it: what is still hidden in it is as it was.
+pub(crate) fn restore(edited: &mut Value, before: &Value) {
+    match (edited, before) {
+        (Value::Object(fields), Value::Object(before)) => {
+            for (name, value) in fields {
+                if let Some(before) = before.get(name) {
+                    restore(value, before);
+                }
+            }
+        }
+        (Value::Array(items), Value::Array(before)) => {
+            items.iter_mut().zip(before).for_each(|(value, before)| restore(value, before));
+        }
+        (value, before) if value == HIDDEN => *value = before.clone(),
+        _ => {}
     }
 }
 
@@ -137,6 +161,18 @@ mod tests {
             "payments": [{ "card": HIDDEN, "Card": HIDDEN }, { "sum": 7 }],
         });
         assert_eq!(value, shown);
+    }
+
+    #[test]
+    fn what_is_hidden_outlives_an_edit() {
+        let before = json!({ "card": { "number": 4111 }, "to": "ann", "lines": [{ "pin": 1 }, { "pin": 2 }] });
+        let mut edited = Mask::of(["card", "pin"]).shown("charge", before.clone());
+        edited["to"] = "bob".into();
+        edited["new"] = HIDDEN.into();
+        restore(&mut edited, &before);
+        let whole =
+            json!({ "card": { "number": 4111 }, "to": "bob", "new": HIDDEN, "lines": [{ "pin": 1 }, { "pin": 2 }] });
+        assert_eq!(edited, whole);
     }
 
     #[test]

@@ -27,6 +27,7 @@ use axum::{
     middleware::{self, Next},
 };
 
+pub(crate) use self::mask::restore;
 use self::{
     attempts::Attempts, headers::Headers, oidc::Oidc, origin::Origin, password::Passwords, proxies::Proxies,
     session::Sessions,

@@ -6,15 +6,25 @@
 mod action;
 mod entry;
 mod error;
+mod job;
+mod job_choice;
+mod job_deed;
+mod payload;
 mod performed;
+mod process;
 mod queue;
+mod schedule;
+mod work;
 
-use millgate_jobs::QueueError;
+use millgate_jobs::{QueueError, Times};
 
 pub use action::Action;
 pub use entry::{Entry, Via, entries, entry};
 pub use error::ActError;
+pub use job_choice::JobChoice;
+pub use payload::Payload;
 pub use performed::{Performed, Preview};
+pub use work::Work;
 
 use crate::{Site, access::Viewer};
 
@@ -27,17 +37,18 @@ pub struct Actor {
     pub via: Via,
 }
 
-/// Does what is wanted, if the actor may, and writes it down.
-pub async fn perform(site: &Site, actor: &Actor, action: &Action) -> Result<Performed, ActError> {
+/// Does what is wanted, if the actor may, and writes it down. `work` says meanwhile how far it is, and may stop it: what is
+/// done by then is done, and the entry says how much.
+pub async fn perform(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result<Performed, ActError> {
     allowed(actor, action)?;
-    let performed = act(site, action).await?;
+    let performed = act(site, actor, action, work).await?;
     entry::write(site, actor, action, performed, None).await
 }
 
 /// What would be done, and to how many. Changes nothing.
-pub async fn preview(_site: &Site, actor: &Actor, action: &Action) -> Result<Preview, ActError> {
+pub async fn preview(site: &Site, actor: &Actor, action: &Action) -> Result<Preview, ActError> {
     allowed(actor, action)?;
-    Ok(Preview { text: action.sentence(), count: None, asks: action.asks() })
+    Ok(job::preview(site, actor, action).await?.unwrap_or_else(|| Preview::of(action)))
 }
 
 /// Undoes what an entry of the audit says was done.
@@ -51,7 +62,7 @@ pub async fn undo(site: &Site, actor: &Actor, id: &str) -> Result<Performed, Act
     if !log.undo(id, &actor.viewer.name).await? {
         return Err(ActError::Refused("it is undone already".into()));
     }
-    match act(site, &action).await {
+    match act(site, actor, &action, &Work::new()).await {
         Ok(performed) => entry::write(site, actor, &action, performed, Some(id)).await,
         Err(error) => {
             log.redo(id).await?;
@@ -68,12 +79,33 @@ fn allowed(actor: &Actor, action: &Action) -> Result<(), ActError> {
     Err(ActError::Forbidden { name: actor.viewer.name.clone(), needs, action: action.sentence() })
 }
 
-async fn act(site: &Site, action: &Action) -> Result<Performed, ActError> {
+async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result<Performed, ActError> {
     match action {
         Action::PauseQueue { queue } => queue::pause(site, queue).await,
         Action::ResumeQueue { queue } => queue::resume(site, queue).await,
         Action::DrainQueue { queue } => queue::drain(site, queue).await,
         Action::LimitQueue { queue, limits } => queue::limit(site, queue, limits).await,
+        Action::RetryJobs { .. }
+        | Action::RunJobs { .. }
+        | Action::CancelJobs { .. }
+        | Action::DeleteJobs { .. }
+        | Action::MoveJobs { .. } => job::perform(site, actor, action, work).await,
+        Action::EditJob { queue, id, payload } => job::edit(site, queue, id, &payload.0).await,
+        Action::PutBackJobs { queue, jobs } => job::put_back(site, queue, jobs, work).await,
+        Action::DelayJobs { queue, times } => job::delay(site, queue, times, work).await,
+        Action::QuietProcess { process } => process::quiet(site, process).await,
+        Action::ResumeProcess { process } => process::resume(site, process).await,
+        Action::StopProcess { process } => process::stop(site, process).await,
+        Action::RunSchedule { queue, schedule } => schedule::run(site, queue, schedule).await,
+        Action::PauseSchedule { queue, schedule } => schedule::pause(site, queue, schedule).await,
+        Action::ResumeSchedule { queue, schedule } => schedule::resume(site, queue, schedule).await,
+        Action::EditSchedule { queue, schedule, cron, zone } => {
+            let times = Times { cron: cron.clone(), zone: zone.clone() };
+            schedule::edit(site, queue, schedule, &times).await
+        }
+        Action::ResetSchedule { queue, schedule } => schedule::reset(site, queue, schedule).await,
+        Action::RemoveSchedule { queue, schedule } => schedule::remove(site, queue, schedule).await,
+        Action::RestoreSchedule { queue, schedule, entry } => schedule::restore(site, queue, schedule, entry).await,
     }
 }
 

@@ -14,9 +14,18 @@ pub struct Performed {
     /// To how many jobs or letters, where it is done to some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// To how many that run and are told to stop.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub stopping: u64,
+    /// How many had moved on meanwhile.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub missed: u64,
     /// What it was not done to, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// The job that it made, if it made one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// What undoes it, if anything does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Action>,
@@ -24,7 +33,16 @@ pub struct Performed {
 
 impl Performed {
     pub(super) fn new(text: String) -> Self {
-        Self { id: String::new(), text, count: None, refused: Vec::new(), undo: None }
+        Self {
+            id: String::new(),
+            text,
+            count: None,
+            stopping: 0,
+            missed: 0,
+            refused: Vec::new(),
+            job: None,
+            undo: None,
+        }
     }
 
     pub(super) fn undone_by(self, action: Action) -> Self {
@@ -39,6 +57,28 @@ pub struct Preview {
     pub text: String,
     /// To how many jobs or letters, where it is done to some.
     pub count: Option<u64>,
+    /// Whether there may be more: not all were counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_more: bool,
     /// Whether somebody has to be sure first.
     pub asks: bool,
+    /// What they should know by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// What it would not be done to, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
+}
+
+impl Preview {
+    /// Of an action that is done to one thing, or is not counted.
+    pub(super) fn of(action: &Action) -> Self {
+        let (text, asks) = (action.sentence(), action.asks());
+        Self { text, count: None, is_more: false, asks, warning: None, refused: Vec::new() }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

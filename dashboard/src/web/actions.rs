@@ -5,18 +5,20 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::{Form, State},
-    http::HeaderMap,
     response::{IntoResponse, Redirect, Response},
     routing::post,
 };
 use maud::html;
 use serde_json::Value;
 
-use super::{Web, cache::Rendered, layout, trouble::Trouble, view::View};
-use crate::act::{self, Action, Actor, Performed, Via};
+use super::{Web, cache::Rendered, layout, moment::number, trouble::Trouble, view::View};
+use crate::act::{self, Action, Actor, Performed, Preview, Via, Work};
+
+/// What is done to more than so many is done in the background.
+const AT_ONCE: u64 = 500;
 
 pub(super) fn routes() -> Router<Arc<Web>> {
-    Router::new().route("/actions", post(perform)).route("/actions/undo", post(undo))
+    Router::new().route("/actions", post(perform)).route("/actions/undo", post(undo)).route("/tasks/stop", post(stop))
 }
 
 /// Fields in the order they came.
@@ -26,24 +28,47 @@ fn field<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
     fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
-async fn perform(
-    State(web): State<Arc<Web>>,
-    view: View,
-    _: HeaderMap,
-    Form(fields): Form<Fields>,
-) -> Result<Response, Trouble> {
+async fn perform(State(web): State<Arc<Web>>, view: View, Form(fields): Form<Fields>) -> Result<Response, Trouble> {
     let action = action(&fields)?;
     let actor = actor(&view, Via::Page);
     let back = back(&view, &fields);
-    if field(&fields, "sure").is_none() {
-        let preview = act::preview(&web.site, &actor, &action).await?;
-        if preview.asks {
-            return Ok(ask(&view, &action, &preview.text, preview.count, &back).await);
-        }
+    let preview = act::preview(&web.site, &actor, &action).await?;
+    if preview.asks && field(&fields, "sure").is_none() {
+        return Ok(ask(&view, &action, &preview, &back).await);
     }
-    let performed = act::perform(&web.site, &actor, &action).await?;
+    if preview.count.is_some_and(|count| count > AT_ONCE) {
+        let id = in_background(web, actor, action).await?;
+        return Ok(Redirect::to(&view.link(&format!("/tasks/{id}"))).into_response());
+    }
+    let performed = act::perform(&web.site, &actor, &action, &Work::new()).await?;
     web.cache.clear();
     Ok(done(&back, &performed))
+}
+
+/// Does it after this request. Gives the task's number.
+async fn in_background(web: Arc<Web>, actor: Actor, action: Action) -> Result<u64, Trouble> {
+    let now = web.site.queues.queue("").now().await?;
+    let work = Work::new();
+    let id = web.tasks.begin(&actor.viewer, action.clone(), now, work.clone());
+    tokio::spawn(async move {
+        let performed = act::perform(&web.site, &actor, &action, &work).await;
+        web.tasks.end(id, performed.map_err(|error| error.to_string()));
+        web.cache.clear();
+    });
+    Ok(id)
+}
+
+async fn stop(State(web): State<Arc<Web>>, view: View, Form(fields): Form<Fields>) -> Result<Response, Trouble> {
+    let id: Option<u64> = field(&fields, "task").and_then(|id| id.parse().ok());
+    let task = id.and_then(|id| web.tasks.get(id));
+    let task = task.ok_or_else(|| Trouble::NotFound("there is nothing of that number in the background".into()))?;
+    let (needs, queue) = task.action.needs();
+    if !view.may(needs, queue) {
+        return Err(Trouble::Forbidden(format!("{} may not stop that", view.viewer.name)));
+    }
+    web.tasks.stop(task.id);
+    web.cache.clear();
+    Ok(Redirect::to(&view.link(&format!("/tasks/{}", task.id))).into_response())
 }
 
 async fn undo(State(web): State<Arc<Web>>, view: View, Form(fields): Form<Fields>) -> Result<Response, Trouble> {
@@ -98,18 +123,22 @@ fn done(back: &str, performed: &Performed) -> Response {
     Redirect::to(&format!("{back}{sign}done={}", performed.id)).into_response()
 }
 
-async fn ask(view: &View, action: &Action, text: &str, count: Option<u64>, back: &str) -> Response {
+async fn ask(view: &View, action: &Action, preview: &Preview, back: &str) -> Response {
     let json = serde_json::to_string(action).unwrap_or_default();
     let main = html! {
-        h1 { "Are you sure?" }
-        p.ask { "You are about to " strong { (text) } "." }
-        @if let Some(count) = count { p { "That is " strong { (count) } " of them." } }
+        h1 data-still { "Are you sure?" }
+        p.ask { "You are about to " strong { (preview.text) } "." }
+        @if let Some(count) = preview.count {
+            p { "That is " @if preview.is_more { "at least " } strong #count { (number(count)) } " of them." }
+        }
+        @if let Some(warning) = &preview.warning { p { (warning) } }
+        @if !preview.refused.is_empty() { ul { @for refused in &preview.refused { li { "Not done: " (refused) } } } }
         form.act method="post" action=(view.link("/actions")) {
             input type="hidden" name="csrf" value=(view.csrf());
             input type="hidden" name="action" value=(json);
             input type="hidden" name="back" value=(back);
             input type="hidden" name="sure" value="yes";
-            button.danger autofocus { "Yes, " (text) }
+            button.danger autofocus { "Yes, " (preview.text) }
             a.button href=(back) { "No" }
         }
     };

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::view::View;
+use super::{tasks::TaskView, view::View};
 use crate::{access::Role, act::Action};
 
 /// A button that does something, or nothing where who looks may not. Afterwards the page is shown again.
@@ -40,6 +40,21 @@ pub(crate) fn undo(view: &View, entry: &str) -> Markup {
             input type="hidden" name="entry" value=(entry);
             input type="hidden" name="back" value=(view.here());
             button { "Undo" }
+        }
+    }
+}
+
+/// A button that stops what is done in the background.
+pub(super) fn stop(view: &View, task: &TaskView) -> Markup {
+    let (needs, queue) = task.action.needs();
+    if !view.may(needs, queue) {
+        return html! {};
+    }
+    html! {
+        form.act method="post" action=(view.link("/tasks/stop")) {
+            input type="hidden" name="csrf" value=(view.csrf());
+            input type="hidden" name="task" value=(task.id);
+            button { "Stop" }
         }
     }
 }

@@ -4,16 +4,23 @@
 //! document as a stream of what it comes to every two seconds. Viewers of the same page share one look at the servers.
 
 mod actions;
+mod address;
 mod api;
 mod assets;
 mod cache;
 mod chart;
+mod charts;
+mod export;
+mod find;
+mod flow;
 mod form;
 mod layout;
 mod live;
 mod moment;
 mod page;
 mod pages;
+mod spans;
+mod tasks;
 mod trouble;
 mod view;
 
@@ -24,7 +31,10 @@ use uuid::Uuid;
 
 pub(crate) use assets::link as asset;
 
-use crate::{DashboardConfig, Site, web::cache::Cache};
+use crate::{
+    DashboardConfig, Site,
+    web::{cache::Cache, tasks::Tasks},
+};
 
 /// What every page has at hand.
 pub(crate) struct Web {
@@ -32,6 +42,7 @@ pub(crate) struct Web {
     /// The path that all of it is mounted under.
     base: String,
     cache: Cache,
+    tasks: Tasks,
     /// Stands in a page where the token of who looks at it goes: pages are made once for all that see the same.
     csrf_mark: String,
 }
@@ -40,8 +51,13 @@ pub(crate) struct Web {
 pub fn router(site: Site, config: &DashboardConfig) -> Router {
     let base = config.path.trim_end_matches('/').to_owned();
     let csrf_mark = Uuid::new_v4().simple().to_string();
-    let web = Arc::new(Web { site, base: base.clone(), cache: Cache::default(), csrf_mark });
-    let routes = pages::routes().merge(actions::routes()).nest("/api", api::routes()).merge(assets::routes());
+    let web = Arc::new(Web { site, base: base.clone(), cache: Cache::default(), tasks: Tasks::default(), csrf_mark });
+    let routes = pages::routes()
+        .merge(actions::routes())
+        .merge(find::routes())
+        .merge(export::routes())
+        .nest("/api", api::routes())
+        .merge(assets::routes());
     let routes = routes.fallback(trouble::no_such_page).with_state(web);
     if base.is_empty() { routes } else { Router::new().nest(&base, routes) }
 }

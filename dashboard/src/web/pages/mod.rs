@@ -1,7 +1,14 @@
 //! The pages, a file each.
 
 mod audit;
+mod events;
+mod job;
+mod jobs;
+mod overview;
 mod queues;
+mod schedules;
+mod tasks;
+mod workers;
 
 use std::sync::Arc;
 
@@ -10,5 +17,19 @@ use axum::Router;
 use super::{Web, page::page};
 
 pub(super) fn routes() -> Router<Arc<Web>> {
-    Router::new().route("/queues", page(queues::all)).route("/audit", page(audit::list))
+    Router::new()
+        .route("/jobs", page(jobs::list))
+        .route("/jobs/{queue}/{id}", page(job::one))
+        .route("/queues", page(queues::all))
+        .route("/events", page(events::recent))
+        .route("/events/{id}", page(events::life))
+        .route("/", page(overview::look))
+        .route("/workers", page(workers::all))
+        .route("/workers/{id}", page(workers::one))
+        .route("/queues/{name}", page(queues::one))
+        .route("/schedules", page(schedules::all))
+        .route("/schedules/{name}", page(schedules::one))
+        .route("/audit", page(audit::list))
+        .route("/tasks", page(tasks::all))
+        .route("/tasks/{id}", page(tasks::one))
 }
