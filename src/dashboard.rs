@@ -4,7 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc};
 
 use anyhow::Context;
 use axum::Router;
-use millgate_dashboard::{DashboardConfig, web};
+use millgate_dashboard::{DashboardConfig, access::Access, web};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -36,8 +36,10 @@ impl Dashboard {
         };
         let advice = "set dashboard.listen (MILLGATE_DASHBOARD_LISTEN) to a free address";
         let listener = bound.with_context(|| format!("cannot listen at {}; {advice}", config.listen))?;
-        let router = web::router(servers.site(), config).merge(http::router(health, metrics));
-        Ok(Self { address: listener.local_addr()?, listener, path: config.path.clone(), router })
+        let address = listener.local_addr()?;
+        let access = Access::open(&DashboardConfig { listen: address.to_string(), ..config.clone() })?;
+        let router = access.protect(web::router(servers.site(), config)).merge(http::router(health, metrics));
+        Ok(Self { address, listener, path: config.path.clone(), router })
     }
 
     /// Its address for a browser.
@@ -48,8 +50,9 @@ impl Dashboard {
     /// Serves it until `stop` fires. Pages that are open stream for as long as they are: they are not waited for.
     pub(crate) async fn serve(self, stop: CancellationToken) -> anyhow::Result<()> {
         info!("dashboard at {}", self.url());
+        let service = self.router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::select! {
-            served = axum::serve(self.listener, self.router) => served?,
+            served = axum::serve(self.listener, service) => served?,
             () = stop.cancelled() => {}
         }
         Ok(())

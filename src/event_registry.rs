@@ -8,6 +8,8 @@ use millgate_events::{Event, Value};
 pub(crate) struct EventType {
     pub(crate) topic: &'static str,
     pub(crate) version: u32,
+    /// Fields that nobody is shown.
+    pub(crate) sensitive: &'static [&'static str],
     /// Reads a payload of the current version, and gives its key.
     pub(crate) key: fn(&Value) -> Result<String, serde_json::Error>,
 }
@@ -19,7 +21,17 @@ pub(crate) struct EventRegistry(BTreeMap<&'static str, EventType>);
 impl EventRegistry {
     pub(crate) fn add<E: Event>(&mut self) {
         let key = |data: &Value| E::deserialize(data).map(|event| event.key());
-        self.0.entry(E::TYPE).or_insert(EventType { topic: E::TOPIC, version: E::VERSION, key });
+        self.0.entry(E::TYPE).or_insert(EventType {
+            topic: E::TOPIC,
+            version: E::VERSION,
+            sensitive: E::SENSITIVE,
+            key,
+        });
+    }
+
+    /// All of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'static str, &EventType)> {
+        self.0.iter().map(|(name, event)| (*name, event))
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&EventType> {

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
-use millgate_dashboard::{Reader, Site};
+use millgate_dashboard::{Reader, Site, access::Mask};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
     TopicSpec, Trail, TrailStore,
@@ -279,11 +279,19 @@ impl Servers {
             readers: self.readers.clone(),
             schedules: self.schedules(),
             letters: self.letters.clone(),
+            mask: self.mask(),
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
             claims: self.producer.claims().clone(),
             ..Site::new(self.application, self.queues.clone())
         }
+    }
+
+    /// What nobody is shown, by the code and by the configuration.
+    pub(crate) fn mask(&self) -> Mask {
+        let mask = Mask::of(&self.config.dashboard.mask);
+        let mask = self.events.iter().fold(mask, |mask, (name, event)| mask.event(name, event.sensitive));
+        self.handlers.kinds().values().fold(mask, |mask, kind| mask.job(kind.name(), kind.sensitive()))
     }
 
     /// The schedules of all queues.
@@ -340,4 +348,48 @@ fn pool(config: &PostgresConfig) -> anyhow::Result<PgPool> {
     }
     let pool = PgPoolOptions::new().max_connections(config.pool_size).acquire_timeout(config.connect_timeout);
     Ok(pool.connect_lazy_with(options))
+}
+
+#[cfg(test)]
+mod tests {
+    use millgate_dashboard::access::HIDDEN;
+    use millgate_derive::{Event, Job};
+    use millgate_workers::{Ctx, Done, JobError};
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize, Event)]
+    #[event(type = "card.used", key = "order")]
+    struct CardUsed {
+        order: u64,
+        #[event(sensitive)]
+        card_number: String,
+    }
+
+    #[derive(Serialize, Deserialize, Job)]
+    #[job(queue = "cards")]
+    struct Charge {
+        card_number: String,
+        #[job(sensitive)]
+        pin: u16,
+    }
+
+    async fn charge(_: Charge, _: Ctx) -> Result<Done, JobError> {
+        Ok(Done)
+    }
+
+    #[tokio::test]
+    async fn what_is_marked_as_sensitive_is_shown_to_nobody() {
+        let mut config = Config::default();
+        config.dashboard.mask = vec!["holder".into()];
+        let mask = Servers::new(App::new("cards").event::<CardUsed>().worker(charge), config).unwrap().site().mask;
+        let mut event = json!({ "order": 7, "card_number": "4111", "pin": 1, "holder": "Ann" });
+        let mut job = event.clone();
+        mask.apply_to_event("card.used", &mut event);
+        assert_eq!(event, json!({ "order": 7, "card_number": HIDDEN, "pin": 1, "holder": HIDDEN }));
+        mask.apply_to_job("charge", Some("card.used"), &mut job);
+        assert_eq!(job, json!({ "order": 7, "card_number": HIDDEN, "pin": HIDDEN, "holder": HIDDEN }));
+    }
 }

@@ -5,7 +5,7 @@
 
 pub mod access;
 pub mod act;
-mod config;
+pub mod config;
 pub mod see;
 mod site;
 pub mod web;

@@ -6,7 +6,10 @@ use millgate_bridge::Routes;
 use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
 
-use crate::see::{Outside, Records};
+use crate::{
+    access::Mask,
+    see::{Outside, Records},
+};
 
 /// A consumer group of the application, with its routes.
 pub struct Reader {
@@ -36,6 +39,8 @@ pub struct Site {
     pub schedules: Schedules,
     /// The table of dead letters, if there is a database.
     pub letters: Option<DeadLetterStore>,
+    /// What nobody is shown.
+    pub mask: Mask,
     /// The tables of the trail, if there is a database.
     pub trail: Option<TrailStore>,
     /// Whether the trail is written, as far as the configuration says.
@@ -65,6 +70,7 @@ impl Site {
             claims: Claims::default(),
             records: Records::default(),
             outside: Outside::default(),
+            mask: Mask::default(),
         }
     }
 

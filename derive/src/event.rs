@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{DeriveInput, Path, Result};
 
-use crate::{attribute::Attribute, field};
+use crate::{attribute::Attribute, field, sensitive};
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let attribute = Attribute::read(input, "event", &["type", "version", "key", "topic", "upcast"])?;
@@ -24,6 +24,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             }
         }
     };
+    let sensitive = sensitive::expand(input, "event")?;
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     Ok(quote! {
@@ -31,6 +32,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             const TYPE: &'static str = #event_type;
             const VERSION: u32 = #version;
             const TOPIC: &'static str = #topic;
+            #sensitive
             fn key(&self) -> ::std::string::String {
                 ::std::string::ToString::to_string(&self.#key)
             }

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{DeriveInput, Error, Ident, Path, Result, ext::IdentExt};
 
-use crate::{attribute::Attribute, backoff, field, time::milliseconds};
+use crate::{attribute::Attribute, backoff, field, sensitive, time::milliseconds};
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     let known = [
@@ -35,6 +35,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         .map_or(Ok(30_000), |text| milliseconds(&text.value()).map_err(|reason| Error::new(text.span(), reason)))?;
     let index_kind = attribute.flag("index_kind")?;
     let methods = methods(input, &attribute)?;
+    let sensitive = sensitive::expand(input, "job")?;
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
     Ok(quote! {
@@ -46,6 +47,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
             const PRIORITY: u8 = #priority;
             const TIMEOUT: ::core::time::Duration = ::core::time::Duration::from_millis(#timeout);
             const INDEX_KIND: bool = #index_kind;
+            #sensitive
             #methods
         }
     })

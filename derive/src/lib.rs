@@ -8,6 +8,7 @@ mod backoff;
 mod event;
 mod field;
 mod job;
+mod sensitive;
 mod time;
 
 use proc_macro::TokenStream;
@@ -28,6 +29,8 @@ use syn::{DeriveInput, parse_macro_input};
 /// - `topic`: where it is published; its type if left out.
 /// - `upcast`: a `fn(u32, serde_json::Value) -> Result<serde_json::Value, String>` that lifts the
 ///   payload of an older version to this one.
+///
+/// A field with `#[event(sensitive)]` is shown to nobody: neither in events nor in the jobs that come from them.
 #[proc_macro_derive(Event, attributes(event))]
 pub fn event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -55,6 +58,8 @@ pub fn event(input: TokenStream) -> TokenStream {
 /// - `ordered_by`: a field; jobs with the same value run one at a time and in the order they came, unless options name
 ///   another lane: the same as `JobOptions::ordered_by(&job.field)`.
 /// - `lane`: path of a `fn(&Self) -> Option<Lane>`, which says what else it has to wait for, unless options name a lane.
+///
+/// A field with `#[job(sensitive)]` is shown to nobody.
 #[proc_macro_derive(Job, attributes(job))]
 pub fn job(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

@@ -12,6 +12,8 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     const VERSION: u32 = 1;
     /// The topic it is published on.
     const TOPIC: &'static str = Self::TYPE;
+    /// Fields that nobody is shown, by name or path: neither in events nor in jobs that come from them.
+    const SENSITIVE: &'static [&'static str] = &[];
 
     /// The entity it is about. Events with the same key stay in order.
     fn key(&self) -> String;

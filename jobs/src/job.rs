@@ -27,6 +27,8 @@ pub trait Job: Serialize + DeserializeOwned + Send + Sync + 'static {
     const TIMEOUT: Duration = DEFAULT_TIMEOUT;
     /// Whether jobs of this kind can be found by it without looking through a whole queue: `kind=…` in the index.
     const INDEX_KIND: bool = false;
+    /// Fields that nobody is shown, by name or path.
+    const SENSITIVE: &'static [&'static str] = &[];
 
     /// Fields that a job can be found by, with this job's values. Each costs Redis about a hundred bytes a job.
     fn index(&self) -> Vec<(&'static str, String)> {

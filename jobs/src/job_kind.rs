@@ -25,12 +25,13 @@ struct Typed {
     version: u32,
     job: fn(&Value, JobOptions, DateTime<Utc>) -> Result<NewJob, QueueError>,
     check: fn(&[&str]) -> Vec<ArgumentProblem>,
+    sensitive: &'static [&'static str],
 }
 
 impl JobKind {
     /// The kind of a type.
     pub fn of<J: Job>() -> Self {
-        let typed = Typed { version: J::VERSION, job: job_of::<J>, check: check::<J> };
+        let typed = Typed { version: J::VERSION, job: job_of::<J>, check: check::<J>, sensitive: J::SENSITIVE };
         Self { name: J::KIND.to_owned(), queue: J::QUEUE.to_owned(), typed: Some(typed) }
     }
 
@@ -47,6 +48,11 @@ impl JobKind {
     /// Where its jobs wait.
     pub fn queue(&self) -> &str {
         &self.queue
+    }
+
+    /// Fields that nobody is shown, as far as its type is known.
+    pub fn sensitive(&self) -> &'static [&'static str] {
+        self.typed.map_or(&[], |typed| typed.sensitive)
     }
 
     /// The version of its arguments' shape, if its type is known.

@@ -1,14 +1,32 @@
 //! `millgate dashboard`.
 
+mod hash_password;
+
 use std::sync::Arc;
 
 use super::{Call, Outcome};
 use crate::{dashboard::Dashboard, health::Health, lifecycle::stop_on_signal};
 
 #[derive(clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
 
-pub(super) async fn run(call: Call, Args {}: Args) -> anyhow::Result<Outcome> {
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Read a password, and print what the configuration keeps of it
+    HashPassword,
+}
+
+pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
+    match args.command {
+        None => serve(call).await,
+        Some(Command::HashPassword) => hash_password::run(&call),
+    }
+}
+
+async fn serve(call: Call) -> anyhow::Result<Outcome> {
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
     let health = Arc::new(Health::new(&servers, stop.clone()));

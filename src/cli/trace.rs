@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use millgate_dashboard::see::{JobLife, Life, Look, Moment, Severity, unmasked};
+use millgate_dashboard::see::{JobLife, Life, Look, Moment, Severity};
 use millgate_events::Wanted;
 
 use super::{
@@ -60,7 +60,9 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let servers = call.servers()?;
     let now = now();
     let since = args.since.map(|since| ago(now, since));
-    let life = Life::find(&servers.site(), args.wanted(), &Look { since, on_kafka: true, mask: &unmasked, now }).await;
+    let site = servers.site();
+    let mask = |of: &str, value| site.mask.shown(of, value);
+    let life = Life::find(&site, args.wanted(), &Look { since, on_kafka: true, mask: &mask, now }).await;
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(&life)?))?;
     } else if life.is_known() {

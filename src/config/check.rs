@@ -24,6 +24,7 @@ const REDIS: &[&str] =
     &["redis://", "rediss://", "redis+cluster://", "rediss+cluster://", "redis+sentinel://", "rediss+sentinel://"];
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
 
 /// What is wrong with a value, and what would be right.
@@ -123,6 +124,8 @@ fn values(config: &Config) -> Vec<Row> {
         ("http.listen", address(&http.listen)),
         ("dashboard.listen", address(&dashboard.listen)),
         ("dashboard.path", mount(&dashboard.path)),
+        ("dashboard.session_lifetime", at_least(dashboard.session_lifetime, MINUTE)),
+        ("dashboard.session_lifetime", at_most(dashboard.session_lifetime, 30 * DAY)),
         ("log.level", level(&log.level)),
         ("topics.partitions", at_least_one(topics.partitions)),
         ("topics.replication", at_least_one(topics.replication)),
@@ -138,6 +141,10 @@ fn values(config: &Config) -> Vec<Row> {
             (key, None, topic(name)),
         ]);
     }
+    for (name, user) in &dashboard.users {
+        let key = Key::of("dashboard.users").child(name).child("password");
+        rows.push((key, None, user.check_password(name).err().map(|error| error.to_string())));
+    }
     for (name, limit) in &smtp.domains {
         let key = Key::of("smtp.domains").child(name);
         let nothing = limit.most == 0 && limit.interval.is_zero();
@@ -149,7 +156,7 @@ fn values(config: &Config) -> Vec<Row> {
 
 /// Pairs of values that contradict each other.
 fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
-    let Config { kafka, claim_check, worker, .. } = config;
+    let Config { kafka, claim_check, worker, dashboard, .. } = config;
     let linger = Duration::from_millis(kafka.linger_ms.into());
     let spans = [
         ("kafka.session_timeout", kafka.session_timeout, "kafka.rebalance_timeout", kafka.rebalance_timeout, false),
@@ -176,7 +183,15 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
     let twice = worker.retry_codes.iter().find(|code| worker.dead_codes.contains(code));
     let both =
         format!("`{}` is in worker.dead_codes, too; remove it from one of them", twice.map_or("", String::as_str));
+    let nobody_asks = dashboard.check_access().err();
     let others = [
+        // Mostly: it listens where others reach it.
+        (
+            "dashboard.auth",
+            "dashboard.listen",
+            nobody_asks.is_some(),
+            nobody_asks.map_or(String::new(), |error| error.to_string()),
+        ),
         ("claim_check.limit", "claim_check.max", limit > max, no_value),
         ("worker.retry_codes", "worker.dead_codes", twice.is_some(), both),
         ("kafka.sasl_enabled", "kafka.username", logs_in && kafka.username.is_empty(), nobody),

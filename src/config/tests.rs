@@ -147,6 +147,7 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
             "claim_check",
             "worker",
             "http",
+            "dashboard",
             "log",
             "topics",
             "shop"

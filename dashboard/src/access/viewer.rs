@@ -27,12 +27,14 @@ pub struct Viewer {
     pub queues: BTreeMap<String, Role>,
     /// The token that their forms carry.
     pub csrf: String,
+    /// Whether they logged in here, and so can log out.
+    pub can_leave: bool,
 }
 
 impl Viewer {
     /// Somebody who may do everything: on the command line, or where nobody asks.
     pub fn everything(name: impl Into<String>) -> Self {
-        Self { name: name.into(), role: Role::Admin, queues: BTreeMap::new(), csrf: String::new() }
+        Self { name: name.into(), role: Role::Admin, queues: BTreeMap::new(), csrf: String::new(), can_leave: false }
     }
 
     /// Whether they may do what needs this role, to a queue or to what belongs to none.

@@ -12,7 +12,11 @@ use super::{
     job_deed::Deed,
     queue::known,
 };
-use crate::{Site, access::Role, see};
+use crate::{
+    Site,
+    access::{Role, restore},
+    see,
+};
 
 /// Jobs in one step.
 const STEP: usize = 200;
@@ -308,7 +312,12 @@ pub(super) async fn edit(site: &Site, name: &str, id: &str, arguments: &Value) -
     if !arguments.is_object() && serde_json::from_str::<Value>(&job.payload).is_ok_and(|now| now.is_object()) {
         return Err(ActError::Refused(format!("the arguments of job {id} are an object: {{\"name\": value, …}}")));
     }
-    let acted = queue.edit(job.key, arguments, site.job_kinds.get(&job.kind)).await;
+    // Who edits is not shown all of it either.
+    let mut arguments = arguments.clone();
+    if let Ok(before) = serde_json::from_str(&job.payload) {
+        restore(&mut arguments, &before);
+    }
+    let acted = queue.edit(job.key, &arguments, site.job_kinds.get(&job.kind)).await;
     match acted {
         Ok(Acted::Well) => {
             let text = format!("job {id} runs again with other arguments, which cannot be undone");

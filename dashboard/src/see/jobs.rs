@@ -8,8 +8,8 @@ use millgate_jobs::{JobState, JobView, QueueError, QueueStats};
 use serde::{Serialize, Serializer, ser::Error};
 use serde_json::Value;
 
-use super::{JobFilter, JobSearch, Mask};
-use crate::Site;
+use super::{JobFilter, JobSearch};
+use crate::{Site, access::Mask};
 
 /// A job, the queue it is in, and its arguments.
 #[derive(Debug, Clone)]
@@ -23,10 +23,14 @@ pub struct SeenJob {
 }
 
 impl SeenJob {
-    /// A job of a queue.
-    pub fn new(queue: &str, job: JobView, mask: Mask<'_>) -> Self {
-        let arguments = serde_json::from_str(&job.payload).unwrap_or_else(|_| Value::from(job.payload.as_str()));
-        Self { queue: queue.to_owned(), arguments: mask(&job.kind, arguments), job }
+    /// A job of a queue, without what the mask hides of it.
+    pub fn new(queue: &str, job: JobView, mask: Option<&Mask>) -> Self {
+        let mut arguments = serde_json::from_str(&job.payload).unwrap_or_else(|_| Value::from(job.payload.as_str()));
+        if let Some(mask) = mask {
+            let event = job.origin.as_deref().map(|origin| origin.event_type.as_str());
+            mask.apply_to_job(&job.kind, event, &mut arguments);
+        }
+        Self { queue: queue.to_owned(), arguments, job }
     }
 
     /// Whether all of its arguments are shown.
@@ -96,7 +100,7 @@ pub async fn jobs(
     filter: &JobFilter,
     from: Option<&str>,
     bound: Bound,
-    mask: Mask<'_>,
+    mask: Option<&Mask>,
 ) -> Result<Result<JobList, String>, QueueError> {
     let (stats, now) = tokio::try_join!(stats(site, filter), now(site))?;
     let mut search = JobSearch::new(site, filter, &JobState::ALL);

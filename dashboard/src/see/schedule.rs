@@ -130,9 +130,11 @@ pub async fn schedule(site: &Site, name: &str) -> Result<ScheduleDetail, Schedul
         state: state_of(job.key),
     };
     let is_still = state.paused || state.left;
+    let payload = state.schedule.payload();
+    let shown = serde_json::from_str(payload).map(|payload| site.mask.shown(state.schedule.kind(), payload));
     Ok(ScheduleDetail {
         schedule: ScheduleView::from(&state),
-        payload: state.schedule.payload().to_owned(),
+        payload: shown.map_or_else(|_| payload.to_owned(), |shown| shown.to_string()),
         ticks: if is_still { Vec::new() } else { ticks(&state.schedule, now) },
         jobs: state.jobs.iter().map(made).collect(),
     })

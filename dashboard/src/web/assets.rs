@@ -30,7 +30,7 @@ static EDITION: LazyLock<String> = LazyLock::new(|| {
 });
 
 /// The address of an asset.
-pub(super) fn link(base: &str, name: &str) -> String {
+pub(crate) fn link(base: &str, name: &str) -> String {
     format!("{base}/assets/{}/{name}", *EDITION)
 }
 

@@ -76,7 +76,7 @@ fn text(view: View, filter: JobFilter, format: Format) -> impl Stream<Item = io:
         let mut many = count;
         let (queue, jobs) = found.unwrap_or_default();
         for job in jobs {
-            let job = SeenJob::new(&queue, job, &|of, value| view.masked(of, value));
+            let job = SeenJob::new(&queue, job, Some(&view.site().mask));
             match format {
                 Format::Csv => out.push_str(&line(&job)),
                 Format::Json => {

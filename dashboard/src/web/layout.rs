@@ -45,6 +45,7 @@ pub(super) async fn document(view: &View, page: &Rendered) -> Html<String> {
             span #live title="Updates as it happens" data-state="off" { span.dot {} span.word { "connecting" } }
             button #theme type="button" aria-label="Light or dark" title="Light or dark" { "◐" }
             span.who { (view.viewer.name) }
+            @if view.viewer.can_leave { (leave(view)) }
         }
         div #notice role="status" aria-live="polite" { (notice(view).await) }
         main #main tabindex="-1" data-live=(view.here()) { (PreEscaped(main)) }
@@ -52,6 +53,15 @@ pub(super) async fn document(view: &View, page: &Rendered) -> Html<String> {
         (keys())
     };
     shell(&format!("{} · {}", page.title, view.site().application), &view.web.base, &body)
+}
+
+fn leave(view: &View) -> Markup {
+    html! {
+        form.act method="post" action=(view.link("/logout")) {
+            input type="hidden" name="csrf" value=(view.viewer.csrf);
+            button { "Log out" }
+        }
+    }
 }
 
 /// A page without anything around it.

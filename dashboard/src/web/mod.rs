@@ -29,6 +29,8 @@ use std::sync::Arc;
 use axum::Router;
 use uuid::Uuid;
 
+pub(crate) use assets::link as asset;
+
 use crate::{
     DashboardConfig, Site,
     web::{cache::Cache, tasks::Tasks},

@@ -39,8 +39,8 @@ impl View {
     }
 
     /// JSON as it may be shown: of an event's type, or of a job's kind.
-    pub(crate) fn masked(&self, _of: &str, value: Value) -> Value {
-        value
+    pub(crate) fn masked(&self, of: &str, value: Value) -> Value {
+        self.site().mask.shown(of, value)
     }
 
     /// A part of the path.

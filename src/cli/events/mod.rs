@@ -5,7 +5,7 @@ mod show;
 
 use std::time::Duration;
 
-use millgate_dashboard::see::{RecordView, unmasked};
+use millgate_dashboard::see::RecordView;
 use millgate_events::{Logs, Record};
 
 use super::{Call, Outcome};
@@ -33,6 +33,6 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
 }
 
 async fn open(servers: &Servers, record: Record) -> RecordView {
-    let prefix = &servers.config.kafka.topic_prefix;
-    RecordView::of(record, prefix, servers.producer.claims(), &unmasked).await
+    let (prefix, mask) = (&servers.config.kafka.topic_prefix, servers.mask());
+    RecordView::of(record, prefix, servers.producer.claims(), &|of, value| mask.shown(of, value)).await
 }

@@ -109,6 +109,20 @@ fn values_must_not_contradict_each_other() {
     assert!(told[0].contains("33MiB must not be more than claim_check.max (32MiB, default)"), "{told:?}");
     config("[kafka]\nsecurity_protocol = \"sasl_ssl\"\nsasl_enabled = true", &[("KAFKA_USERNAME", "u")]);
 
+    let told = wrong("[dashboard]\nauth = \"none\"\nlisten = \"0.0.0.0:8088\"", &[]);
+    assert!(
+        told[0].starts_with("millgate.toml:2: dashboard.auth: the dashboard would be open to everybody"),
+        "{told:?}"
+    );
+    let told = wrong("[dashboard]\nauth = \"users\"\n[dashboard.users.ann]\npassword = \"lamp\"\nrole = \"boss\"", &[]);
+    assert!(told.iter().any(|told| told.contains("unknown variant `boss`, expected one of `viewer`")), "{told:?}");
+    let user = "[dashboard.users.ann]\npassword = \"lamp\"\nrole = \"admin\"";
+    let told = wrong(&format!("[dashboard]\nauth = \"users\"\n{user}"), &[]);
+    assert!(
+        told[0].starts_with("millgate.toml:4: dashboard.users.ann.password: the password of ann is not"),
+        "{told:?}"
+    );
+
     // Told where it can be changed, whichever of the two it is; but not before what is wrong by itself.
     let told = wrong("[kafka]\nrebalance_timeout = \"10s\"\n", &[]);
     assert!(told[0].starts_with("millgate.toml:2: kafka.session_timeout: 30s must be shorter than"), "{told:?}");

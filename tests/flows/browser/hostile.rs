@@ -1,7 +1,7 @@
 //! What others write is shown, and never done.
 
 use millgate::email::NotificationEmail;
-use millgate_jobs::{ErrorCode, Failure, Hand, JobOptions, NewJob, Verdict};
+use millgate_jobs::{Failure, Hand, JobOptions, NewJob, Verdict};
 use std::time::Duration;
 
 use super::world::World;
@@ -34,12 +34,12 @@ async fn what_stands_in_any_field_is_text() {
     let queue = world.shop.queues.queue("evil");
     let mail =
         NotificationEmail { to: EVIL.into(), subject: EVIL.into(), body: EVIL.into(), ..NotificationEmail::default() };
-    let options = JobOptions { index: vec![("field".into(), EVIL.into())], ..JobOptions::default() };
+    let options = JobOptions { index: vec![format!("field={EVIL}")], ..JobOptions::default() };
     queue.enqueue(&[NewJob::of(&mail, options).unwrap().with_id(EVIL)]).await.unwrap();
     let hand = Hand::new(&queue, Duration::from_hours(1));
     let jobs = hand.claim(1).await.unwrap();
-    let failure = Failure::new(ErrorCode::from(EVIL), EVIL);
-    let verdict = Verdict::Retry { failure, delay: Duration::from_hours(1) };
+    let failure = Failure::new(EVIL, EVIL);
+    let verdict = Verdict::Retry { failure, after: Duration::from_hours(1) };
     hand.settle(&[(jobs.into_iter().next().unwrap(), verdict)]).await.unwrap();
     let key = queue.page(millgate_jobs::JobState::Delayed, None, 1, None).await.unwrap().ids[0];
 

@@ -181,7 +181,11 @@ impl JobLife {
         self.is_called(view.key.as_str());
         self.state = view.state.to_string();
         let arguments = match serde_json::from_str(&view.payload) {
-            Ok(json) => mask(&view.kind, json),
+            // What is not shown of the event is not shown of its job.
+            Ok(json) => match &view.origin {
+                Some(origin) => mask(&origin.event_type, mask(&view.kind, json)),
+                None => mask(&view.kind, json),
+            },
             Err(_) => Value::String(view.payload),
         };
         let key = view.key.to_string();

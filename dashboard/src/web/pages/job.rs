@@ -16,17 +16,15 @@ use super::{
     jobs::{move_to, path, state_tag},
 };
 use crate::{
-    access::Role,
+    access::{HIDDEN, Role},
     act::{Action, JobChoice, Payload},
-    see::{self, JobPage, Known, SeenJob},
+    see::{self, JobPage, SeenJob},
 };
 
 /// A job.
 pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let (queue, id) = (view.param("queue").to_owned(), view.param("id").to_owned());
-    let known = Known { here: &view.site().kinds, alive: None };
-    let mask = |of: &str, value: Value| view.masked(of, value);
-    let page = match see::job(view.site(), std::slice::from_ref(&queue), &id, &known, &mask).await? {
+    let page = match see::job(view.site(), std::slice::from_ref(&queue), &id, Some(&view.site().mask)).await? {
         Ok(page) => page,
         Err(_) => return Ok(Page::new("Job", "jobs", gone(&view, &queue, &id))),
     };
@@ -158,16 +156,16 @@ fn edit(view: &View, page: &JobPage) -> Markup {
         return html! {};
     }
     let (queue, id) = (queue.clone(), job.key.to_string());
-    if !page.job.is_whole() {
-        return html! { p.faint { "Some of it is masked here; " code { "millgate jobs edit" } " gives it other arguments." } };
-    }
     // What is typed goes where this stands.
     let action = Action::EditJob { queue, id, payload: Payload(Value::Null) };
     let text = pretty(&page.job);
     let rows = text.lines().count().clamp(4, 24);
     let fields = html! {
         label.field { "Arguments as JSON" textarea name="/payload" rows=(rows) spellcheck="false" { (text) } }
-        p.faint { "It keeps its options and runs at once with these. That cannot be undone." }
+        p.faint {
+            "It keeps its options and runs at once with these. That cannot be undone."
+            @if !page.job.is_whole() { " What is hidden stays as it is where you leave " code { (HIDDEN) } "." }
+        }
     };
     html! { details #edit { summary { "Edit and run" } (form::form(view, &action, &fields, "Run with these")) } }
 }
