@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::PathBuf, str::FromStr, sync::Arc, time::D
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
-use millgate_dashboard::{Reader, Site};
+use millgate_dashboard::{EventRegistry, Reader, Site};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
     TopicSpec,
@@ -27,7 +27,6 @@ use crate::{
     App,
     app::{Report, Samples, queue_names},
     config::{Config, PostgresConfig, WrittenRoute},
-    event_registry::EventRegistry,
     group,
     housekeeping::Retention,
     metrics::Metrics,
@@ -40,7 +39,7 @@ pub(crate) struct Servers {
     pub(crate) producer: Producer,
     pub(crate) queues: Queues,
     pub(crate) database: PgPool,
-    pub(crate) events: EventRegistry,
+    pub(crate) events: Arc<EventRegistry>,
     pub(crate) handlers: Arc<Handlers>,
     pub(crate) samples: Option<Samples>,
     pub(crate) report: Option<Report>,
@@ -82,7 +81,7 @@ impl Servers {
             producer,
             queues,
             database,
-            events: app.events,
+            events: Arc::new(app.events),
             handlers: Arc::new(app.handlers),
             samples: app.samples,
             report: app.report,
@@ -248,7 +247,11 @@ impl Servers {
             kinds: kinds.collect(),
             readers: self.readers.clone(),
             schedules: self.schedules(),
+            events: self.events.clone(),
             letters: self.letters.clone(),
+            dead_letter_topics: self.dead_letter_topics.names().into_iter().map(str::to_owned).collect(),
+            claims: self.producer.claims().clone(),
+            max_payload: self.config.redis.max_payload,
         }
     }
 
@@ -305,4 +308,17 @@ fn pool(config: &PostgresConfig) -> anyhow::Result<PgPool> {
     }
     let pool = PgPoolOptions::new().max_connections(config.pool_size).acquire_timeout(config.connect_timeout);
     Ok(pool.connect_lazy_with(options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_application_without_tables_has_no_dead_letters_in_a_database_that_nobody_named() {
+        assert!(Servers::new(App::new("parcels"), Config::default()).unwrap().letters.is_none());
+        let named = PostgresConfig { url: "postgres://db/parcels".into(), ..PostgresConfig::default() };
+        let config = Config { postgres: named, ..Config::default() };
+        assert!(Servers::new(App::new("parcels"), config).unwrap().letters.is_some());
+    }
 }

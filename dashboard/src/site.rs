@@ -3,8 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use millgate_bridge::Routes;
-use millgate_events::{DeadLetterStore, KafkaConfig};
+use millgate_events::{Claims, DeadLetterStore, KafkaConfig};
 use millgate_jobs::{Queues, Schedules};
+
+use crate::EventRegistry;
 
 /// A consumer group of the application, with its routes.
 pub struct Reader {
@@ -28,8 +30,27 @@ pub struct Site {
     pub kinds: BTreeMap<String, u32>,
     /// Its consumer groups, the main one first.
     pub readers: Arc<Vec<Reader>>,
+    /// Its event types.
+    pub events: Arc<EventRegistry>,
     /// The schedules of all queues.
     pub schedules: Schedules,
     /// The table of dead letters, if there is a database.
     pub letters: Option<DeadLetterStore>,
+    /// The topics of dead letters, without the prefix.
+    pub dead_letter_topics: Vec<String>,
+    /// Where values lie that are too large for Kafka.
+    pub claims: Claims,
+    /// Bytes of arguments that a queue takes of a job.
+    pub max_payload: usize,
+}
+
+impl Site {
+    /// The way to Kafka, with the main consumer group.
+    pub fn kafka(&self) -> KafkaConfig {
+        self.readers.first().map(|reader| reader.kafka.clone()).unwrap_or_default()
+    }
+    /// The routes of all groups, by the names of these.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, &Routes)> + Clone {
+        self.readers.iter().map(|reader| (reader.name, &*reader.routes))
+    }
 }

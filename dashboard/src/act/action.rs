@@ -1,8 +1,12 @@
 //! What an operator wants done, as data.
 
+use millgate_events::LetterFilter;
 use millgate_jobs::Limits;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
 
+use super::Redriving;
 use crate::access::Role;
 
 /// What an operator wants done. As JSON: `{"do": "pause-queue", "queue": "email"}`.
@@ -31,6 +35,48 @@ pub enum Action {
         /// What holds from then on; what is not named does not hold.
         limits: Limits,
     },
+    /// Let events go through their routes again, and jobs into their queues.
+    RedriveLetters(Redriving),
+    /// Decide that letters are not needed; they are kept, and no longer counted.
+    DiscardLetters {
+        /// Which.
+        letters: LetterFilter,
+        /// Why.
+        #[serde(default, deserialize_with = "text")]
+        why: String,
+    },
+    /// Take back a discard: its letters are dead again.
+    RestoreLetters {
+        /// Its number among the actions of the table.
+        discard: i64,
+        /// Why.
+        #[serde(default, deserialize_with = "text")]
+        why: String,
+    },
+    /// Put another payload over a letter's, for its redrive.
+    EditLetter {
+        /// Which.
+        letter: Uuid,
+        /// JSON; nothing: the letter's own again.
+        #[serde(default, deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
+        payload: Option<String>,
+        /// Why.
+        #[serde(default, deserialize_with = "text")]
+        why: String,
+    },
+}
+
+/// A text, also one that a form took for a number or a list.
+pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(some_text(from)?.unwrap_or_default())
+}
+
+fn some_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(from)? {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    })
 }
 
 impl Action {
@@ -41,12 +87,22 @@ impl Action {
             | Self::ResumeQueue { queue }
             | Self::DrainQueue { queue }
             | Self::LimitQueue { queue, .. } => (Role::Operator, Some(queue)),
+            Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
+                (Role::Operator, letters.queue.as_deref())
+            }
+            Self::RestoreLetters { .. } | Self::EditLetter { .. } => (Role::Operator, None),
         }
     }
 
     /// Whether one has to be sure before it is done.
     pub fn asks(&self) -> bool {
-        matches!(self, Self::DrainQueue { .. })
+        match self {
+            Self::DrainQueue { .. } => true,
+            Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
+                letters.ids.len() != 1
+            }
+            _ => false,
+        }
     }
 
     /// What it does, as the audit has it.
@@ -56,6 +112,34 @@ impl Action {
             Self::ResumeQueue { queue } => format!("resume queue {queue}"),
             Self::DrainQueue { queue } => format!("drain queue {queue}"),
             Self::LimitQueue { queue, .. } => format!("set the limits of queue {queue}"),
+            Self::RedriveLetters(Redriving { letters, .. }) => format!("redrive {}", meant(letters)),
+            Self::DiscardLetters { letters, .. } => format!("discard {}", meant(letters)),
+            Self::RestoreLetters { discard, .. } => format!("take back discard {discard} of dead letters"),
+            Self::EditLetter { letter, payload: Some(_), .. } => format!("edit dead letter {letter}"),
+            Self::EditLetter { letter, payload: None, .. } => format!("take back the edit of dead letter {letter}"),
         }
     }
+}
+
+/// Which letters, in words.
+fn meant(filter: &LetterFilter) -> String {
+    match filter.ids.as_slice() {
+        [] => {}
+        [id] => return format!("dead letter {id}"),
+        ids => return format!("{} dead letters", ids.len()),
+    }
+    let parts = [
+        ("of queue", &filter.queue),
+        ("of type", &filter.event_type),
+        ("of job kind", &filter.job_kind),
+        ("with code", &filter.code),
+        ("with fingerprint", &filter.fingerprint),
+    ];
+    let parts = parts.into_iter().filter_map(|(of, name)| Some(format!("{of} {}", name.as_ref()?)));
+    let kind = filter.kind.map(|kind| format!("of {kind}s"));
+    let topic = filter.topics.first().map(|topic| format!("of topic {topic}"));
+    let since = filter.since.map(|since| format!("since {}", since.format("%Y-%m-%d %H:%M:%S UTC")));
+    let until = filter.until.map(|until| format!("before {}", until.format("%Y-%m-%d %H:%M:%S UTC")));
+    let parts: Vec<String> = kind.into_iter().chain(topic).chain(parts).chain(since).chain(until).collect();
+    format!("the dead letters {}", parts.join(", "))
 }

@@ -6,15 +6,19 @@
 mod action;
 mod entry;
 mod error;
+mod letters;
 mod performed;
 mod queue;
+mod redrive;
 mod work;
 
+use millgate_events::DeadLetterError;
 use millgate_jobs::QueueError;
 
 pub use action::Action;
 pub use entry::{Entry, Via, entries, entry};
 pub use error::ActError;
+pub use letters::Redriving;
 pub use performed::{Performed, Preview};
 pub use work::Work;
 
@@ -38,9 +42,18 @@ pub async fn perform(site: &Site, actor: &Actor, action: &Action, work: &Work) -
 }
 
 /// What would be done, and to how many. Changes nothing.
-pub async fn preview(_site: &Site, actor: &Actor, action: &Action) -> Result<Preview, ActError> {
+pub async fn preview(site: &Site, actor: &Actor, action: &Action) -> Result<Preview, ActError> {
     allowed(actor, action)?;
-    Ok(Preview { text: action.sentence(), count: None, asks: action.asks() })
+    let preview = Preview { text: action.sentence(), asks: action.asks(), ..Preview::default() };
+    match action {
+        Action::RedriveLetters(redriving) => letters::would_redrive(site, redriving, preview).await,
+        Action::DiscardLetters { letters, .. } => letters::would_discard(site, letters, preview).await,
+        Action::RestoreLetters { discard, .. } => letters::would_restore(site, *discard, preview).await,
+        Action::EditLetter { letter, payload, .. } => {
+            letters::would_edit(site, *letter, payload.as_deref(), preview).await
+        }
+        _ => Ok(preview),
+    }
 }
 
 /// Undoes what an entry of the audit says was done.
@@ -71,12 +84,25 @@ fn allowed(actor: &Actor, action: &Action) -> Result<(), ActError> {
     Err(ActError::Forbidden { name: actor.viewer.name.clone(), needs, action: action.sentence() })
 }
 
-async fn act(site: &Site, _actor: &Actor, action: &Action, _work: &Work) -> Result<Performed, ActError> {
+async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result<Performed, ActError> {
+    let who = actor.viewer.name.as_str();
     match action {
         Action::PauseQueue { queue } => queue::pause(site, queue).await,
         Action::ResumeQueue { queue } => queue::resume(site, queue).await,
         Action::DrainQueue { queue } => queue::drain(site, queue).await,
         Action::LimitQueue { queue, limits } => queue::limit(site, queue, limits).await,
+        Action::RedriveLetters(redriving) => letters::redrive(site, who, redriving, work).await,
+        Action::DiscardLetters { letters, why } => letters::discard(site, who, letters, why, work).await,
+        Action::RestoreLetters { discard, why } => letters::restore(site, who, *discard, why, work).await,
+        Action::EditLetter { letter, payload, why } => {
+            letters::edit(site, who, *letter, payload.as_deref(), why).await
+        }
+    }
+}
+
+impl From<DeadLetterError> for ActError {
+    fn from(error: DeadLetterError) -> Self {
+        Self::Away(error.to_string())
     }
 }
 

@@ -1,5 +1,7 @@
 //! What came of an action.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Action;
@@ -17,6 +19,9 @@ pub struct Performed {
     /// What it was not done to, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// How many of what, where there is more to count.
+    #[serde(flatten)]
+    pub figures: BTreeMap<&'static str, u64>,
     /// What undoes it, if anything does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Action>,
@@ -24,7 +29,7 @@ pub struct Performed {
 
 impl Performed {
     pub(super) fn new(text: String) -> Self {
-        Self { id: String::new(), text, count: None, refused: Vec::new(), undo: None }
+        Self { id: String::new(), text, count: None, refused: Vec::new(), figures: BTreeMap::new(), undo: None }
     }
 
     pub(super) fn undone_by(self, action: Action) -> Self {
@@ -33,7 +38,7 @@ impl Performed {
 }
 
 /// What would be done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Preview {
     /// In words.
     pub text: String,
@@ -41,4 +46,13 @@ pub struct Preview {
     pub count: Option<u64>,
     /// Whether somebody has to be sure first.
     pub asks: bool,
+    /// What would come of it, where that is known before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// What it would not be done to, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
+    /// How many of what, where there is more to count.
+    #[serde(flatten)]
+    pub figures: BTreeMap<&'static str, u64>,
 }

@@ -12,7 +12,7 @@ use maud::html;
 use serde_json::Value;
 
 use super::{Web, cache::Rendered, layout, trouble::Trouble, view::View};
-use crate::act::{self, Action, Actor, Performed, Via, Work};
+use crate::act::{self, Action, Actor, Performed, Preview, Via, Work};
 
 /// What is done to more than so many is done in the background.
 const AT_ONCE: u64 = 500;
@@ -34,7 +34,7 @@ async fn perform(State(web): State<Arc<Web>>, view: View, Form(fields): Form<Fie
     let back = back(&view, &fields);
     let preview = act::preview(&web.site, &actor, &action).await?;
     if preview.asks && field(&fields, "sure").is_none() {
-        return Ok(ask(&view, &action, &preview.text, preview.count, &back).await);
+        return Ok(ask(&view, &action, &preview, &back).await);
     }
     if preview.count.is_some_and(|count| count > AT_ONCE) {
         let id = in_background(web, actor, action).await?;
@@ -100,8 +100,15 @@ fn put(action: &mut Value, pointer: &str, value: &str) {
     let Some(parent) = action.pointer_mut(parent).and_then(Value::as_object_mut) else { return };
     match value {
         "" => _ = parent.remove(name),
-        value => _ = parent.insert(name.to_owned(), value.parse::<u64>().map_or_else(|_| value.into(), Value::from)),
+        value => _ = parent.insert(name.to_owned(), read(value)),
     }
+}
+
+/// A number, a list of what was chosen, or else a text.
+fn read(value: &str) -> Value {
+    let number = || value.parse::<u64>().ok().map(Value::from);
+    let list = || serde_json::from_str::<Vec<String>>(value).ok().map(Value::from);
+    number().or_else(list).unwrap_or_else(|| value.into())
 }
 
 /// Where to go afterwards: to a page of ours.
@@ -123,12 +130,15 @@ fn done(back: &str, performed: &Performed) -> Response {
     Redirect::to(&format!("{back}{sign}done={}", performed.id)).into_response()
 }
 
-async fn ask(view: &View, action: &Action, text: &str, count: Option<u64>, back: &str) -> Response {
+async fn ask(view: &View, action: &Action, preview: &Preview, back: &str) -> Response {
+    let Preview { text, count, outcome, refused, .. } = preview;
     let json = serde_json::to_string(action).unwrap_or_default();
     let main = html! {
         h1 { "Are you sure?" }
         p.ask { "You are about to " strong { (text) } "." }
         @if let Some(count) = count { p { "That is " strong { (count) } " of them." } }
+        @if let Some(outcome) = outcome { p.outcome { (outcome) "." } }
+        @if !refused.is_empty() { ul.refused { @for reason in refused { li { (reason) } } } }
         form.act method="post" action=(view.link("/actions")) {
             input type="hidden" name="csrf" value=(view.csrf());
             input type="hidden" name="action" value=(json);

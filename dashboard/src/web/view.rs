@@ -79,3 +79,26 @@ impl FromRequestParts<Arc<Web>> for View {
         Ok(Self { web: web.clone(), viewer, uri: parts.uri.clone(), params })
     }
 }
+
+/// A part of a path or of a query, whatever is in it.
+pub(crate) fn part(text: &str) -> String {
+    let mut part = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => part.push(char::from(byte)),
+            byte => part.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::part;
+
+    #[test]
+    fn a_part_of_an_address_holds_anything() {
+        assert_eq!(part("order.created-1"), "order.created-1");
+        assert_eq!(part("a/b?c#d%é \""), "a%2Fb%3Fc%23d%25%C3%A9%20%22");
+    }
+}

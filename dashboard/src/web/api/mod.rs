@@ -1,5 +1,8 @@
 //! The API: what the pages show and do, as JSON.
 
+mod kafka;
+mod letters;
+
 use std::sync::Arc;
 
 use axum::{
@@ -21,6 +24,8 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/queues", get(queues))
         .route("/actions", get(entries).post(perform))
         .route("/actions/undo", post(undo))
+        .merge(kafka::routes())
+        .merge(letters::routes())
 }
 
 type Answer = Result<Response, Response>;

@@ -1,12 +1,18 @@
 //! The pages, a file each.
 
 mod audit;
+mod dead;
+mod groups;
 mod queues;
+mod routes;
 mod tasks;
+mod topics;
 
 use std::sync::Arc;
 
 use axum::Router;
+
+pub(super) use routes::tried_out;
 
 use super::{Web, page::page};
 
@@ -16,4 +22,9 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
         .route("/tasks/{id}", page(tasks::one))
+        .merge(dead::routes())
+        .merge(topics::routes())
+        .route("/groups", page(groups::all))
+        .route("/groups/{group}", page(groups::one))
+        .merge(routes::routes())
 }
