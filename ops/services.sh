@@ -6,7 +6,7 @@
 #   ops/services.sh status        what runs, and where; exit code 0 when everything does
 #   ops/services.sh with CMD…     up, run CMD, stop what this call started (KEEP=1: don't), exit with CMD's code
 #   ops/services.sh build-tools   what `cargo build` needs; installed where apt-get can
-#   ops/services.sh test-tools    what the servers need without Docker; likewise
+#   ops/services.sh test-tools    what the tests need, and the servers without Docker; likewise
 #
 # Where a Docker engine answers, `up` is `docker compose up`. Elsewhere, or with SERVICES=local, the servers are plain
 # processes on the same ports, with everything they write below .services/.
@@ -15,6 +15,8 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 state=$root/.services
 jars=$state/kafka/libs
+axe_version=4.6.3
+axe=$state/axe/axe-$axe_version.min.js
 services=(kafka redis postgres smtp)
 
 say() { printf '%s\n' "$*" >&2; }
@@ -41,13 +43,14 @@ build_tools() {
 
 test_tools() {
     check_test_tools
-    install_missing "the test servers"
+    install_missing "the tests"
     check_test_tools
     [ ${#missing[@]} = 0 ] || die "still missing after their installation: ${missing[*]}"
     have_jars || download_jars
-    # For tests that run a server of their own.
+    [ -f "$axe" ] || download_axe
+    # For tests that run a server, or a browser, of their own.
     printf '%s\n' "REDIS_SERVER=$(find_redis)" "POSTGRES_BIN=$(find_postgres)" "PYTHON=$(find_python)" \
-        "JAVA=$(find_java)" >"$state/tools.env"
+        "JAVA=$(find_java)" "CHROMIUM=$(find_chromium)" "CHROMEDRIVER=$(find_chromedriver)" "AXE=$axe" >"$state/tools.env"
 }
 
 check_test_tools() {
@@ -56,7 +59,9 @@ check_test_tools() {
     find_postgres >/dev/null || missing+=(postgresql)
     find_python >/dev/null || missing+=(python3-aiosmtpd)
     find_java >/dev/null || missing+=("$(java_package)")
-    have_jars || has mvn || missing+=(maven)
+    find_chromium >/dev/null || missing+=(chromium)
+    find_chromedriver >/dev/null || missing+=(chromium-driver)
+    { have_jars && [ -f "$axe" ]; } || has mvn || missing+=(maven)
 }
 
 install_missing() {
@@ -149,6 +154,11 @@ find_python() {
     return 1
 }
 
+# Both have to be of the same version: Debian's come together, and Chrome's go with a driver of one's own.
+find_chromium() { command -v chromium || command -v google-chrome; }
+
+find_chromedriver() { command -v chromedriver; }
+
 # The jars carry the list they were made from: an edited ops/kafka/pom.xml means another download.
 have_jars() { cmp -s "$root/ops/kafka/pom.xml" "$jars/pom.xml"; }
 
@@ -164,6 +174,26 @@ download_jars() {
     # Renamed when complete: an interrupted download never looks like a finished one.
     rm -rf "$jars"
     mv "$part" "$jars"
+}
+
+# What finds barriers on pages. It is used in tests and shipped with nothing.
+download_axe() {
+    local part=$state/axe.part
+    rm -rf "$part"
+    mkdir -p "$part"
+    mvn --batch-mode --quiet --strict-checksums -Dstyle.color=never \
+        org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy \
+        "-Dartifact=org.webjars.npm:axe-core:$axe_version" -DoutputDirectory="$part" >"$state/maven.log" 2>&1 ||
+        { tail -n 15 "$state/maven.log" >&2; die "Maven could not download axe-core; all of it: $state/maven.log"; }
+    "$(find_python)" - "$part/axe-core-$axe_version.jar" "$part/${axe##*/}" <<'END'
+import sys, zipfile
+jar = zipfile.ZipFile(sys.argv[1])
+[script] = [name for name in jar.namelist() if name.endswith("/axe.min.js")]
+open(sys.argv[2], "wb").write(jar.read(script))
+END
+    mkdir -p "${axe%/*}"
+    mv "$part/${axe##*/}" "$axe"
+    rm -rf "$part"
 }
 
 # --- local processes ---

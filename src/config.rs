@@ -41,7 +41,7 @@ use std::{
 
 use millgate_bridge::BridgeConfig;
 use millgate_dashboard::DashboardConfig;
-use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig};
+use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig, TrailConfig};
 use millgate_jobs::RedisConfig;
 use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
 use serde::{Serialize, de::DeserializeOwned};
@@ -82,6 +82,8 @@ pub struct Config {
     pub bridge: BridgeConfig,
     /// How events come from the outbox to Kafka.
     pub relay: RelayConfig,
+    /// What is noted of each event's life, and for how long.
+    pub trail: TrailConfig,
     /// Where values go that are too large for Kafka.
     pub claim_check: ClaimConfig,
     /// How jobs are run.
@@ -158,6 +160,7 @@ where
         webhook: draft.read("webhook"),
         bridge: draft.read("bridge"),
         relay: draft.read("relay"),
+        trail: draft.read("trail"),
         claim_check: draft.read("claim_check"),
         worker: draft.read("worker"),
         http: draft.read("http"),

@@ -1,13 +1,19 @@
 //! An application with the way to its servers, each connected when first used.
 
-use std::{collections::BTreeSet, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    path::PathBuf,
+    str::FromStr,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
-use millgate_dashboard::{EventRegistry, Reader, Site};
+use millgate_dashboard::{EventRegistry, Reader, Site, see::Records};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
-    TopicSpec,
+    TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
@@ -56,6 +62,8 @@ pub(crate) struct Servers {
     pub(crate) readers: Arc<Vec<Reader>>,
     declared: Option<(PathBuf, Vec<WrittenRoute>)>,
     state: State,
+    /// Begun by the first role that has something to note.
+    trail: OnceLock<Trail>,
 }
 
 impl Servers {
@@ -91,6 +99,7 @@ impl Servers {
             routes,
             declared: app.declared,
             state: app.state,
+            trail: OnceLock::new(),
             config,
         })
     }
@@ -196,7 +205,9 @@ impl Servers {
         );
         let (routes, queues) = (reader.routes.clone(), self.queues.clone());
         let claims = self.producer.claims().clone();
-        Ok(Bridge::start(&reader.kafka, &self.config.bridge, routes, queues, self.dead_letters.clone(), claims)?)
+        let letters = self.dead_letters.clone();
+        let bridge = Bridge::start(&reader.kafka, &self.config.bridge, routes, queues, letters, claims)?;
+        Ok(bridge.with_trail(self.trail().clone()))
     }
 
     /// Names of the queues that some route fills.
@@ -226,6 +237,18 @@ impl Servers {
         Relay::new(self.database.clone(), self.producer.clone(), self.config.relay.clone())
     }
 
+    /// What takes notes of events and runs; off if there is no database, or nothing is to be kept.
+    pub(crate) fn trail(&self) -> &Trail {
+        self.trail.get_or_init(|| {
+            if self.letters.is_none() {
+                return Trail::default();
+            }
+            let host = gethostname::gethostname();
+            let worker = format!("{}/{}", host.to_string_lossy(), std::process::id());
+            Trail::start(&self.database, &self.config.trail, worker)
+        })
+    }
+
     /// The outbox, if there is a database.
     pub(crate) fn outbox(&self) -> Option<OutboxStore> {
         self.letters.is_some().then(|| OutboxStore::new(self.database.clone()))
@@ -252,6 +275,9 @@ impl Servers {
             dead_letter_topics: self.dead_letter_topics.names().into_iter().map(str::to_owned).collect(),
             claims: self.producer.claims().clone(),
             max_payload: self.config.redis.max_payload,
+            trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
+            trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
+            records: Records::default(),
         }
     }
 
@@ -280,6 +306,7 @@ impl Servers {
         let mut state = state
             .with(self.producer.clone())
             .with(Outbox::new(self.producer.source()))
+            .with(self.trail().clone())
             .with(self.queues.clone())
             .with(self.database.clone())
             .with(Mailer::new(smtp)?)

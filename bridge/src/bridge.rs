@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use millgate_events::{Claims, Consumer, ConsumerConfig, DeadLetters, Holdings, KafkaConfig, KafkaError, Logs};
+use millgate_events::{Claims, Consumer, ConsumerConfig, DeadLetters, Holdings, KafkaConfig, KafkaError, Logs, Trail};
 use millgate_jobs::Queues;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -31,7 +31,7 @@ pub enum BridgeError {
 /// Takes events off Kafka and hands their jobs to Redis.
 pub struct Bridge {
     consumer: Consumer,
-    hand_off: Arc<HandOff>,
+    hand_off: HandOff,
 }
 
 impl Bridge {
@@ -66,12 +66,20 @@ impl Bridge {
             partitions: Partitions::default(),
             dead_letters,
             stats: Arc::default(),
+            trail: Trail::default(),
             group: kafka.consumer_group.clone(),
             topic_prefix: kafka.topic_prefix.clone(),
             stopping: CancellationToken::new(),
             said: Mutex::default(),
         };
-        Ok(Self { consumer, hand_off: Arc::new(hand_off) })
+        Ok(Self { consumer, hand_off })
+    }
+
+    /// The same, noting what becomes of each event.
+    #[must_use]
+    pub fn with_trail(mut self, trail: Trail) -> Self {
+        self.hand_off.trail = trail;
+        self
     }
 
     /// Its counters, which go on counting while it runs.
@@ -90,13 +98,15 @@ impl Bridge {
     }
 
     /// Runs until `stop` fires; then finishes the hand-offs that are begun, commits and leaves the group.
-    pub async fn run(mut self, stop: CancellationToken) -> Result<(), BridgeError> {
+    pub async fn run(self, stop: CancellationToken) -> Result<(), BridgeError> {
+        let Self { mut consumer, hand_off } = self;
+        let hand_off = Arc::new(hand_off);
         // One task a batch, so at most one a partition.
         let mut tasks = JoinSet::new();
         let mut watching = JoinSet::new();
-        watching.spawn(watch(self.hand_off.clone(), self.consumer.holdings()));
-        while let Some(Some(batch)) = stop.run_until_cancelled(self.consumer.next()).await {
-            let hand_off = self.hand_off.clone();
+        watching.spawn(watch(hand_off.clone(), consumer.holdings()));
+        while let Some(Some(batch)) = stop.run_until_cancelled(consumer.next()).await {
+            let hand_off = hand_off.clone();
             tasks.spawn(async move { hand_off.run(batch).await });
             while let Some(ended) = tasks.try_join_next() {
                 if let Err(panic) = ended {
@@ -105,9 +115,9 @@ impl Bridge {
             }
         }
         info!("bridge stops");
-        self.hand_off.stopping.cancel();
+        hand_off.stopping.cancel();
         watching.shutdown().await;
-        let closed = self.consumer.close().await;
+        let closed = consumer.close().await;
         tasks.shutdown().await;
         Ok(closed?)
     }

@@ -10,15 +10,17 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use millgate_events::{
-    Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, metrics, processing, spans_are_on,
+    Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, Trail, metrics, processing,
+    spans_are_on,
 };
-use millgate_jobs::{Expected, HandedOff, Queues};
+use millgate_jobs::{Enqueued, Expected, HandedOff, NewJob, Queues};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, error, warn};
 
 use crate::{
     BridgeStats, Plan, Poison, RouteTable, Routes,
     judge::{Decision, Judge},
+    noting::Noting,
     partition::{Mark, Partition, Partitions},
     share::Share,
     stats::Standing,
@@ -39,6 +41,7 @@ pub(crate) struct HandOff {
     pub(crate) claims: Claims,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) stats: Arc<BridgeStats>,
+    pub(crate) trail: Trail,
     pub(crate) group: String,
     pub(crate) topic_prefix: String,
     /// Fires when the bridge stops: what waits for people is not waited for.
@@ -79,9 +82,13 @@ impl HandOff {
         let routes = self.routes.table();
         // Asked once. They end when the batch is settled, or given up.
         let (traced, mut spans) = (spans_are_on(), Vec::new());
+        let mut noting = Noting::begin(&self.trail, &self.group);
         for record in &batch.records {
             let topic = record.topic.strip_prefix(self.topic_prefix.as_str()).unwrap_or(&record.topic);
             let Ok(planned) = self.plan(&routes, record, topic, &batch.token).await else { return };
+            if let Some(noting) = &mut noting {
+                noting.planned(record, topic, &planned);
+            }
             let span = if traced { processing(record, &self.group) } else { Span::none() };
             match planned {
                 Ok(Some(Plan { mut jobs, cancels })) => {
@@ -111,7 +118,7 @@ impl HandOff {
         }
         let filled = join_all(shares.iter().map(async |(queue, share)| {
             let mut mark = progress.mark(queue);
-            let stop = self.fill(queue, share, &partition, &mut mark, &batch).await.err();
+            let stop = self.fill(queue, share, &partition, &mut mark, (&batch, noting.as_ref())).await.err();
             (queue, mark, stop)
         }));
         let mut rewind: Option<i64> = None;
@@ -142,6 +149,9 @@ impl HandOff {
         let dead = poisoned.len() as u64;
         self.stats.batch(batch.records.len() as u64 - dead, tombstones, dead);
         drop(poisoned);
+        if let Some(noting) = noting {
+            noting.end();
+        }
         let note = progress.note(last + 1);
         metrics().processed(batch.token.holding().topic(), &self.group, batch.records.len(), taken.elapsed());
         batch.token.settle_with(&note);
@@ -177,10 +187,12 @@ impl HandOff {
         share: &Share,
         partition: &Partition,
         mark: &mut Mark,
-        batch: &Batch,
+        (batch, noting): (&Batch, Option<&Noting<'_>>),
     ) -> Result<(), Stop> {
         let (queue, token) = (self.queues.queue(name), &batch.token);
         let source = [partition.source.as_str()];
+        let tell = noting.map(|noting| |job: &NewJob, became| noting.tell(job, became));
+        let tell = tell.as_ref().map(|tell| tell as &(dyn Fn(&NewJob, Enqueued) + Sync));
         if !share.cancels.is_empty() {
             // They go by the times of their events, so that it does no harm that they come before the jobs, and again.
             let taken = persist(token, name, || queue.cancel(&share.cancels)).await?;
@@ -199,7 +211,7 @@ impl HandOff {
                 }
                 let expected = mark.expected.map_or(Expected::Unknown, Expected::At);
                 let hand_off = || async {
-                    let done = queue.hand_off(source[0], expected, rest).await;
+                    let done = queue.hand_off_telling(source[0], expected, rest, tell).await;
                     refused.set(done.is_err());
                     done
                 };

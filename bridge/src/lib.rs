@@ -9,6 +9,7 @@ mod declared;
 mod expectations;
 mod hand_off;
 mod judge;
+mod noting;
 mod outline;
 mod partition;
 mod plan;

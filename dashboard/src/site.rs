@@ -3,10 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use millgate_bridge::Routes;
-use millgate_events::{Claims, DeadLetterStore, KafkaConfig};
+use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
 use millgate_jobs::{Queues, Schedules};
 
-use crate::EventRegistry;
+use crate::{EventRegistry, see::Records};
 
 /// A consumer group of the application, with its routes.
 pub struct Reader {
@@ -38,10 +38,16 @@ pub struct Site {
     pub letters: Option<DeadLetterStore>,
     /// The topics of dead letters, without the prefix.
     pub dead_letter_topics: Vec<String>,
-    /// Where values lie that are too large for Kafka.
+    /// The tables of the trail, if there is a database.
+    pub trail: Option<TrailStore>,
+    /// Whether the trail is written, as far as the configuration says.
+    pub trail_is_kept: bool,
+    /// Where large values lie.
     pub claims: Claims,
     /// Bytes of arguments that a queue takes of a job.
     pub max_payload: usize,
+    /// Records that were read a moment ago.
+    pub records: Records,
 }
 
 impl Site {
@@ -49,6 +55,7 @@ impl Site {
     pub fn kafka(&self) -> KafkaConfig {
         self.readers.first().map(|reader| reader.kafka.clone()).unwrap_or_default()
     }
+
     /// The routes of all groups, by the names of these.
     pub fn tables(&self) -> impl Iterator<Item = (&str, &Routes)> + Clone {
         self.readers.iter().map(|reader| (reader.name, &*reader.routes))

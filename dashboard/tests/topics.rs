@@ -48,10 +48,10 @@ async fn records_are_found_by_offset_time_and_key_and_looking_commits_nothing() 
 
     // By time: from the record on that was put in then.
     let middle = &records("at=60&limit=1").await["records"][0];
-    let time = middle["time"].as_str().unwrap().to_owned();
+    let time = middle["timestamp"].as_str().unwrap().to_owned();
     let since = records(&format!("since={}&limit=50", part(&time))).await;
     let times: Vec<String> =
-        since["records"].as_array().unwrap().iter().map(|it| it["time"].as_str().unwrap().to_owned()).collect();
+        since["records"].as_array().unwrap().iter().map(|it| it["timestamp"].as_str().unwrap().to_owned()).collect();
     assert!(offsets(&since)[0] <= 60 && offsets(&since).contains(&60) && times.iter().all(|it| *it >= time), "{times:?}");
     assert!(offsets(&records(&format!("since={}", part("2999-01-01T00:00:00Z"))).await).is_empty());
     assert_eq!(offsets(&records("since=1h").await).first(), Some(&0));
@@ -90,7 +90,7 @@ async fn a_record_says_what_it_comes_to_and_what_is_not_there_is_told() {
     office.kafka.create(TOPIC, 1).await;
     let offset = lose(&office, 7).await;
     let record = office.json(&format!("/api/topics/{TOPIC}/0/{offset}")).await;
-    assert_eq!((&record["event"]["id"], &record["value"]["parcel"]), (&"e7".into(), &"p7".into()));
+    assert_eq!((&record["event_id"], &record["payload"]["parcel"]), (&"e7".into(), &"p7".into()));
     assert_eq!(record["plans"][0]["jobs"][0]["kind"], "search-parcel");
     let page = office.page(&format!("/topics/{TOPIC}/0/{offset}")).await;
     assert!(page.contains("1 jobs, 0 cancels") && page.contains("/queues/search") && page.contains("/events/e7"), "{page}");

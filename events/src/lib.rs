@@ -2,7 +2,7 @@
 //!
 //! [`Event`] is a type's name and key; [`EventMeta`] its CloudEvents attributes; [`Producer`] puts it
 //! on its topic, [`Consumer`] takes batches off, [`DeadLetters`] keeps what could not be used. [`Outbox`] takes events in within a
-//! transaction, and [`Relay`] publishes them. Values that are too large for
+//! transaction, and [`Relay`] publishes them. [`Trail`] takes notes of what became of each event. Values that are too large for
 //! Kafka lie elsewhere, behind [`Claims`].
 
 mod claims;
@@ -25,10 +25,12 @@ mod outbox;
 mod producer;
 mod reading;
 mod record;
+mod scan;
 mod spans;
 mod tables;
 mod topics;
 mod trace;
+mod trail;
 
 pub use claims::{BadClaim, ClaimConfig, ClaimDay, ClaimError, ClaimSweep, Claims, Redeemed, Reference, Size};
 pub use client::{BrokerInfo, describe};
@@ -53,8 +55,13 @@ pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, 
 pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
+pub use scan::{Place, Scan, Scanned};
 pub use serde_json::Value;
 pub use spans::{SPANS, client_span, processing, spans_are_on};
 pub use tables::migrate;
 pub use topics::{Topic, TopicAdmin, TopicChange, TopicSpec};
 pub use trace::TraceParent;
+pub use trail::{
+    Became, EventNote, Gap, JobNote, PastEvent, PastRun, Run, RunEnd, RunStart, Story, Trail, TrailConfig, TrailError,
+    TrailStore, Wanted,
+};

@@ -48,6 +48,8 @@ pub struct KafkaMetrics {
     lag_seconds: Family<ByPartition, Gauge<f64, AtomicU64>>,
     rebalances: Counter,
     paused: Family<ByPartition, Gauge>,
+    trail_written: Counter,
+    trail_dropped: Counter,
 }
 
 /// The counts of this process.
@@ -62,6 +64,8 @@ pub fn metrics() -> &'static KafkaMetrics {
         lag_seconds: Family::default(),
         rebalances: Counter::default(),
         paused: Family::default(),
+        trail_written: Counter::default(),
+        trail_dropped: Counter::default(),
     });
     &METRICS
 }
@@ -92,6 +96,16 @@ impl KafkaMetrics {
             "millgate_bridge_partition_paused",
             "1 while a partition holds as much in memory as it may and nothing more is fetched",
             self.paused.clone(),
+        );
+        registry.register(
+            "millgate_trail_notes_written",
+            "Notes of the trail that are in its tables",
+            self.trail_written.clone(),
+        );
+        registry.register(
+            "millgate_trail_notes_dropped",
+            "Notes of the trail that found no room, or that the database cannot take",
+            self.trail_dropped.clone(),
         );
     }
 
@@ -124,6 +138,14 @@ impl KafkaMetrics {
     pub(crate) fn consumed(&self, topic: &Arc<str>, consumer_group: &str, records: usize) {
         let labels = ByGroup { topic: topic.clone(), consumer_group: consumer_group.into() };
         self.consumed.get_or_create(&labels).inc_by(records as u64);
+    }
+
+    pub(crate) fn trail_written(&self, notes: usize) {
+        self.trail_written.inc_by(notes as u64);
+    }
+
+    pub(crate) fn trail_dropped(&self, notes: usize) {
+        self.trail_dropped.inc_by(notes as u64);
     }
 
     pub(crate) fn rebalanced(&self) {

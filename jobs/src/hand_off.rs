@@ -87,6 +87,18 @@ impl Queue {
         expected: Expected,
         portions: &[Portion],
     ) -> Result<HandedOff, QueueError> {
+        self.hand_off_telling(source, expected, portions, None).await
+    }
+
+    /// The same, telling of each job what became of it as soon as that is known. Of jobs that were taken over before, and
+    /// of a call whose answer was lost, nothing is told.
+    pub async fn hand_off_telling(
+        &self,
+        source: &str,
+        expected: Expected,
+        portions: &[Portion],
+        tell: Option<&(dyn Fn(&NewJob, Enqueued) + Sync)>,
+    ) -> Result<HandedOff, QueueError> {
         for portion in portions {
             self.accept(&portion.jobs)?;
         }
@@ -96,9 +108,16 @@ impl Queue {
             let Some(mark) = now.last().map(|portion| portion.mark) else { break };
             let mut call = Call::default();
             call.add_mark(source, expected, mark);
-            fill(&mut call, now, self.queues.config.dedupe_window);
+            let mut order = tell.map(|_| Vec::new());
+            fill(&mut call, now, self.queues.config.dedupe_window, order.as_mut());
+            let known = results.len();
             match self.move_on(&call).await? {
-                Answer::Taken(answer) => call.read(&answer, &mut results)?,
+                Answer::Taken(answer) => {
+                    call.read(&answer, &mut results)?;
+                    if let (Some(tell), Some(order)) = (tell, order) {
+                        order.into_iter().zip(&results[known..]).for_each(|(job, became)| tell(job, *became));
+                    }
+                }
                 // It was done, and its answer lost; or another has done just the same.
                 Answer::Elsewhere(Some(stored)) if stored == mark => {}
                 Answer::Elsewhere(stored) => return Ok(HandedOff::Elsewhere(stored)),
@@ -164,7 +183,8 @@ fn call_of(portions: &[Portion]) -> usize {
 }
 
 /// Plain jobs in blocks, however they are mixed with others; then those with options, which may depend on each other's order.
-fn fill(call: &mut Call, portions: &[Portion], window: Duration) {
+/// `order` is the one in which the script will answer.
+fn fill<'a>(call: &mut Call, portions: &'a [Portion], window: Duration, mut order: Option<&mut Vec<&'a NewJob>>) {
     let (plain, others): (Vec<&NewJob>, Vec<&NewJob>) =
         portions.iter().flat_map(|portion| &portion.jobs).partition(|job| job.is_plain());
     let mut kinds: Vec<(_, Vec<&NewJob>)> = Vec::new();
@@ -176,6 +196,9 @@ fn fill(call: &mut Call, portions: &[Portion], window: Duration) {
         }
     }
     for (_, jobs) in kinds {
+        if let Some(order) = &mut order {
+            order.extend(&jobs);
+        }
         let mut rest = jobs.as_slice();
         while let Some(first) = rest.first() {
             let run = plain_run(rest, rest.len());
@@ -186,6 +209,9 @@ fn fill(call: &mut Call, portions: &[Portion], window: Duration) {
             }
             rest = &rest[run.max(1)..];
         }
+    }
+    if let Some(order) = order {
+        order.extend(&others);
     }
     for job in others {
         call.add(job, window);

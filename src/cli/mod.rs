@@ -3,11 +3,13 @@
 mod answer;
 mod bench;
 mod claims;
+mod completions;
 mod config;
 mod dashboard;
 mod dev;
 mod dlq;
 mod doctor;
+mod events;
 mod group_choice;
 mod groups;
 mod jobs;
@@ -24,6 +26,7 @@ mod roles;
 mod routes;
 mod schedules;
 mod topics;
+mod trace;
 mod typed;
 mod watermarks;
 
@@ -35,7 +38,7 @@ use crate::{App, app::Configuration, config::process_environment, servers::Serve
 
 /// Kafka events become jobs, and none is lost on the way.
 #[derive(Parser)]
-#[command(version, about, disable_help_subcommand = true)]
+#[command(version, about, disable_help_subcommand = true, after_help = AFTER_HELP)]
 struct Cli {
     /// Configuration file; else `MILLGATE_CONFIG`, else millgate.toml if it is there
     #[arg(long, global = true, value_name = "FILE")]
@@ -46,6 +49,16 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const AFTER_HELP: &str = "\
+Begin with:
+  millgate dev --demo           everything in one process, nothing to install
+  millgate doctor               is every server there, and as it should be?
+  millgate trace ID             an event's whole life, by the id of an event, an order, a request or a trace
+  millgate top                  what goes on now
+
+Exit codes: 0 well; 1 failed, or a check found something; 2 not understood: a wrong argument or setting.
+With --json every answer is JSON on standard output; errors and logs go to standard error.";
 
 #[derive(Subcommand)]
 enum Command {
@@ -64,6 +77,11 @@ enum Command {
     /// Look at the outbox, and act on events that Kafka refuses: retry, discard
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Tell an event's whole life, found by the id of an event, a request, an order, a trace or a job
+    Trace(trace::Args),
+    /// Look at records of topics: headers and payloads
+    #[command(subcommand)]
+    Events(events::Command),
     /// Publish events from a file of JSON lines
     Publish(publish::Args),
     /// Show or make the topics that the events need
@@ -103,6 +121,10 @@ enum Command {
     /// Measure how fast it is
     #[command(subcommand)]
     Bench(bench::Command),
+    /// Print what completes this command line in a shell: `millgate completions bash > /etc/bash_completion.d/millgate`
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(completions::ManArgs),
 }
 
 impl Command {
@@ -135,6 +157,10 @@ impl Call {
 
 pub(crate) fn main(app: App) -> ExitCode {
     let Cli { config, json, command } = Cli::parse();
+    // These need no configuration, and must not fail for a wrong one.
+    if let Some(outcome) = without_configuration(&command) {
+        return exit_code(outcome);
+    }
     let mut environment: Vec<(String, String)> = process_environment().collect();
     if let Command::Dev(_) = command {
         let missing = |(name, _): &&(&str, &str)| environment.iter().all(|(given, _)| given != name);
@@ -165,6 +191,18 @@ pub(crate) fn main(app: App) -> ExitCode {
     let outcome = runtime.block_on(run(command, Call { app, configuration, json }));
     // Whatever still blocks (a client that waits for a server that is away) is not waited for.
     runtime.shutdown_background();
+    exit_code(outcome)
+}
+
+fn without_configuration(command: &Command) -> Option<anyhow::Result<Outcome>> {
+    match command {
+        Command::Completions(args) => Some(completions::completions(args)),
+        Command::Man(args) => Some(completions::man(args)),
+        _ => None,
+    }
+}
+
+fn exit_code(outcome: anyhow::Result<Outcome>) -> ExitCode {
     match outcome {
         Ok(Outcome::Well) => ExitCode::SUCCESS,
         Ok(Outcome::NotWell) => ExitCode::FAILURE,
@@ -199,6 +237,8 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Relay => roles::relay(call).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
+        Command::Trace(args) => Box::pin(trace::run(call, args)).await,
+        Command::Events(command) => events::run(call, command).await,
         Command::Publish(args) => publish::run(call, args).await,
         Command::Groups(args) => groups::run(call, args).await,
         Command::Topics(command) => topics::run(call, command).await,
@@ -213,6 +253,8 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,
         Command::Config => config::run(&call),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => completions::man(&args),
         Command::Bench(command) => Box::pin(bench::run(call, command)).await,
     }
 }

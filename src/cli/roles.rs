@@ -57,6 +57,7 @@ pub(super) async fn bridge(call: Call, args: BridgeArgs) -> anyhow::Result<Outco
         stop.cancel();
         outcome = outcome.and(ended?);
     }
+    servers.trail().close().await;
     outcome?;
     expiring.abort();
     following.await?;
@@ -107,6 +108,7 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
         Vec::new()
     };
     forwarding.await?;
+    servers.trail().close().await;
     // A connection that is silent would be waited for without end.
     let _ = tokio::time::timeout(Duration::from_secs(5), servers.database.close()).await;
     if json && args.drain {

@@ -57,6 +57,7 @@ fn values(config: &Config) -> Vec<Row> {
         webhook,
         bridge,
         relay,
+        trail,
         claim_check,
         worker,
         http,
@@ -110,6 +111,8 @@ fn values(config: &Config) -> Vec<Row> {
         ("relay.poll_interval", at_most(relay.poll_interval, 10 * SECOND)),
         ("relay.max_attempts", at_least_one(relay.max_attempts)),
         ("relay.inbox_retention", at_least(relay.inbox_retention, DAY)),
+        ("trail.sample", share(trail.sample)),
+        ("trail.buffer", at_least_one(trail.buffer)),
         ("claim_check.store", if claims.store.is_empty() { None } else { url(&claims.store, &stores) }),
         ("claim_check.limit", at_least_one(claims.limit.bytes())),
         // Values go by the day they came in.
@@ -210,6 +213,11 @@ fn at_least_one<N: Copy + Default + PartialEq>(number: N) -> Verdict {
 fn ratio(part: f64) -> Verdict {
     let good = part > 0.0 && part <= 1.0;
     (!good).then(|| format!("must be more than 0 and at most 1, found {part}"))
+}
+
+/// Of which nothing is a share, too.
+fn share(part: f64) -> Verdict {
+    (!(0.0..=1.0).contains(&part)).then(|| format!("must be from 0 to 1, found {part}"))
 }
 
 fn at_least(span: Duration, least: Duration) -> Verdict {

@@ -93,6 +93,7 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     }
     stop.cancel();
     roles.end().await;
+    servers.trail().close().await;
     dead_letters.close().await;
     clean_up(&own, &servers, &admin).await?;
     if let Some(folder) = claims {

@@ -181,3 +181,31 @@ async fn groups_show_how_far_the_bridge_is_in_events_and_in_time() {
     let (code, said) = end(&shop.start(&["groups", "--topic", "order.creatd"])).await;
     assert!(code == Some(2) && said.contains("no event comes on topic `order.creatd`"), "{said}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shells_and_man_learn_every_command() {
+    // A configuration that is wrong is nothing to them.
+    let folder = Folder::new("man");
+    let broken = folder.path().join("millgate.toml");
+    std::fs::write(&broken, "nonsense").unwrap();
+    let run = async |arguments: &[&str]| {
+        let child = Binary::new(env!("CARGO_BIN_EXE_millgate")).args(arguments).env("MILLGATE_CONFIG", &broken).spawn();
+        end(&child).await
+    };
+    let (code, script) = run(&["completions", "bash"]).await;
+    assert_eq!(code, Some(0));
+    assert!(script.contains("_millgate()") && script.contains("run-now"), "{script}");
+
+    let (code, page) = run(&["man"]).await;
+    assert_eq!(code, Some(0));
+    assert!(page.contains(".TH millgate 1") && page.contains("Exit codes"), "{page}");
+
+    let (code, _) = run(&["man", "--to", folder.path().to_str().unwrap()]).await;
+    assert_eq!(code, Some(0));
+    let page = std::fs::read_to_string(folder.path().join("man1/millgate-jobs-retry.1")).unwrap();
+    assert!(page.contains("dry\\-run"), "{page}");
+
+    let (code, said) = run(&["man", "--to", broken.to_str().unwrap()]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("cannot write into"), "{said}");
+}

@@ -6,6 +6,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
+use millgate_events::Run;
 use millgate_jobs::{BatchOutcome, Claimed, Notes, Origin, Queue};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -35,6 +36,7 @@ pub struct Ctx {
     /// these only a job that was stopped leaves time to end well: `worker.cancel_grace`.
     pub cancelled: CancellationToken,
     notes: NotesTo,
+    noted: Option<Run>,
     state: State,
 }
 
@@ -56,8 +58,9 @@ pub struct Noted {
 
 impl Ctx {
     /// Takes out of the job what only the handler wants; its arguments stay.
-    pub(crate) fn new(job: &mut Claimed, queue: Option<Arc<Queue>>, state: State) -> Self {
+    pub(crate) fn new(job: &mut Claimed, queue: Option<Arc<Queue>>, noted: Option<Run>, state: State) -> Self {
         Self {
+            noted,
             notes: queue.map_or_else(|| NotesTo::Memory(Arc::default()), |queue| NotesTo::Queue(job.notes_to(queue))),
             job_id: take(&mut job.id),
             queue: job.queue.clone(),
@@ -85,6 +88,7 @@ impl Ctx {
             tick: None,
             cancelled: CancellationToken::new(),
             notes: NotesTo::Memory(Arc::default()),
+            noted: None,
             state,
         }
     }
@@ -116,9 +120,18 @@ impl Ctx {
     /// Adds a line to the job's own log, of which the last twenty are kept while the job is; a longer one than 500
     /// characters is cut. One call to Redis; that it cannot be written is logged, and no reason to fail.
     pub async fn log(&self, line: impl AsRef<str>) {
+        self.note(line.as_ref());
         match &self.notes {
             NotesTo::Queue(notes) => self.written(notes.log(line.as_ref()).await),
             NotesTo::Memory(noted) => lock(noted).log.push(line.as_ref().to_owned()),
+        }
+    }
+
+    /// Adds a line to what the trail has of this run: it is there when the run has ended, with the line's time. It costs no
+    /// call to anybody, and where there is no trail it is nothing.
+    pub fn note(&self, line: impl AsRef<str>) {
+        if let Some(run) = &self.noted {
+            run.log(line.as_ref());
         }
     }
 

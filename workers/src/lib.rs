@@ -25,6 +25,7 @@ mod job_error;
 mod layers;
 mod load_shed;
 mod metrics;
+mod noting;
 mod publishing;
 mod quiet_hours;
 mod run;

@@ -5,6 +5,7 @@ use std::{
     time::Instant,
 };
 
+use millgate_events::Run;
 use millgate_jobs::{Judgement, Verdict};
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -16,6 +17,8 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+
+use crate::noting;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByKind {
@@ -114,19 +117,21 @@ pub(crate) struct Meter {
     in_hand: Gauge,
 }
 
-/// A job's judgement that is counted when it is given. Dropped, it hands the job back, and counts that.
+/// A job's judgement that is counted, and noted, when it is given. Dropped, it hands the job back, and counts that.
 pub(crate) struct Counted {
     judgement: Option<Judgement>,
     run: Option<(Arc<Meter>, Instant)>,
+    noted: Option<Run>,
 }
 
 impl Counted {
     pub(crate) fn new(judgement: Judgement) -> Self {
-        Self { judgement: Some(judgement), run: None }
+        Self { judgement: Some(judgement), run: None, noted: None }
     }
 
-    /// The run begins.
-    pub(crate) fn begin(&mut self, meter: &Arc<Meter>) {
+    /// The run begins, and is noted where runs are.
+    pub(crate) fn begin(&mut self, meter: &Arc<Meter>, noted: Option<Run>) {
+        self.noted = noted;
         meter.in_hand.inc();
         self.run = Some((meter.clone(), Instant::now()));
     }
@@ -140,6 +145,9 @@ impl Counted {
     }
 
     fn count(&mut self, verdict: &Verdict) {
+        if let Some(run) = self.noted.take() {
+            run.end(noting::end(verdict));
+        }
         let Some((meter, began)) = self.run.take() else { return };
         meter.in_hand.dec();
         let counter = match verdict {

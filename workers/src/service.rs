@@ -11,6 +11,7 @@ use std::{
 
 use apalis_core::task::Task;
 use futures::future::BoxFuture;
+use millgate_events::{Run, Trail};
 use millgate_jobs::{Backoff, Claimed, Handful, Queue, Verdict};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
@@ -26,6 +27,7 @@ use crate::{
     handler::Erased,
     handlers::AnyHandler,
     metrics::{Counted, Meter, metrics},
+    noting,
     run::{Terms, watch, watch_in_batch},
     run_spans::RunSpans,
     runners::{self, Entry, Line},
@@ -47,6 +49,8 @@ struct Shared {
     /// Of kinds, and versions of them, that are unknown here.
     unknown: OnceLock<Arc<Meter>>,
     name: String,
+    /// Where runs are noted, if it is on.
+    trail: Trail,
     state: State,
     grace: Duration,
     classes: ErrorClasses,
@@ -121,7 +125,8 @@ impl Shared {
         });
         let kinds = kinds.collect();
         let Terms { grace, classes, .. } = terms;
-        Self { kinds, unknown: OnceLock::new(), state, grace, classes, queue, name }
+        let trail = state.get::<Trail>().cloned().unwrap_or_default();
+        Self { kinds, unknown: OnceLock::new(), trail, state, grace, classes, queue, name }
     }
 
     /// Begins a job; if it is not done at once it goes on by itself.
@@ -129,15 +134,17 @@ impl Shared {
         let spans = RunSpans::of(&mut entry.job);
         let kind = self.kinds.get(&*entry.job.kind).filter(|kind| entry.job.version <= kind.version);
         let (meter, label) = kind.map_or((&self.unknown, "unknown"), |kind| (&kind.meter, &*entry.job.kind));
-        entry.judgement.begin(meter.get_or_init(|| metrics().of(&self.name, label)));
+        // What is not known here is not begun.
+        let noted = kind.and_then(|_| self.trail.begin(|| noting::start(&entry.job)));
+        entry.judgement.begin(meter.get_or_init(|| metrics().of(&self.name, label)), noted.clone());
         if let Some(Kind { way: Way::Single(handler), backoff, .. }) = kind {
             let terms = self.terms(*backoff);
             let payload = take(&mut entry.job.payload);
-            let ctx = Ctx::new(&mut entry.job, self.queue.clone(), self.state.clone());
+            let ctx = Ctx::new(&mut entry.job, self.queue.clone(), noted, self.state.clone());
             return runners::begin(handler.clone().run(payload, ctx), entry, terms, (spans, ended), cx);
         }
         let Entry { job, judgement, handful } = entry;
-        let run = spans.in_scope(|| self.run(job));
+        let run = spans.in_scope(|| self.run(job, noted));
         let ended = ended.clone();
         let watched = async move {
             if let Some(verdict) = ended.run_until_cancelled(run).await {
@@ -152,15 +159,15 @@ impl Shared {
         Terms { backoff, grace: self.grace, classes: self.classes.clone() }
     }
 
-    /// Starts a job, and gives what watches it.
-    fn run(&self, mut job: Claimed) -> BoxFuture<'static, Verdict> {
+    /// Starts a job, and gives what watches it; what its handler notes goes to `noted`, too.
+    fn run(&self, mut job: Claimed, noted: Option<Run>) -> BoxFuture<'static, Verdict> {
         let Some(kind) = self.kinds.get(&*job.kind).filter(|kind| job.version <= kind.version) else {
             warn!(version = job.version, "this worker does not know such a job; handed back");
             return Box::pin(std::future::ready(Verdict::HandBack { after: FOREIGN_PAUSE }));
         };
         let terms = self.terms(kind.backoff);
         let payload = take(&mut job.payload);
-        let ctx = Ctx::new(&mut job, self.queue.clone(), self.state.clone());
+        let ctx = Ctx::new(&mut job, self.queue.clone(), noted, self.state.clone());
         match &kind.way {
             Way::Single(handler) => {
                 let run = handler.clone().run(payload, ctx).in_current_span();
@@ -179,6 +186,6 @@ impl Handlers {
     /// Runs one job as a worker would: bounded in time, a panic caught. The verdict is for its queue.
     pub async fn run(self: Arc<Self>, job: Claimed, state: State, backoff: Backoff) -> Verdict {
         let terms = Terms { backoff, grace: Duration::ZERO, classes: self.classes.clone() };
-        Shared::new(&self, state, terms, None).run(job).await
+        Shared::new(&self, state, terms, None).run(job, None).await
     }
 }

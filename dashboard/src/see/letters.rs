@@ -5,11 +5,13 @@ use std::{str::FromStr, time::Duration};
 use chrono::{DateTime, Utc};
 use millgate_events::{
     DeadLetterStore, LetterCause, LetterFilter, LetterKind, LetterStatus, PastAction, Position, StoredLetter, Trend,
+    readable,
 };
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Payload, SeeError};
+use super::{Mask, SeeError, payload};
 use crate::Site;
 
 /// Causes that anybody reads.
@@ -178,13 +180,13 @@ pub struct LetterView {
     pub letter: StoredLetter,
     /// Its record's key.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub key: Option<Payload>,
+    pub key: Option<Value>,
     /// Its record's value, or its job's arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub payload: Option<Payload>,
+    pub payload: Option<Value>,
     /// What goes instead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub edited: Option<Payload>,
+    pub edited: Option<Value>,
     /// What was done about it.
     pub actions: Vec<PastAction>,
     /// When that was, by the table's clock.
@@ -265,15 +267,14 @@ pub async fn letters(site: &Site, choice: &LetterChoice) -> Result<LetterPage, S
     Ok(LetterPage { letters, more_after, now })
 }
 
-/// One letter, if it is there.
-pub async fn letter(site: &Site, id: Uuid) -> Result<Option<LetterView>, SeeError> {
+/// One letter, if it is there, as far as it may be shown.
+pub async fn letter(site: &Site, id: Uuid, mask: Mask<'_>) -> Result<Option<LetterView>, SeeError> {
     let store = store(site)?;
     let (letter, actions, now) = tokio::try_join!(store.get(id), store.actions(id), store.now())?;
     Ok(letter.map(|letter| {
-        let what = Some(what_died(&letter)).filter(|what| *what != "?");
-        let shown = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| Payload::of(what, bytes));
+        let shown = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| payload(what_died(&letter), bytes, mask));
         let (payload, edited) = (shown(&letter.payload), shown(&letter.edited));
-        let key = letter.key.as_deref().map(|bytes| Payload::of(None, bytes));
+        let key = letter.key.as_deref().map(readable);
         LetterView { key, payload, edited, actions, now, letter }
     }))
 }

@@ -1,16 +1,20 @@
 //! What is there, as plain data: pages, API and command line show the same.
 
+mod browse;
 mod error;
 mod event_line;
 mod groups;
 mod letters;
+mod life;
 mod payload;
 mod queue;
+mod record;
 mod records;
 mod routes;
 mod sample;
 mod topics;
 
+pub use browse::{RecordChoice, RecordPage, RecordPlans, record, records};
 pub use error::SeeError;
 pub use event_line::EventLine;
 pub use groups::{GroupView, PartitionLag, WatermarkView, group, groups, lags, reader};
@@ -18,8 +22,13 @@ pub use letters::{
     CauseView, LetterChoice, LetterPage, LetterView, TrendName, When, cause, causes, letter, letters, no_letter, no_letters,
     what_died,
 };
-pub use payload::Payload;
+pub use life::{
+    AttemptLife, EventLife, HandedOff, JobLife, JobNow, LetterLife, Life, Link, Look, Moment, Outcome, RoutedBy,
+    Severity, What,
+};
+pub use payload::{in_line, in_lines, payload};
 pub use queue::{QueueView, queues};
-pub use records::{EventBrief, RecordChoice, RecordPage, RecordView, record, records};
+pub use record::{Mask, RecordView, unmasked};
+pub use records::Records;
 pub use routes::{EventRoutes, Tried, plans, routes, try_routes};
 pub use topics::{TopicList, TopicRole, TopicView, topic, topics};

@@ -8,7 +8,11 @@ use millgate_jobs::{Cancel, NewJob};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::sample::{self, Sample};
+use super::{
+    Mask,
+    sample::{self, Sample},
+    unmasked,
+};
 use crate::EventRegistry;
 
 /// What becomes of the events of a type in one group.
@@ -66,17 +70,18 @@ pub fn try_routes<'a>(
 ) -> anyhow::Result<Vec<Tried>> {
     let mut found = Vec::new();
     for Sample { line, record } in sample::read(text, events, application)? {
-        let plans = plans(&record, prefix, tables.clone()).with_context(|| format!("line {line}"))?;
+        let plans = plans(&record, prefix, tables.clone(), &unmasked).with_context(|| format!("line {line}"))?;
         found.extend(plans.into_iter().map(|tried| Tried { line, ..tried }));
     }
     Ok(found)
 }
 
-/// What a record would come to in each of these groups, the main one first. Changes nothing.
+/// What a record would come to in each of these groups, the main one first, as far as it may be shown. Changes nothing.
 pub fn plans<'a>(
     record: &Record,
     prefix: &str,
     tables: impl IntoIterator<Item = (&'a str, &'a Routes)>,
+    mask: Mask<'_>,
 ) -> Result<Vec<Tried>, serde_json::Error> {
     let topic = record.topic.strip_prefix(prefix).unwrap_or(&record.topic);
     let mut found = Vec::new();
@@ -90,7 +95,7 @@ pub fn plans<'a>(
             line: 1,
             topic: topic.to_owned(),
             group: group.to_owned(),
-            outcome: json_of(&planned)?,
+            outcome: json_of(&planned, mask)?,
             summary: summary(&planned),
             is_well: planned.is_ok(),
         });
@@ -100,18 +105,18 @@ pub fn plans<'a>(
 
 type Planned = Result<Option<Plan>, Poison>;
 
-fn json_of(planned: &Planned) -> Result<Value, serde_json::Error> {
+fn json_of(planned: &Planned, mask: Mask<'_>) -> Result<Value, serde_json::Error> {
     Ok(match planned {
         Err(poison) => json!({ "poison": { "code": poison.code(), "message": poison.message() } }),
         Ok(None) => json!({ "tombstone": true }),
         Ok(Some(Plan { jobs, cancels, .. })) => json!({
-            "jobs": jobs.iter().map(job).collect::<Result<Vec<_>, _>>()?,
+            "jobs": jobs.iter().map(|it| job(it, mask)).collect::<Result<Vec<_>, _>>()?,
             "cancels": cancels.iter().map(cancel).collect::<Vec<_>>(),
         }),
     })
 }
 
-fn job(job: &NewJob) -> Result<Value, serde_json::Error> {
+fn job(job: &NewJob, mask: Mask<'_>) -> Result<Value, serde_json::Error> {
     let options = job.options();
     let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(SecondsFormat::Millis, true);
     let span = |span: std::time::Duration| humantime::format_duration(span).to_string();
@@ -122,7 +127,7 @@ fn job(job: &NewJob) -> Result<Value, serde_json::Error> {
         "lane": options.lane.as_ref().map(|lane| lane.key().to_owned()),
         "max_attempts": options.max_attempts, "timeout": options.timeout.map(span),
         "index": Some(&options.index).filter(|index| !index.is_empty()),
-        "fields": serde_json::from_str::<Value>(job.payload())?,
+        "fields": mask(&job.kind, serde_json::from_str(job.payload())?),
     });
     Ok(said(value))
 }

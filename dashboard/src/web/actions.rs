@@ -134,7 +134,7 @@ async fn ask(view: &View, action: &Action, preview: &Preview, back: &str) -> Res
     let Preview { text, count, outcome, refused, .. } = preview;
     let json = serde_json::to_string(action).unwrap_or_default();
     let main = html! {
-        h1 { "Are you sure?" }
+        h1 data-still { "Are you sure?" }
         p.ask { "You are about to " strong { (text) } "." }
         @if let Some(count) = count { p { "That is " strong { (count) } " of them." } }
         @if let Some(outcome) = outcome { p.outcome { (outcome) "." } }

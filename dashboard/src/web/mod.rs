@@ -16,6 +16,7 @@ mod live;
 mod moment;
 mod page;
 mod pages;
+mod path;
 mod tasks;
 mod trouble;
 mod view;

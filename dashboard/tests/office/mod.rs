@@ -9,7 +9,7 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use millgate_bridge::{Routes, on};
-use millgate_dashboard::{DashboardConfig, EventRegistry, Reader, Site, access::Viewer, web};
+use millgate_dashboard::{DashboardConfig, EventRegistry, Reader, Site, access::Viewer, see::Records, web};
 use millgate_events::{Claims, DeadLetter, DeadLetterStore, DeadLetters, Event, Headers, KafkaConfig, LetterFilter, LetterStatus, Producer, Record};
 use millgate_jobs::{Job, Queues, Schedules};
 use millgate_testkit::{Database, KafkaSpace, RedisSpace};
@@ -92,7 +92,10 @@ impl Office {
             schedules: Schedules::new(&self.queues, names),
             letters: self.store(),
             dead_letter_topics: vec!["dead-letter-queue".into()],
+            trail: None,
+            trail_is_kept: false,
             claims: Claims::default(),
+            records: Records::default(),
             max_payload: 1_000_000,
         }
     }

@@ -152,6 +152,25 @@ impl DeadLetterStore {
         Ok(query.build_query_as().fetch_all(&self.database).await?)
     }
 
+    /// Letters of these events, jobs, correlation ids or traces, the oldest first and with everything: what belongs to one
+    /// story, as far as there are no more than `most`.
+    pub async fn of_story(
+        &self,
+        events: &[String],
+        jobs: &[String],
+        correlations: &[String],
+        traces: &[String],
+        most: u32,
+    ) -> Result<Vec<StoredLetter>, DeadLetterError> {
+        let mut query = QueryBuilder::new(format!("SELECT {WHOLE} FROM dead_letters WHERE event_id = ANY("));
+        query.push_bind(events.to_vec()).push(") OR job_id = ANY(").push_bind(jobs.to_vec());
+        query.push(") OR correlation_id = ANY(").push_bind(correlations.to_vec());
+        query.push(") OR trace_id = ANY(").push_bind(traces.to_vec());
+        query.push(") ORDER BY failed_at, id LIMIT ").push_bind(i64::from(most));
+        let letters = query.build_query_as().fetch_all(&self.database);
+        Ok(tokio::time::timeout(PATIENCE, letters).await.map_err(|_| DeadLetterError::Silent(PATIENCE))??)
+    }
+
     /// How many letters a filter lets through.
     pub async fn count(&self, filter: &LetterFilter) -> Result<u64, DeadLetterError> {
         let mut query = QueryBuilder::new("SELECT count(*) FROM dead_letters WHERE TRUE");

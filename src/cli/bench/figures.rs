@@ -7,7 +7,11 @@ use serde_json::{Map, Value, json};
 use super::median::Percentiles;
 
 /// Every figure that can be measured: its name in JSON, what people read, and its unit. `docs/bench.md` defines them.
-const LINES: [(&str, &str, &str); 30] = [
+const LINES: [(&str, &str, &str); 34] = [
+    ("slowest_page_p95_ms", "the slowest page, p95", "ms"),
+    ("redis_percent_1_viewers", "what 1 viewer takes of Redis", "%"),
+    ("redis_percent_3_viewers", "what 3 viewers take of Redis", "%"),
+    ("redis_percent_10_viewers", "what 10 viewers take of Redis", "%"),
     ("mails_per_s", "mail, from the queue to the mail server", "mails/s"),
     ("mail_cpu_us", "processor time of the worker, a mail", "µs"),
     ("connections", "connections that it made", ""),

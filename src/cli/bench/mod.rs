@@ -4,6 +4,7 @@ mod bridge;
 mod bridge_rig;
 mod bridge_runner;
 mod clock;
+mod dashboard;
 mod delayed;
 mod draining;
 mod email;
@@ -41,6 +42,8 @@ pub(super) enum Command {
     Worker(overhead::Args),
     /// Measure mail, through the Redis of the configuration, to a mail server of its own
     Email(email::Args),
+    /// Measure the pages of the dashboard at a million jobs, and what viewers cost the Redis of the configuration
+    Dashboard(dashboard::Args),
     /// A bridge process of `bench bridge`, which speaks to it on standard input and output
     #[command(hide = true)]
     BridgeRunner,
@@ -58,6 +61,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         Command::Bridge(args) => bridge::run(call, args).await,
         Command::Relay(args) => relay::run(call, args).await,
         Command::Worker(args) => overhead::run(call, args).await,
+        Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::BridgeRunner => bridge_runner::run().await,
         Command::QueueWorker => worker::run().await,
         Command::Email(args) => email::run(call, args).await,

@@ -26,7 +26,7 @@ pub(in crate::cli) struct Args {
 }
 
 pub(super) async fn run(site: &Site, json: bool, args: Args) -> anyhow::Result<Outcome> {
-    let Some(view) = see::letter(site, args.id).await? else { anyhow::bail!(no_letter(args.id)) };
+    let Some(view) = see::letter(site, args.id, &see::unmasked).await? else { anyhow::bail!(no_letter(args.id)) };
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(&view)?))?;
     } else {

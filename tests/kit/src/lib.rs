@@ -5,6 +5,7 @@
 //!   `make services-up` starts.
 //! - What a test has to itself, to kill and to freeze: [`RedisServer`], several of them as [`RedisCluster`] or
 //!   behind [`RedisSentinel`], [`KafkaServer`], [`SmtpServer`], [`HttpReceiver`], and [`Binary`] for programs of our own.
+//! - What looks at pages, clicks on them, and says what hinders people there: [`Browser`].
 //! - What stands between a client and its server, to cut or to stall: [`Proxy`].
 //! - Waiting for what should come true, and saying what did not: [`wait_until`], [`wait_for`].
 //!
@@ -20,6 +21,7 @@
 
 mod address;
 mod binary;
+mod browser;
 mod child;
 mod database;
 mod folder;
@@ -40,6 +42,7 @@ mod tools;
 mod wait;
 
 pub use binary::Binary;
+pub use browser::Browser;
 pub use child::Child;
 pub use database::Database;
 pub use folder::Folder;

@@ -4,7 +4,8 @@
 use std::{net::TcpStream, time::Duration};
 
 use millgate_testkit::{
-    Binary, Database, KafkaServer, KafkaSpace, Proxy, RedisServer, RedisSpace, SmtpServer, wait_until,
+    Binary, Browser, Database, Folder, HttpAnswer, HttpReceiver, KafkaServer, KafkaSpace, Proxy, RedisServer,
+    RedisSpace, SmtpServer, wait_until,
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
@@ -154,4 +155,105 @@ async fn a_program_is_heard_and_killed_with_all_that_it_started() {
 #[should_panic(expected = "the moon is cheese")]
 async fn what_does_not_come_true_is_said() {
     wait_until("the moon is cheese", Duration::from_millis(50), async || false).await;
+}
+
+const PAGE: &str = r#"<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Order</title>
+<link rel="icon" href="data:,">
+<style>@media (prefers-color-scheme: dark) { html { background: rgb(1, 2, 3) } }</style></head>
+<body><main><h1>Order</h1><form><label>Name <input id="name" value="old"></label>
+<button id="send" type="button">Send</button></form><p id="said"></p></main>
+<script>document.querySelector('#send').onclick = () => {
+  const name = document.querySelector('#name').value;
+  // Later, and with another element than the one that was there: as pages do that are alive.
+  setTimeout(() => document.querySelector('#said').outerHTML = `<p id="said" class="new">Hello ${name}</p>`, 50);
+};</script></body></html>"#;
+
+#[tokio::test]
+async fn a_browser_is_used_like_by_people() {
+    let server = HttpReceiver::start(|request| async move {
+        match request.line.split(' ').nth(1).unwrap_or_default() {
+            "/" => page(PAGE.to_owned()),
+            "/broken" => page(PAGE.replace("</main>", "</main><img src=/missing.png><script>lost()</script>")),
+            _ => HttpAnswer::status(404),
+        }
+    });
+    let server = server.await;
+    let browser = Browser::start().await;
+    browser.goto(&server.url("/")).await;
+    assert_eq!(browser.title().await, "Order");
+    browser.fill("#name", "Ada").await;
+    browser.click("#send").await;
+    browser.wait_for("#said.new").await;
+    assert_eq!(browser.text("#said").await, "Hello Ada");
+    assert_eq!(browser.attr("#said", "class").await.as_deref(), Some("new"));
+    assert_eq!((browser.attr("#said", "title").await, browser.count("p").await), (None, 1));
+
+    let cookies = browser.cookies().await;
+    let cookie = cookies.iter().find(|cookie| cookie.name() == "seen").unwrap();
+    assert_eq!((cookie.value(), cookie.http_only()), ("yes", Some(true)));
+    browser.forget().await;
+    assert_eq!(browser.cookies().await.len(), 0);
+
+    let background = "return getComputedStyle(document.documentElement).backgroundColor";
+    assert_ne!(browser.eval(background).await, "rgb(1, 2, 3)");
+    browser.prefer_dark().await;
+    assert_eq!(browser.eval(background).await, "rgb(1, 2, 3)");
+    browser.resize(390, 844).await;
+    assert_eq!(browser.eval("return innerWidth").await, 390);
+
+    let folder = Folder::new("screenshot");
+    let path = folder.path().join("page.png");
+    browser.screenshot(&path).await;
+    assert!(std::fs::read(&path).unwrap().starts_with(b"\x89PNG"));
+
+    assert_eq!(browser.console_errors().await, Vec::<String>::new());
+    browser.goto(&server.url("/broken")).await;
+    let errors = browser.console_errors().await.join("\n");
+    assert!(errors.contains("lost is not defined") && errors.contains("missing.png"), "{errors}");
+    assert_eq!(browser.console_errors().await, Vec::<String>::new());
+
+    browser.scripts(false).await;
+    browser.goto(&server.url("/broken")).await;
+    let errors = browser.console_errors().await.join("\n");
+    assert!(!errors.contains("lost is not defined"), "{errors}");
+}
+
+fn page(html: String) -> HttpAnswer {
+    HttpAnswer::Say(200, "content-type: text/html\r\nset-cookie: seen=yes; HttpOnly", html)
+}
+
+#[tokio::test]
+async fn what_hinders_people_is_found() {
+    // Under the policy that pages of ours have: the check itself must not need another one.
+    let headers = "content-type: text/html\r\ncontent-security-policy: default-src 'self'";
+    let server = HttpReceiver::start(move |request| async move {
+        let plain = "<!doctype html><html lang=en><title>Order</title><main><h1>Order</h1>".to_owned();
+        let faulty = plain.replace(" lang=en", "") + "<input id=name><img src=/>";
+        HttpAnswer::Say(200, headers, if request.line.contains("faulty") { faulty } else { plain })
+    });
+    let server = server.await;
+    let browser = Browser::start().await;
+    browser.goto(&server.url("/")).await;
+    assert_eq!(browser.axe().await, Vec::<String>::new());
+    browser.goto(&server.url("/faulty")).await;
+    let found = browser.axe().await;
+    for rule in ["html-has-lang (serious)", "label (critical)", "image-alt (critical)"] {
+        assert!(found.iter().any(|line| line.starts_with(rule)), "{rule}: {found:#?}");
+    }
+    assert!(found.iter().any(|line| line.contains("at #name: Fix any")), "{found:#?}");
+}
+
+#[tokio::test]
+async fn a_browser_goes_with_all_its_processes() {
+    let browser = Browser::start().await;
+    let profile = browser.profile().display().to_string();
+    let processes = async || {
+        let all = std::fs::read_dir("/proc").unwrap().flatten();
+        let command = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("cmdline")).ok();
+        all.filter_map(command).filter(|command| command.contains(&profile)).count()
+    };
+    assert!(processes().await > 0);
+    drop(browser);
+    wait_until("no process of it is left", SOON, async || processes().await == 0).await;
+    assert!(!std::path::Path::new(&profile).exists());
 }

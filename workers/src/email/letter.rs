@@ -128,5 +128,6 @@ async fn send(letter: &impl Letter, ctx: &Ctx) -> Result<Done, Failed> {
         can_unsubscribe: letter.can_unsubscribe(),
     };
     ctx.state::<Mailer>()?.send(mail).await?;
+    ctx.note(format!("the mail server has taken it; its Message-ID begins with {}", ctx.job_id));
     Ok(Done)
 }

@@ -7,6 +7,7 @@ use axum::{
     extract::State,
     routing::{get, post},
 };
+use serde_json::Value;
 
 use super::{
     super::{Web, pages::tried_out, trouble::Trouble, view::View},
@@ -37,7 +38,8 @@ async fn topic(view: View) -> Answer {
 async fn records(view: View) -> Answer {
     let found = async {
         let choice: RecordChoice = view.query()?;
-        Ok::<_, Trouble>(see::records(view.site(), view.param("name"), &choice).await?)
+        let mask = |of: &str, value: Value| view.masked(of, value);
+        Ok::<_, Trouble>(see::records(view.site(), view.param("name"), &choice, &mask).await?)
     };
     answer(found.await)
 }
@@ -46,7 +48,8 @@ async fn record(view: View) -> Answer {
     let found = async {
         let wrong = |_| SeeError::Missing("partition and offset are numbers".into());
         let (partition, offset) = (view.param("partition").parse().map_err(wrong)?, view.param("offset").parse().map_err(wrong)?);
-        see::record(view.site(), view.param("name"), partition, offset).await
+        let mask = |of: &str, value: Value| view.masked(of, value);
+        see::record(view.site(), view.param("name"), partition, offset, &mask).await
     };
     answer(found.await)
 }

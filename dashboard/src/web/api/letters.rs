@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Router, routing::get};
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
@@ -32,6 +33,7 @@ async fn groups(view: View) -> Answer {
 async fn letter(view: View) -> Answer {
     let missing = |id: &str| Trouble::NotFound(format!("there is no letter {id}"));
     let id: Uuid = view.param("id").parse().map_err(|_| missing(view.param("id")).as_json())?;
-    let found = async { see::letter(view.site(), id).await?.ok_or_else(|| missing(&id.to_string())) };
+    let mask = |of: &str, value: Value| view.masked(of, value);
+    let found = async { see::letter(view.site(), id, &mask).await?.ok_or_else(|| missing(&id.to_string())) };
     answer(found.await)
 }

@@ -23,7 +23,7 @@ pub(super) async fn list(view: View) -> Result<Page, Trouble> {
             p.empty { "Nobody has done anything yet. What is done here, by the API or on the command line, stands here with who did it." }
         } @else {
             table.rows {
-                thead { tr { th { "When" } th { "Who" } th { "By way of" } th { "What" } th { "What came of it" } th { "" } } }
+                thead { tr { th { "When" } th { "Who" } th { "By way of" } th { "What" } th { "What came of it" } th { span.unseen { "Actions" } } } }
                 tbody {
                     @for entry in &entries {
                         tr id=(format!("entry-{}", entry.id)) {

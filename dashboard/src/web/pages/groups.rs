@@ -8,8 +8,9 @@ use millgate_events::Membership;
 use super::super::{
     moment::{number, span},
     page::Page,
+    path::part,
     trouble::Trouble,
-    view::{View, part},
+    view::View,
 };
 use crate::see::{self, GroupView, PartitionLag};
 

@@ -2,6 +2,7 @@
 
 mod audit;
 mod dead;
+mod events;
 mod groups;
 mod queues;
 mod routes;
@@ -19,6 +20,8 @@ use super::{Web, page::page};
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/queues", page(queues::all))
+        .route("/events", page(events::recent))
+        .route("/events/{id}", page(events::life))
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
         .route("/tasks/{id}", page(tasks::one))

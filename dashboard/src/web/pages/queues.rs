@@ -20,7 +20,7 @@ pub(super) async fn all(view: View) -> Result<Page, Trouble> {
         h1 { "Queues" }
         table.rows {
             thead { tr {
-                th { "Queue" } th.n { "Waiting" } th.n { "Oldest" } th.n { "Delayed" } th.n { "Held" } th.n { "Active" } th.n { "Dead" } th { "" }
+                th { "Queue" } th.n { "Waiting" } th.n { "Oldest" } th.n { "Delayed" } th.n { "Held" } th.n { "Active" } th.n { "Dead" } th { span.unseen { "Actions" } }
             } }
             tbody {
                 @for queue in &queues {

@@ -18,8 +18,9 @@ use super::super::{
     graph::{Graph, Node},
     layout,
     page::{Page, page},
+    path::part,
     trouble::Trouble,
-    view::{View, part},
+    view::View,
 };
 use crate::see::{self, EventRoutes, Tried};
 

@@ -9,14 +9,15 @@ use super::{
         form,
         moment::time,
         page::Page,
+        path::part,
         trouble::Trouble,
-        view::{View, part},
+        view::View,
     },
     cause::{discard, redrive},
 };
 use crate::{
     act::Action,
-    see::{self, LetterView, Payload, what_died},
+    see::{self, LetterView, in_lines, payload, unmasked, what_died},
 };
 
 /// Longer payloads are for the command line.
@@ -26,7 +27,8 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let text = view.param("id");
     let wrong = || Trouble::NotFound(format!("`{text}` is no letter's id"));
     let id = text.parse().map_err(|_| wrong())?;
-    let found = see::letter(view.site(), id).await?;
+    let mask = |of: &str, value: Value| view.masked(of, value);
+    let found = see::letter(view.site(), id, &mask).await?;
     let LetterView { letter, key, payload, edited, actions, .. } =
         found.ok_or_else(|| Trouble::NotFound(format!("there is no letter {id}; it may have expired")))?;
     let what = what_died(&letter);
@@ -41,10 +43,10 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
             div.card { h2 { "What died" } (facts(&view, &letter)) }
             div.card { h2 { "Story" } (story(&letter, &actions)) }
         }
-        (acts(&view, &letter, payload.as_ref(), edited.as_ref()))
-        @if let Some(key) = &key { h2 { "Key" } pre #key { (cut(&key.text())) } }
-        @if let Some(edited) = &edited { h2 { "Goes instead of the payload" } pre #edited { (cut(&edited.text())) } }
-        @if let Some(payload) = &payload { h2 { "Payload" } pre #payload { (cut(&payload.text())) } }
+        (acts(&view, &letter, edited.as_ref().or(payload.as_ref())))
+        @if let Some(key) = &key { h2 { "Key" } pre #key { (cut(&in_lines(key))) } }
+        @if let Some(edited) = &edited { h2 { "Goes instead of the payload" } pre #edited { (cut(&in_lines(edited))) } }
+        @if let Some(payload) = &payload { h2 { "Payload" } pre #payload { (cut(&in_lines(payload))) } }
         @if !letter.headers.0.is_empty() { h2 { "Headers" } (headers(&letter.headers.0)) }
     };
     Ok(Page::new(format!("Dead letter {what}"), "dead", main))
@@ -112,14 +114,15 @@ fn story(letter: &StoredLetter, actions: &[millgate_events::PastAction]) -> Mark
     }
 }
 
-fn acts(view: &View, letter: &StoredLetter, payload: Option<&Payload>, edited: Option<&Payload>) -> Markup {
+fn acts(view: &View, letter: &StoredLetter, shown: Option<&Value>) -> Markup {
     if !letter.status.is_open() {
         return html! {};
     }
     let only = || LetterFilter { ids: vec![letter.id], queue: letter.queue.clone(), ..LetterFilter::default() };
     let edit = |payload| Action::EditLetter { letter: letter.id, payload, why: String::new() };
-    // What is shown may have fields masked, and would be put in their place.
-    let current = edited.or(payload).filter(|_| letter.current_payload().is_some_and(|bytes| bytes.len() <= SHOWN));
+    // Masks would be put in the place of what they hide; and a part in the place of the whole.
+    let current = letter.current_payload().filter(|bytes| bytes.len() <= SHOWN);
+    let current = current.map(|bytes| payload(what_died(letter), bytes, &unmasked)).filter(|it| Some(it) == shown);
     html! {
         div.grid data-keep #acts {
             div.card { h2 { "Redrive" } (redrive(view, only(), "Redrive")) }
@@ -128,7 +131,7 @@ fn acts(view: &View, letter: &StoredLetter, payload: Option<&Payload>, edited: O
                 div.card {
                     h2 { "Edit the payload" }
                     @let fields = html! {
-                        label.field { "Payload (JSON), for its redrive; its own is kept" textarea name="/payload" rows="8" required { (current.map(Payload::text).unwrap_or_default()) } }
+                        label.field { "Payload (JSON), for its redrive; its own is kept" textarea name="/payload" rows="8" required { (current.as_ref().map(in_lines).unwrap_or_default()) } }
                         span.filters { label { "Why" input name="/why" required placeholder="a name was missing"; } }
                     };
                     (form::form(view, &edit(None), &fields, "Edit"))

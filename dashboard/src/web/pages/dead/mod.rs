@@ -14,8 +14,9 @@ use super::super::{
     Web, chart,
     moment::{number, time},
     page::{Page, page},
+    path::part,
     trouble::Trouble,
-    view::{View, part},
+    view::View,
 };
 use crate::see::{self, LetterChoice, TrendName};
 

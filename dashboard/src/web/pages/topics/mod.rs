@@ -12,8 +12,9 @@ use super::super::{
     Web,
     moment::{number, span},
     page::{Page, page},
+    path::part,
     trouble::Trouble,
-    view::{View, part},
+    view::View,
 };
 use crate::see::{self, TopicRole, TopicView};
 

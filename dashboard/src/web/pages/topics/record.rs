@@ -1,26 +1,29 @@
 //! A record, and what it comes to.
 
 use maud::{Markup, html};
+use serde_json::Value;
 
 use super::{
     super::{
         super::{
             moment::{number, time},
             page::Page,
+            path::part,
             trouble::Trouble,
-            view::{View, part},
+            view::View,
         },
         routes::tried,
     },
     topic::{event, value},
 };
-use crate::see::{self, Payload, RecordView};
+use crate::see::{self, RecordPlans, RecordView, in_lines};
 
 pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let (name, partition, offset) = (view.param("name"), view.param("partition"), view.param("offset"));
     let wrong = |_| Trouble::NotFound(format!("{name}/{partition}/{offset} is no record: partition and offset are numbers"));
     let (partition, offset) = (partition.parse::<i32>().map_err(wrong)?, offset.parse::<i64>().map_err(wrong)?);
-    let record = see::record(view.site(), name, partition, offset).await?;
+    let mask = |of: &str, value: Value| view.masked(of, value);
+    let RecordPlans { record, plans } = see::record(view.site(), name, partition, offset, &mask).await?;
     let near = |offset: i64| view.link(&format!("/topics/{}/{partition}/{offset}", part(name)));
     let main = html! {
         p.crumbs {
@@ -35,11 +38,11 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
         (facts(&view, &record))
         h2 { "Routed to" }
         @if record.claim.is_some() {
-            p.faint { "Its value lies in the claim store; what it comes to is known with the value only." }
-        } @else { (tried(&view, &record.plans)) }
-        @if let Some(key) = &record.key { h2 { "Key" } pre #key { (key.text()) } }
+            p.faint { "Its value lies in the claim store, and cannot be had: what it comes to is known with the value only." }
+        } @else { (tried(&view, &plans)) }
+        @if let Some(key) = &record.key { h2 { "Key" } pre #key { (in_lines(key)) } }
         h2 { "Value" }
-        pre #value { (value(&record, record.value.as_ref().map(Payload::text))) }
+        pre #value { (value(&record, record.payload.as_ref().map(in_lines))) }
         h2 { "Headers" }
         (headers(&record))
     };
@@ -49,14 +52,10 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
 fn facts(view: &View, record: &RecordView) -> Markup {
     html! {
         div.card { dl.facts {
-            dt { "Time" } dd { @if let Some(at) = record.time { (time(at)) } @else { "none" } }
-            dt { "Event" } dd { (event(view, record)) @if let Some(trouble) = &record.trouble { " " (trouble) } }
-            @if let Some(event) = &record.event {
-                dt { "Event id" } dd { a href=(view.link(&format!("/events/{}", part(&event.id)))) { (event.id) } }
-                dt { "Source" } dd { (event.source) }
-                dt { "Version" } dd { (event.version) }
-                dt { "Request" } dd { (event.correlation_id) }
-            }
+            dt { "Time" } dd { @if let Some(at) = record.timestamp { (time(at)) } @else { "none" } }
+            dt { "Event" } dd { (event(view, record)) @if let Some(problem) = &record.problem { " " (problem) } }
+            @if let Some(id) = &record.event_id { dt { "Event id" } dd { a href=(view.link(&format!("/events/{}", part(id)))) { (id) } } }
+            @if record.was_claimed { dt { "Its value" } dd { "lies in the claim store" } }
             dt { "Bytes" } dd { (number(record.bytes as u64)) }
         } }
     }

@@ -1,22 +1,25 @@
 //! A topic, and its records.
 
 use maud::{Markup, html};
+use serde_json::Value;
 
 use super::{
     super::super::{
         moment::{number, time},
         page::Page,
+        path::part,
         trouble::Trouble,
-        view::{View, part},
+        view::View,
     },
     behind, kept,
 };
-use crate::see::{self, Payload, RecordChoice, RecordPage, RecordView, TopicRole, TopicView};
+use crate::see::{self, RecordChoice, RecordPage, RecordView, TopicRole, TopicView, in_line};
 
 pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let (name, choice) = (view.param("name").to_owned(), view.query::<RecordChoice>()?);
+    let mask = |of: &str, value: Value| view.masked(of, value);
     // A topic that is not there has no records: the first to say so is enough.
-    let (topic, page) = tokio::try_join!(see::topic(view.site(), &name), see::records(view.site(), &name, &choice))?;
+    let (topic, page) = tokio::try_join!(see::topic(view.site(), &name), see::records(view.site(), &name, &choice, &mask))?;
     let is_still = choice.at.is_some() || choice.before.is_some() || choice.since.is_some() || choice.key.is_some();
     let main = html! {
         p.crumbs { a href=(view.link("/topics")) { "Topics" } }
@@ -127,14 +130,15 @@ fn table(view: &View, page: &RecordPage) -> Markup {
 }
 
 fn row(view: &View, page: &RecordPage, record: &RecordView) -> Markup {
-    let line = |payload: &Option<Payload>, most| payload.as_ref().map(|payload| payload.line(most));
+    let line = |payload: &Option<Value>, most| payload.as_ref().map(|payload| in_line(payload, most));
+    let offset = record.place.offset;
     html! {
-        tr id=(format!("record-{}", record.offset)) {
-            th.n scope="row" { a href=(view.link(&format!("/topics/{}/{}/{}", part(&page.topic), page.partition, record.offset))) { (record.offset) } }
-            td { @if let Some(at) = record.time { (time(at)) } }
+        tr id=(format!("record-{offset}")) {
+            th.n scope="row" { a href=(view.link(&format!("/topics/{}/{}/{offset}", part(&page.topic), page.partition))) { (offset) } }
+            td { @if let Some(at) = record.timestamp { (time(at)) } }
             td { (line(&record.key, 80).unwrap_or_default()) }
             td { (event(view, record)) }
-            td.long.mono { (value(record, line(&record.value, 200))) }
+            td.long.mono { (value(record, line(&record.payload, 200))) }
             td.n { (number(record.bytes as u64)) }
         }
     }
@@ -143,10 +147,10 @@ fn row(view: &View, page: &RecordPage, record: &RecordView) -> Markup {
 /// Its event with a link to that, or why it is none.
 pub(super) fn event(view: &View, record: &RecordView) -> Markup {
     html! {
-        @if let Some(event) = &record.event {
-            a href=(view.link(&format!("/events/{}", part(&event.id)))) { (event.event_type) }
-        } @else if let Some(trouble) = &record.trouble {
-            span.tag.warn title=(trouble) { "no event" }
+        @if let (Some(id), Some(event_type)) = (&record.event_id, &record.event_type) {
+            a href=(view.link(&format!("/events/{}", part(id)))) { (event_type) }
+        } @else if let Some(problem) = &record.problem {
+            span.tag.warn title=(problem) { "no event" }
         }
     }
 }
