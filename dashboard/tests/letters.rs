@@ -9,6 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::http::StatusCode;
 use millgate_dashboard::{
+    Reader,
     access::{Role, Viewer},
     act::{self, Action, Actor, Redriving, Via, Work, entries, perform, preview},
 };
@@ -42,6 +43,12 @@ async fn a_paced_redrive_that_is_stopped_goes_on_and_does_nothing_twice() {
     office.kafka.create("dead-letter-queue", 1).await;
     office.bury(40).await;
     let site = Arc::new(office.site());
+    // By the routes of yesterday, which do not know the event.
+    let mut yesterday = office.site();
+    yesterday.readers = Arc::new(vec![Reader { name: "main", routes: Arc::default(), kafka: office.config() }]);
+    let stays = preview(&yesterday, &ann(), &redriving(None)).await.unwrap();
+    assert!(stays.figures["redriven"] == 0 && stays.refused[0].contains("parcel.lost is unknown here"), "{stays:?}");
+
     let before = preview(&site, &ann(), &redriving(None)).await.unwrap();
     assert_eq!((before.count, before.figures["jobs_of_events"], before.asks), (Some(40), 40, true));
     assert_eq!(enqueued(&office).await, (0, 0), "a preview changes nothing");
@@ -63,8 +70,7 @@ async fn a_paced_redrive_that_is_stopped_goes_on_and_does_nothing_twice() {
     let (again, twice) = (redriving(None), redriving(None));
     let (one, other) = (Work::new(), Work::new());
     let (actor, another) = (ann(), ann());
-    let (one, other) =
-        tokio::join!(perform(&site, &actor, &again, &one), perform(&site, &another, &twice, &other));
+    let (one, other) = tokio::join!(perform(&site, &actor, &again, &one), perform(&site, &another, &twice, &other));
     let rest = one.unwrap().count.unwrap() + other.unwrap().count.unwrap();
     assert_eq!((first + rest, enqueued(&office).await), (40, (40, 40)));
     assert_eq!(office.count(LetterStatus::Redriven).await, 40);
@@ -118,7 +124,10 @@ async fn letters_are_grouped_by_cause_with_trend_and_what_they_share() {
     office.bury(7).await;
     let causes = office.json("/api/dead-letters/groups").await;
     let cause = &causes[0];
-    assert_eq!((causes.as_array().unwrap().len(), &cause["letters"], &cause["what"][0]), (1, &7.into(), &"parcel.lost".into()));
+    assert_eq!(
+        (causes.as_array().unwrap().len(), &cause["letters"], &cause["what"][0]),
+        (1, &7.into(), &"parcel.lost".into())
+    );
     let trend: Vec<i64> = serde_json::from_value(cause["trend"].clone()).unwrap();
     assert_eq!((trend.len(), trend.iter().sum::<i64>(), trend[22]), (24, 7, 7), "{trend:?}");
     let week = office.json("/api/dead-letters/groups?trend=week&kind=event").await;

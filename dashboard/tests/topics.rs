@@ -52,14 +52,20 @@ async fn records_are_found_by_offset_time_and_key_and_looking_commits_nothing() 
     let since = records(&format!("since={}&limit=50", part(&time))).await;
     let times: Vec<String> =
         since["records"].as_array().unwrap().iter().map(|it| it["timestamp"].as_str().unwrap().to_owned()).collect();
-    assert!(offsets(&since)[0] <= 60 && offsets(&since).contains(&60) && times.iter().all(|it| *it >= time), "{times:?}");
+    assert!(
+        offsets(&since)[0] <= 60 && offsets(&since).contains(&60) && times.iter().all(|it| *it >= time),
+        "{times:?}"
+    );
     assert!(offsets(&records(&format!("since={}", part("2999-01-01T00:00:00Z"))).await).is_empty());
     assert_eq!(offsets(&records("since=1h").await).first(), Some(&0));
 
     assert_eq!(office.kafka.committed(TOPIC).await, [None, None], "looking is no reading");
     assert_eq!(office.kafka.group().await.1, 0);
     let page = office.page(&format!("/topics/{TOPIC}?at=10")).await;
-    assert!(page.contains("id=\"record-10\"") && page.contains("id=\"older\"") && page.contains("/events/e10"), "{page}");
+    assert!(
+        page.contains("id=\"record-10\"") && page.contains("id=\"older\"") && page.contains("/events/e10"),
+        "{page}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -70,7 +76,13 @@ async fn what_a_record_brings_along_comes_out_as_text() {
     let value = serde_json::json!({ EVIL: EVIL }).to_string();
     office.kafka.put(TOPIC, 0, Some(EVIL.as_bytes()), Some(value.as_bytes()), &headers).await;
     office.kafka.put(TOPIC, 0, Some(b"\xff\x00"), Some(EVIL.as_bytes()), &[]).await;
-    let claim = [("ce_dataref", "2026-03-01/abc"), ("ce_specversion", "1.0"), ("ce_id", "c"), ("ce_source", "s"), ("ce_type", TOPIC)];
+    let claim = [
+        ("ce_dataref", "2026-03-01/abc"),
+        ("ce_specversion", "1.0"),
+        ("ce_id", "c"),
+        ("ce_source", "s"),
+        ("ce_type", TOPIC),
+    ];
     office.kafka.put(TOPIC, 0, None, Some(b""), &claim).await;
     office.kafka.put(TOPIC, 0, Some(b"gone"), None, &[]).await;
     let page = office.page(&format!("/topics/{TOPIC}")).await;
@@ -93,11 +105,16 @@ async fn a_record_says_what_it_comes_to_and_what_is_not_there_is_told() {
     assert_eq!((&record["event_id"], &record["payload"]["parcel"]), (&"e7".into(), &"p7".into()));
     assert_eq!(record["plans"][0]["jobs"][0]["kind"], "search-parcel");
     let page = office.page(&format!("/topics/{TOPIC}/0/{offset}")).await;
-    assert!(page.contains("1 jobs, 0 cancels") && page.contains("/queues/search") && page.contains("/events/e7"), "{page}");
+    assert!(
+        page.contains("1 jobs, 0 cancels") && page.contains("/queues/search") && page.contains("/events/e7"),
+        "{page}"
+    );
     assert_eq!(office.queues.queue("search").stats().await.unwrap().enqueued(), 0, "a dry run");
     for (path, told) in [
         ("/topics/parcel.found", "millgate topics apply"),
         ("/topics/parcel.found/0/0", "does not exist"),
+        ("/topics/%00%3Cscript%3E", "no topic can be named"),
+        ("/topics/%00/0/0", "no topic can be named"),
         ("/topics/parcel.lost?partition=9", "there is no partition 9"),
         ("/topics/parcel.lost/0/99", "has no record at offset 99"),
         ("/topics/parcel.lost/x/0", "partition and offset are numbers"),
@@ -122,11 +139,15 @@ async fn topics_have_their_layout_settings_and_lag() {
     office.kafka.truncate(TOPIC, 0, 2).await;
     office.kafka.commit(TOPIC, &[(0, 4, "")]).await;
     let list = office.json("/api/topics").await;
-    let names: Vec<&str> = list["topics"].as_array().unwrap().iter().map(|topic| topic["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        list["topics"].as_array().unwrap().iter().map(|topic| topic["name"].as_str().unwrap()).collect();
     assert_eq!(names, [office.kafka.name(TOPIC), office.kafka.name("somebody.elses")], "ours first");
     assert_eq!(list["missing"][0], office.kafka.name("dead-letter-queue"));
     let topic = office.json(&format!("/api/topics/{TOPIC}")).await;
-    assert_eq!((&topic["role"], &topic["records"], &topic["cleanup_policy"]), (&"own".into(), &3.into(), &"delete".into()));
+    assert_eq!(
+        (&topic["role"], &topic["records"], &topic["cleanup_policy"]),
+        (&"own".into(), &3.into(), &"delete".into())
+    );
     let first = &topic["partitions"][0];
     assert_eq!((&first["begin"], &first["end"], first["in_sync"].as_array().unwrap().len()), (&2.into(), &5.into(), 1));
     assert_eq!((&topic["groups"][0]["group"], &topic["groups"][0]["lag"]), (&"main".into(), &1.into()));
@@ -157,7 +178,10 @@ async fn a_group_shows_who_is_in_it_and_who_has_what() {
     .await;
     let members = group["membership"]["members"].as_array().unwrap();
     assert_eq!((members.len(), &group["membership"]["state"]), (1, &"Stable".into()));
-    assert_eq!((&members[0]["client_id"], &members[0]["assignment"][0][0]), (&"millgate".into(), &office.kafka.name(TOPIC).into()));
+    assert_eq!(
+        (&members[0]["client_id"], &members[0]["assignment"][0][0]),
+        (&"millgate".into(), &office.kafka.name(TOPIC).into())
+    );
     assert_eq!(members[0]["assignment"][0][1], serde_json::json!([0, 1, 2]));
     assert_eq!(group["partitions"][0]["member"], members[0]["id"]);
     let page = office.page("/groups/main").await;
@@ -170,11 +194,17 @@ async fn a_group_shows_who_is_in_it_and_who_has_what() {
 async fn routes_are_drawn_listed_and_tried_out() {
     let office = Office::with("routes", None);
     let page = office.page("/routes").await;
-    assert!(page.contains("<svg class=\"graph\"") && page.contains("search-parcel") && page.contains("/queues/search"), "{page}");
+    assert!(
+        page.contains("<svg class=\"graph\"") && page.contains("search-parcel") && page.contains("/queues/search"),
+        "{page}"
+    );
     assert_eq!(office.json("/api/routes").await[0]["routes"][0]["queue"], "search");
     let try_out = async |event: &str| office.post("/routes/try", Viewer::everything("ann"), &[("event", event)]).await;
     let (status, tried) = try_out(r#"{"type": "parcel.lost", "data": {"parcel": "p1"}}"#).await;
-    assert!(status == StatusCode::OK && tried.contains("1 jobs, 0 cancels") && tried.contains("&quot;p1&quot;"), "{tried}");
+    assert!(
+        status == StatusCode::OK && tried.contains("1 jobs, 0 cancels") && tried.contains("&quot;p1&quot;"),
+        "{tried}"
+    );
     let (_, poison) = try_out(r#"{"type": "parcel.found", "data": {}}"#).await;
     assert!(poison.contains("poison, unknown_type"), "{poison}");
     for (wrong, told) in [("{", "line 1"), (" ", "there is no event in it"), ("[]", "line 1"), (EVIL, "line 1")] {

@@ -136,7 +136,9 @@ impl Logs {
         let (config, timeout) = (self.config.clone(), self.timeout);
         let asking = tokio::task::spawn_blocking(move || {
             let mut settings = config.consumer();
-            own.iter().for_each(|(name, value)| _ = settings.set(*name, *value));
+            for (name, value) in own {
+                settings.set(*name, *value);
+            }
             // It is not told where to begin by anything but us; what is out of range is an answer.
             settings.set("auto.offset.reset", "earliest");
             let client: Asker =
@@ -166,10 +168,8 @@ pub(crate) fn bounds(
     if names.is_empty() {
         return Ok(HashMap::new());
     }
-    let (begins, mut ends) = (
-        offsets(client, names, Offset::Beginning, timeout)?,
-        offsets(client, names, Offset::End, timeout)?,
-    );
+    let (begins, mut ends) =
+        (offsets(client, names, Offset::Beginning, timeout)?, offsets(client, names, Offset::End, timeout)?);
     let bounds = begins.into_iter().filter_map(|(name, begin)| {
         let end = ends.remove(&name)?;
         Some((name, (begin, end)))
@@ -178,12 +178,7 @@ pub(crate) fn bounds(
 }
 
 /// The protocol asks for the first and the last offset as for those of a time.
-fn offsets(
-    client: &Asker,
-    names: &[Name],
-    of: Offset,
-    timeout: Duration,
-) -> Result<HashMap<Name, i64>, KafkaError> {
+fn offsets(client: &Asker, names: &[Name], of: Offset, timeout: Duration) -> Result<HashMap<Name, i64>, KafkaError> {
     let mut list = TopicPartitionList::with_capacity(names.len());
     for (topic, partition) in names {
         list.add_partition_offset(topic, *partition, of)?;

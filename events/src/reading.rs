@@ -89,6 +89,8 @@ impl Wanted<'_> {
         let Some(&(begin, end)) = bounds.get(self.name) else {
             return Err(KafkaError::UnknownTopic(self.name.0.to_string()));
         };
+        // A topic that is made anew between the two questions ends before it began.
+        let end = end.max(begin);
         // How many offsets are looked at, at most.
         let span = if self.key.is_some() { MOST_LOOKED_AT } else { i64::try_from(self.most).unwrap_or(MOST_LOOKED_AT) };
         let (from, to) = match self.start {
@@ -106,13 +108,7 @@ impl Wanted<'_> {
         Ok(reading)
     }
 
-    fn offset_at(
-        &self,
-        client: &Asker,
-        time: DateTime<Utc>,
-        end: i64,
-        timeout: Duration,
-    ) -> Result<i64, KafkaError> {
+    fn offset_at(&self, client: &Asker, time: DateTime<Utc>, end: i64, timeout: Duration) -> Result<i64, KafkaError> {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(&self.name.0, self.name.1, Offset::Offset(time.timestamp_millis().max(0)))?;
         let found = client.offsets_for_times(list, timeout)?;

@@ -5,8 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use rdkafka::{
     admin::{
         AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, NewPartitions, NewTopic,
-        OwnedResourceSpecifier, ResourceSpecifier,
-        TopicReplication,
+        OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
     },
     error::RDKafkaErrorCode as Code,
 };

@@ -87,14 +87,19 @@ fn text(topic: &TopicView) -> Result<String, std::fmt::Error> {
     }
     for it in &topic.partitions {
         let offset = |offset: Option<i64>| offset.map_or("?".to_owned(), |offset| offset.to_string());
-        let (begin, end, lacking) = (offset(it.begin), offset(it.end), it.replicas.len() - it.in_sync.len().min(it.replicas.len()));
+        let (begin, end, lacking) =
+            (offset(it.begin), offset(it.end), it.replicas.len() - it.in_sync.len().min(it.replicas.len()));
         let trouble = match (it.leader, lacking) {
             (..0, _) => "  no leader".to_owned(),
             (_, 0) => String::new(),
             (_, lacking) => format!("  {lacking} not in sync"),
         };
         let number = it.partition;
-        writeln!(out, "partition  {number:<5} offsets {begin} to {end}  leader {}  replicas {:?}{trouble}", it.leader, it.replicas)?;
+        writeln!(
+            out,
+            "partition  {number:<5} offsets {begin} to {end}  leader {}  replicas {:?}{trouble}",
+            it.leader, it.replicas
+        )?;
     }
     Ok(out)
 }

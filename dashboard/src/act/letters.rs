@@ -68,7 +68,8 @@ fn signed(why: &str) -> Result<(), ActError> {
 
 async fn meant(store: &DeadLetterStore, wanted: &LetterFilter) -> Result<Meant, ActError> {
     if !wanted.chooses() {
-        let advice = "name letters by their ids, or choose them by what they have in common: all at once is never meant";
+        let advice =
+            "name letters by their ids, or choose them by what they have in common: all at once is never meant";
         return Err(ActError::Refused(advice.into()));
     }
     let now = store.now().await?;

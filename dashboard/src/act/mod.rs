@@ -94,9 +94,7 @@ async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result
         Action::RedriveLetters(redriving) => letters::redrive(site, who, redriving, work).await,
         Action::DiscardLetters { letters, why } => letters::discard(site, who, letters, why, work).await,
         Action::RestoreLetters { discard, why } => letters::restore(site, who, *discard, why, work).await,
-        Action::EditLetter { letter, payload, why } => {
-            letters::edit(site, who, *letter, payload.as_deref(), why).await
-        }
+        Action::EditLetter { letter, payload, why } => letters::edit(site, who, *letter, payload.as_deref(), why).await,
     }
 }
 

@@ -77,7 +77,9 @@ impl Tally {
     /// In words; `are` or `would be`.
     pub(super) fn text(&self, verb: &str) -> String {
         let Self { redriven, jobs, events, jobs_of_events, .. } = self;
-        format!("{redriven} letters {verb} redriven: {jobs} jobs, and {events} events that come to {jobs_of_events} jobs")
+        format!(
+            "{redriven} letters {verb} redriven: {jobs} jobs, and {events} events that come to {jobs_of_events} jobs"
+        )
     }
 
     pub(super) fn figures(&self) -> BTreeMap<&'static str, u64> {

@@ -4,7 +4,7 @@ use millgate_events::{Logs, Reading, Start};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Mask, RecordView, SeeError, Tried, When, groups::PATIENCE, letters::said, plans, record::Opened,
+    Mask, RecordView, SeeError, Tried, When, groups::PATIENCE, letters::said, plans, record::Opened, topics::full_name,
 };
 use crate::Site;
 
@@ -64,14 +64,9 @@ pub struct RecordPlans {
     pub plans: Vec<Tried>,
 }
 
-fn full(site: &Site, name: &str) -> String {
-    let kafka = site.kafka();
-    if name.starts_with(&kafka.topic_prefix) { name.to_owned() } else { kafka.topic(name) }
-}
-
 /// Some records of a topic, which is named with the prefix or without. Values in the claim store are left there.
 pub async fn records(site: &Site, topic: &str, choice: &RecordChoice, mask: Mask<'_>) -> Result<RecordPage, SeeError> {
-    let (topic, partition, kafka) = (full(site, topic), choice.partition.unwrap_or_default(), site.kafka());
+    let (topic, partition, kafka) = (full_name(site, topic)?, choice.partition.unwrap_or_default(), site.kafka());
     let start = match (choice.at, choice.before, choice.since) {
         (Some(offset), _, _) => Start::At(offset),
         (_, Some(offset), _) => Start::Before(offset),
@@ -94,7 +89,7 @@ pub async fn record(
     offset: i64,
     mask: Mask<'_>,
 ) -> Result<RecordPlans, SeeError> {
-    let (topic, kafka) = (full(site, topic), site.kafka());
+    let (topic, kafka) = (full_name(site, topic)?, site.kafka());
     let logs = Logs::new(&kafka, PATIENCE);
     let Reading { records, begin, end, .. } = logs.read(&topic, partition, Start::At(offset), None, 1).await?;
     let Some(record) = records.into_iter().find(|record| record.offset == offset) else {

@@ -90,8 +90,7 @@ pub fn reader<'a>(site: &'a Site, name: &str) -> Result<&'a Reader, SeeError> {
 
 /// How far a group is in each partition of its topics, or of one of them.
 pub async fn lags(reader: &Reader, topic: Option<&str>) -> Result<Vec<PartitionLag>, SeeError> {
-    let chosen: Vec<&str> =
-        reader.routes.topics().filter(|known| topic.is_none_or(|topic| topic == *known)).collect();
+    let chosen: Vec<&str> = reader.routes.topics().filter(|known| topic.is_none_or(|topic| topic == *known)).collect();
     let (lags, now) = (Logs::new(&reader.kafka, PATIENCE).lags_of(&chosen).await?, now());
     let view = |lag: Lag| PartitionLag {
         group: reader.kafka.consumer_group.clone(),
@@ -111,13 +110,11 @@ pub async fn lags(reader: &Reader, topic: Option<&str>) -> Result<Vec<PartitionL
 /// A group with everything.
 pub async fn group(site: &Site, reader: &Reader) -> Result<GroupView, SeeError> {
     let logs = Logs::new(&reader.kafka, PATIENCE);
-    let (watermarks, choice) =
-        (Watermarks::new(&reader.kafka, &reader.routes, site.queues.clone()), Choice::default());
-    let (mut partitions, membership, watermarks) = tokio::try_join!(
-        lags(reader, None),
-        async { Ok::<_, SeeError>(logs.membership().await?) },
-        async { Ok(watermarks.list(&choice).await?) },
-    )?;
+    let (watermarks, choice) = (Watermarks::new(&reader.kafka, &reader.routes, site.queues.clone()), Choice::default());
+    let (mut partitions, membership, watermarks) =
+        tokio::try_join!(lags(reader, None), async { Ok::<_, SeeError>(logs.membership().await?) }, async {
+            Ok(watermarks.list(&choice).await?)
+        },)?;
     if let Some(membership) = &membership {
         put_members(&mut partitions, membership);
     }

@@ -19,8 +19,8 @@ pub use error::SeeError;
 pub use event_line::EventLine;
 pub use groups::{GroupView, PartitionLag, WatermarkView, group, groups, lags, reader};
 pub use letters::{
-    CauseView, LetterChoice, LetterPage, LetterView, TrendName, When, cause, causes, letter, letters, no_letter, no_letters,
-    what_died,
+    CauseView, LetterChoice, LetterPage, LetterView, TrendName, When, cause, causes, letter, letters, no_letter,
+    no_letters, what_died,
 };
 pub use life::{
     AttemptLife, EventLife, HandedOff, JobLife, JobNow, LetterLife, Life, Link, Look, Moment, Outcome, RoutedBy,

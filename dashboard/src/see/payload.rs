@@ -45,6 +45,9 @@ mod tests {
         assert_eq!(of(b"[1]"), serde_json::json!({ "of": "x", "is": [1] }));
         assert_eq!((of(b"plain text"), &of(&[0xff, 0x00])["hex"]), ("plain text".into(), &"ff00".into()));
         assert_eq!(in_lines(&serde_json::json!({ "a": 1 })), "{\n  \"a\": 1\n}");
-        assert_eq!((in_line(&serde_json::json!({ "a": 1 }), 4), in_line(&"a\nb".into(), 4)), ("{\"a\"…".into(), "a b".into()));
+        assert_eq!(
+            (in_line(&serde_json::json!({ "a": 1 }), 4), in_line(&"a\nb".into(), 4)),
+            ("{\"a\"…".into(), "a b".into())
+        );
     }
 }

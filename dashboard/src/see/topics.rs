@@ -89,6 +89,16 @@ fn roles(site: &Site) -> HashMap<String, TopicRole> {
     dead.chain(own).map(|(name, role)| (kafka.topic(name), role)).collect()
 }
 
+/// A topic's name as Kafka has it, if it can be one.
+pub(super) fn full_name(site: &Site, name: &str) -> Result<String, SeeError> {
+    let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || !name.chars().all(is_of_names) {
+        return Err(SeeError::Missing(format!("no topic can be named {name:?}")));
+    }
+    let kafka = site.kafka();
+    Ok(if name.starts_with(&kafka.topic_prefix) { name.to_owned() } else { kafka.topic(name) })
+}
+
 /// All topics under the prefix, without Kafka's own.
 pub async fn topics(site: &Site) -> Result<TopicList, SeeError> {
     let (kafka, roles) = (site.kafka(), roles(site));
@@ -118,7 +128,7 @@ pub async fn topics(site: &Site) -> Result<TopicList, SeeError> {
 pub async fn topic(site: &Site, name: &str) -> Result<TopicView, SeeError> {
     let kafka = site.kafka();
     let logs = Logs::new(&kafka, PATIENCE);
-    let full = if name.starts_with(&kafka.topic_prefix) { name.to_owned() } else { kafka.topic(name) };
+    let full = full_name(site, name)?;
     let own = full.strip_prefix(kafka.topic_prefix.as_str()).unwrap_or(&full);
     let wanted = [full.as_str()];
     let readers = site.readers.iter().filter(|reader| reader.routes.topics().any(|topic| topic == own));

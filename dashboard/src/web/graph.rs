@@ -58,8 +58,7 @@ impl Graph {
     /// The drawing; `of` says in words what it shows.
     pub(crate) fn draw(&self, of: &str) -> Markup {
         let rows = self.columns.iter().map(Vec::len).max().unwrap_or_default();
-        let (width, height) =
-            (self.columns.len() * (BOX.0 + GAP.0) - GAP.0 + 2, (rows + 1) * (BOX.1 + GAP.1));
+        let (width, height) = (self.columns.len() * (BOX.0 + GAP.0) - GAP.0 + 2, (rows + 1) * (BOX.1 + GAP.1));
         html! {
             div.scroll tabindex="0" {
                 svg.graph viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) role="img" aria-label=(of) {

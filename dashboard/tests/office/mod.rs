@@ -10,7 +10,10 @@ use axum::{
 use chrono::{DateTime, Utc};
 use millgate_bridge::{Routes, on};
 use millgate_dashboard::{DashboardConfig, EventRegistry, Reader, Site, access::Viewer, see::Records, web};
-use millgate_events::{Claims, DeadLetter, DeadLetterStore, DeadLetters, Event, Headers, KafkaConfig, LetterFilter, LetterStatus, Producer, Record};
+use millgate_events::{
+    Claims, DeadLetter, DeadLetterStore, DeadLetters, Event, Headers, KafkaConfig, LetterFilter, LetterStatus,
+    Producer, Record,
+};
 use millgate_jobs::{Job, Queues, Schedules};
 use millgate_testkit::{Database, KafkaSpace, RedisSpace};
 use serde::{Deserialize, Serialize};

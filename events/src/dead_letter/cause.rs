@@ -97,15 +97,22 @@ impl DeadLetterStore {
         let few = |column: &str| {
             format!("COALESCE((array_agg(DISTINCT {column}) FILTER (WHERE {column} IS NOT NULL))[1:10], '{{}}')")
         };
-        let mut query = QueryBuilder::new("WITH cause AS (SELECT fingerprint, min(code) AS code, min(message) AS message, ");
+        let mut query =
+            QueryBuilder::new("WITH cause AS (SELECT fingerprint, min(code) AS code, min(message) AS message, ");
         query.push("count(*) AS letters, min(failed_at) AS oldest, max(failed_at) AS newest, ");
         query.push(few("COALESCE(job_kind, event_type)")).push(" AS what, ");
-        query.push(few("topic")).push(" AS topics, ").push(few("queue")).push(" AS queues FROM dead_letters WHERE TRUE");
+        query
+            .push(few("topic"))
+            .push(" AS topics, ")
+            .push(few("queue"))
+            .push(" AS queues FROM dead_letters WHERE TRUE");
         filter.push_where(&mut query);
         query.push(" GROUP BY fingerprint ORDER BY letters DESC, oldest LIMIT ").push_bind(i64::from(most));
         query.push("), death AS (SELECT fingerprint, GREATEST(floor(extract(epoch FROM now() - failed_at) / ");
         query.push_bind(seconds).push(")::int, 0) AS slot, count(*) AS deaths FROM dead_letters ");
-        query.push("WHERE fingerprint IN (SELECT fingerprint FROM cause) AND failed_at > now() - make_interval(secs => ");
+        query.push(
+            "WHERE fingerprint IN (SELECT fingerprint FROM cause) AND failed_at > now() - make_interval(secs => ",
+        );
         query.push_bind(f64::from(seconds) * f64::from(u32::try_from(slots).unwrap_or(u32::MAX)));
         query.push(") GROUP BY 1, 2) SELECT cause.*, COALESCE(trend.slots, '{}') AS slots, ");
         query.push("COALESCE(trend.deaths, '{}') AS deaths FROM cause LEFT JOIN (SELECT fingerprint, ");

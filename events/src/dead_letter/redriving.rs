@@ -102,7 +102,8 @@ impl DeadLetterStore {
 
     /// How many of the letters that were discarded by that action are discarded still.
     pub async fn count_discarded(&self, discard: i64) -> Result<u64, DeadLetterError> {
-        let count = "SELECT count(*) FROM dead_letters WHERE status = 'discarded' AND actions[cardinality(actions)] = $1";
+        let count =
+            "SELECT count(*) FROM dead_letters WHERE status = 'discarded' AND actions[cardinality(actions)] = $1";
         let count: i64 = sqlx::query_scalar(count).bind(discard).fetch_one(&self.database).await?;
         Ok(count.unsigned_abs())
     }
@@ -127,7 +128,12 @@ impl DeadLetterStore {
     }
 
     /// Puts a payload over that of a dead letter, which is kept; or takes it away again. Gives whether the letter was dead.
-    pub async fn edit(&self, letter: Uuid, payload: Option<&[u8]>, action: &Action<'_>) -> Result<bool, DeadLetterError> {
+    pub async fn edit(
+        &self,
+        letter: Uuid,
+        payload: Option<&[u8]>,
+        action: &Action<'_>,
+    ) -> Result<bool, DeadLetterError> {
         // One transaction: an edit without its row of the audit would be nobody's.
         let mut transaction = self.database.begin().await?;
         let insert = "INSERT INTO dead_letter_actions (what, who, why, filter, ended_at, letters) \

@@ -85,7 +85,9 @@ impl Change {
 }
 
 pub(super) async fn run(site: &Site, json: bool, args: Args) -> anyhow::Result<Outcome> {
-    let Some(view) = see::letter(site, args.id, &see::unmasked).await? else { return Ok(Outcome::Misunderstood(no_letter(args.id))) };
+    let Some(view) = see::letter(site, args.id, &see::unmasked).await? else {
+        return Ok(Outcome::Misunderstood(no_letter(args.id)));
+    };
     let payload = match edited(&view.letter, &args)? {
         Ok(payload) => payload,
         Err(message) => return Ok(Outcome::Misunderstood(message)),

@@ -50,13 +50,7 @@ impl Many {
     }
 
     /// Does it, or only says what would be done: where that is wanted, or somebody has to say `--yes` first.
-    pub(super) async fn act(
-        &self,
-        site: &Site,
-        actor: &Actor,
-        action: &Action,
-        json: bool,
-    ) -> anyhow::Result<Outcome> {
+    pub(super) async fn act(&self, site: &Site, actor: &Actor, action: &Action, json: bool) -> anyhow::Result<Outcome> {
         if self.dry_run || (self.ids.is_empty() && !self.yes) {
             let preview = act::preview(site, actor, action).await?;
             let asks = !self.dry_run && preview.count.is_some_and(|count| count > 1);

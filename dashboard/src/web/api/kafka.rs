@@ -47,7 +47,8 @@ async fn records(view: View) -> Answer {
 async fn record(view: View) -> Answer {
     let found = async {
         let wrong = |_| SeeError::Missing("partition and offset are numbers".into());
-        let (partition, offset) = (view.param("partition").parse().map_err(wrong)?, view.param("offset").parse().map_err(wrong)?);
+        let (partition, offset) =
+            (view.param("partition").parse().map_err(wrong)?, view.param("offset").parse().map_err(wrong)?);
         let mask = |of: &str, value: Value| view.masked(of, value);
         see::record(view.site(), view.param("name"), partition, offset, &mask).await
     };

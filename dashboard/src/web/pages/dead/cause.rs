@@ -60,7 +60,7 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
             }
         }
         (acts(&view, &choice, &cause.queues))
-        (table(&view, &choice, &page))
+        (table(&view, &choice, &cause.queues, &page))
     };
     Ok(Page::new(format!("Dead letters: {}", cause.code), "dead", main))
 }
@@ -68,7 +68,11 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
 /// Those of one cause, and of one queue where all are: who has rights there may act.
 fn filter(choice: &LetterChoice, queues: &[String]) -> LetterFilter {
     let only = queues.first().filter(|_| queues.len() == 1).cloned();
-    LetterFilter { fingerprint: choice.fingerprint.clone(), queue: choice.queue.clone().or(only), ..LetterFilter::default() }
+    LetterFilter {
+        fingerprint: choice.fingerprint.clone(),
+        queue: choice.queue.clone().or(only),
+        ..LetterFilter::default()
+    }
 }
 
 fn acts(view: &View, choice: &LetterChoice, queues: &[String]) -> Markup {
@@ -78,21 +82,23 @@ fn acts(view: &View, choice: &LetterChoice, queues: &[String]) -> Markup {
             div.card #redrive data-keep {
                 h2 { "Redrive all of them" }
                 p.faint { "Jobs go into their queues, events through their routes, each once. It is tried out first, and changes nothing until you say yes." }
-                (redrive(view, letters.clone(), "Try out, then redrive"))
+                (redrive(view, letters.clone(), &html! {}, "Try out, then redrive"))
             }
             div.card #discard data-keep {
                 h2 { "Discard all of them" }
                 p.faint { "They are kept with who and why, and are no longer counted. It can be undone." }
-                (discard(view, letters, "Discard"))
+                (discard(view, letters, &html! {}, "Discard"))
             }
         }
     }
 }
 
-pub(super) fn redrive(view: &View, letters: LetterFilter, name: &str) -> Markup {
+/// Redrives these; `more` goes into the form.
+pub(super) fn redrive(view: &View, letters: LetterFilter, more: &Markup, name: &str) -> Markup {
     let rate = Some(Rate { jobs: 50, per: Duration::from_secs(1) });
     let action = Action::RedriveLetters(Redriving { letters, rate, ..Redriving::default() });
     let fields = html! {
+        (more)
         span.filters {
             label { "Why" input name="/why" required placeholder="the handler is corrected"; }
             label { "Letters a second, at most" input name="/rate/jobs" type="number" min="1" max="100000" value="50" required; }
@@ -102,20 +108,23 @@ pub(super) fn redrive(view: &View, letters: LetterFilter, name: &str) -> Markup 
     form::form(view, &action, &fields, name)
 }
 
-pub(super) fn discard(view: &View, letters: LetterFilter, name: &str) -> Markup {
+/// Discards these; `more` goes into the form.
+pub(super) fn discard(view: &View, letters: LetterFilter, more: &Markup, name: &str) -> Markup {
     let action = Action::DiscardLetters { letters, why: String::new() };
-    let fields = html! { span.filters { label { "Why" input name="/why" required placeholder="test orders"; } } };
+    let fields =
+        html! { (more) span.filters { label { "Why" input name="/why" required placeholder="test orders"; } } };
     form::form(view, &action, &fields, name)
 }
 
-fn table(view: &View, choice: &LetterChoice, page: &LetterPage) -> Markup {
+fn table(view: &View, choice: &LetterChoice, queues: &[String], page: &LetterPage) -> Markup {
     html! {
         h2 { "Letters" }
         div.bulk data-with-chosen hidden {
             span { span data-chosen { "0" } " chosen:" }
-            @let chosen = LetterFilter::default();
-            (with_ids(&redrive(view, chosen.clone(), "Redrive these")))
-            (with_ids(&discard(view, chosen, "Discard these")))
+            // The script fills in which.
+            @let ids = html! { input type="hidden" name="/letters/ids" data-ids; };
+            (redrive(view, filter(choice, queues), &ids, "Redrive these"))
+            (discard(view, filter(choice, queues), &ids, "Discard these"))
         }
         div.scroll tabindex="0" {
             table.rows {
@@ -136,12 +145,6 @@ fn table(view: &View, choice: &LetterChoice, page: &LetterPage) -> Markup {
             a.button href=(view.link(&export::address(choice, "json"))) { "As JSON" }
         }
     }
-}
-
-/// The form with a place for the ids that are chosen.
-fn with_ids(form: &Markup) -> Markup {
-    let field = html! { input type="hidden" name="/letters/ids" data-ids; }.into_string();
-    maud::PreEscaped(form.0.replacen("</form>", &format!("{field}</form>"), 1))
 }
 
 fn row(view: &View, letter: &StoredLetter) -> Markup {

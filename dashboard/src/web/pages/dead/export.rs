@@ -62,8 +62,22 @@ pub(super) async fn export(view: View) -> Result<Response, Trouble> {
 
 fn head() -> String {
     csv::line(&[
-        "id", "kind", "status", "what", "code", "message", "fingerprint", "queue", "job_id", "event_id", "topic",
-        "partition", "offset", "attempts", "redrives", "failed_at",
+        "id",
+        "kind",
+        "status",
+        "what",
+        "code",
+        "message",
+        "fingerprint",
+        "queue",
+        "job_id",
+        "event_id",
+        "topic",
+        "partition",
+        "offset",
+        "attempts",
+        "redrives",
+        "failed_at",
     ])
 }
 

@@ -5,14 +5,7 @@ use millgate_events::{LetterFilter, LetterKind, LetterStatus, StoredLetter};
 use serde_json::Value;
 
 use super::{
-    super::super::{
-        form,
-        moment::time,
-        page::Page,
-        path::part,
-        trouble::Trouble,
-        view::View,
-    },
+    super::super::{form, moment::time, page::Page, path::part, trouble::Trouble, view::View},
     cause::{discard, redrive},
 };
 use crate::{
@@ -125,9 +118,9 @@ fn acts(view: &View, letter: &StoredLetter, shown: Option<&Value>) -> Markup {
     let current = current.map(|bytes| payload(what_died(letter), bytes, &unmasked)).filter(|it| Some(it) == shown);
     html! {
         div.grid data-keep #acts {
-            div.card { h2 { "Redrive" } (redrive(view, only(), "Redrive")) }
+            div.card { h2 { "Redrive" } (redrive(view, only(), &html! {}, "Redrive")) }
             @if letter.status == LetterStatus::Dead {
-                div.card { h2 { "Discard" } (discard(view, only(), "Discard")) }
+                div.card { h2 { "Discard" } (discard(view, only(), &html! {}, "Discard")) }
                 div.card {
                     h2 { "Edit the payload" }
                     @let fields = html! {

@@ -20,7 +20,8 @@ use crate::see::{self, RecordPlans, RecordView, in_lines};
 
 pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let (name, partition, offset) = (view.param("name"), view.param("partition"), view.param("offset"));
-    let wrong = |_| Trouble::NotFound(format!("{name}/{partition}/{offset} is no record: partition and offset are numbers"));
+    let wrong =
+        |_| Trouble::NotFound(format!("{name}/{partition}/{offset} is no record: partition and offset are numbers"));
     let (partition, offset) = (partition.parse::<i32>().map_err(wrong)?, offset.parse::<i64>().map_err(wrong)?);
     let mask = |of: &str, value: Value| view.masked(of, value);
     let RecordPlans { record, plans } = see::record(view.site(), name, partition, offset, &mask).await?;

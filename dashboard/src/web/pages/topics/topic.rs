@@ -19,7 +19,8 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let (name, choice) = (view.param("name").to_owned(), view.query::<RecordChoice>()?);
     let mask = |of: &str, value: Value| view.masked(of, value);
     // A topic that is not there has no records: the first to say so is enough.
-    let (topic, page) = tokio::try_join!(see::topic(view.site(), &name), see::records(view.site(), &name, &choice, &mask))?;
+    let (topic, page) =
+        tokio::try_join!(see::topic(view.site(), &name), see::records(view.site(), &name, &choice, &mask))?;
     let is_still = choice.at.is_some() || choice.before.is_some() || choice.since.is_some() || choice.key.is_some();
     let main = html! {
         p.crumbs { a href=(view.link("/topics")) { "Topics" } }
