@@ -268,6 +268,7 @@ impl Servers {
             queues: self.queues.clone(),
             queue_names: self.queue_names(),
             kinds: kinds.collect(),
+            job_kinds: self.handlers.kinds().iter().map(|(kind, known)| ((*kind).to_owned(), known.clone())).collect(),
             readers: self.readers.clone(),
             schedules: self.schedules(),
             events: self.events.clone(),

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use millgate_bridge::Routes;
 use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
-use millgate_jobs::{Queues, Schedules};
+use millgate_jobs::{JobKind, Queues, Schedules};
 
 use crate::{EventRegistry, see::Records};
 
@@ -28,6 +28,8 @@ pub struct Site {
     pub queue_names: Vec<String>,
     /// The kinds of jobs that this application has handlers for, with their versions.
     pub kinds: BTreeMap<String, u32>,
+    /// The same kinds with what their types know.
+    pub job_kinds: BTreeMap<String, JobKind>,
     /// Its consumer groups, the main one first.
     pub readers: Arc<Vec<Reader>>,
     /// Its event types.

@@ -152,7 +152,7 @@ async fn topics_have_their_layout_settings_and_lag() {
     assert_eq!((&first["begin"], &first["end"], first["in_sync"].as_array().unwrap().len()), (&2.into(), &5.into(), 1));
     assert_eq!((&topic["groups"][0]["group"], &topic["groups"][0]["lag"]), (&"main".into(), &1.into()));
     assert_eq!(topic["retention_ms"], -1, "as it was made");
-    let page = office.page("/topics").await;
+    let page = office.page("/topics?fresh=yes").await;
     assert!(page.contains("1 behind, for") && page.contains("for ever"), "{page}");
 }
 

@@ -44,6 +44,17 @@ impl Enqueued {
             Self::Duplicate | Self::Cancelled => None,
         }
     }
+
+    /// From the word that a script has for it.
+    pub(crate) fn read(word: &str, script: &'static str) -> Result<Self, QueueError> {
+        let id = |text: &str| text.parse::<JobId>().map_err(|_| QueueError::strange_answer(script, word));
+        Ok(match word.as_bytes().first() {
+            Some(b'=') => Self::Duplicate,
+            Some(b'!') => Self::Cancelled,
+            Some(b'~') => Self::Held(id(&word[1..])?),
+            _ => Self::New(id(word)?),
+        })
+    }
 }
 
 /// Some jobs as the script wants them.
@@ -174,18 +185,13 @@ impl Call {
             let words_of_group = if group.is_block { 1 } else { group.jobs };
             for _ in 0..words_of_group {
                 let word = words.next().unwrap_or_default();
-                let strange = || QueueError::strange_answer("enqueue", word);
-                let id = |text: &str| text.parse::<JobId>().map_err(|_| strange());
-                match word.as_bytes().first() {
-                    Some(b'=') => results.push(Enqueued::Duplicate),
-                    Some(b'!') => results.push(Enqueued::Cancelled),
-                    Some(b'~') => results.push(Enqueued::Held(id(&word[1..])?)),
-                    _ if group.is_block => {
-                        for place in 0..group.jobs {
-                            results.push(Enqueued::New(JobId::in_block(word, place).ok_or_else(strange)?));
-                        }
+                if group.is_block {
+                    let strange = || QueueError::strange_answer("enqueue", word);
+                    for place in 0..group.jobs {
+                        results.push(Enqueued::New(JobId::in_block(word, place).ok_or_else(strange)?));
                     }
-                    _ => results.push(Enqueued::New(id(word)?)),
+                } else {
+                    results.push(Enqueued::read(word, "enqueue")?);
                 }
             }
         }

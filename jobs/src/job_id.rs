@@ -2,7 +2,10 @@
 
 use std::{fmt, str::FromStr};
 
-use serde::{Serialize, Serializer};
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
+
+use crate::new_job::from_millis;
 
 /// A job's id in its queue: 12 to 14 letters and digits. Ids sort by when jobs were enqueued.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,6 +60,11 @@ impl JobId {
         }
     }
 
+    /// When it was enqueued, by the clock of Redis.
+    pub fn enqueued_at(&self) -> DateTime<Utc> {
+        from_millis(self.born())
+    }
+
     /// When it was enqueued: milliseconds since 1970, by the clock of Redis.
     pub(crate) fn born(&self) -> i64 {
         i64::from_str_radix(&self.as_str()[..9], 36).unwrap_or_default()
@@ -94,5 +102,11 @@ impl fmt::Debug for JobId {
 impl Serialize for JobId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
     }
 }

@@ -22,6 +22,7 @@ pub struct JobKind {
 /// What its type knows.
 #[derive(Debug, Clone, Copy)]
 struct Typed {
+    version: u32,
     job: fn(&Value, JobOptions, DateTime<Utc>) -> Result<NewJob, QueueError>,
     check: fn(&[&str]) -> Vec<ArgumentProblem>,
 }
@@ -29,7 +30,7 @@ struct Typed {
 impl JobKind {
     /// The kind of a type.
     pub fn of<J: Job>() -> Self {
-        let typed = Typed { job: job_of::<J>, check: check::<J> };
+        let typed = Typed { version: J::VERSION, job: job_of::<J>, check: check::<J> };
         Self { name: J::KIND.to_owned(), queue: J::QUEUE.to_owned(), typed: Some(typed) }
     }
 
@@ -46,6 +47,11 @@ impl JobKind {
     /// Where its jobs wait.
     pub fn queue(&self) -> &str {
         &self.queue
+    }
+
+    /// The version of its arguments' shape, if its type is known.
+    pub fn version(&self) -> Option<u32> {
+        self.typed.map(|typed| typed.version)
     }
 
     /// A job of this kind about something that happened at `time`. If its type is known, it is as if that had been

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use chrono::{DateTime, Utc};
 use redis::Script;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     JobId, Origin, Queue, QueueError,
@@ -18,7 +18,7 @@ use crate::{
 pub(crate) const STEP: usize = 200;
 
 /// Where a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobState {
     /// It may run now.
@@ -140,6 +140,22 @@ pub struct Page {
     pub next: Option<String>,
 }
 
+/// A job, and what lies of it in Redis.
+pub(crate) struct Found {
+    pub(crate) view: JobView,
+    pub(crate) record: String,
+    pub(crate) past: String,
+}
+
+/// From and until when: a job that is delayed is to run, or one that is done was done. Both count in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Span {
+    /// Not before this.
+    pub since: Option<DateTime<Utc>>,
+    /// Not after this.
+    pub until: Option<DateTime<Utc>>,
+}
+
 /// What became of a job that somebody acted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -157,11 +173,11 @@ pub enum Acted {
 impl Queue {
     /// Looks at jobs; those that are gone are left out.
     pub async fn look(&self, ids: &[JobId]) -> Result<Vec<JobView>, QueueError> {
-        Ok(self.look_up(ids).await?.into_iter().map(|(view, _)| view).collect())
+        Ok(self.look_up(ids).await?.into_iter().map(|found| found.view).collect())
     }
 
-    /// The same, with their records as they lie in Redis.
-    pub(crate) async fn look_up(&self, ids: &[JobId]) -> Result<Vec<(JobView, String)>, QueueError> {
+    /// The same, with what lies in Redis.
+    pub(crate) async fn look_up(&self, ids: &[JobId]) -> Result<Vec<Found>, QueueError> {
         let mut views = Vec::with_capacity(ids.len());
         for ids in ids.chunks(STEP) {
             let mut call = self.prepare(&self.queues.scripts.look);
@@ -188,7 +204,8 @@ impl Queue {
                     continue;
                 };
                 let record = &record;
-                views.push((view(*id, state, when, record, past, stopping == "1"), record.clone()));
+                let view = view(*id, state, when, record, past, stopping == "1");
+                views.push(Found { view, record: record.clone(), past: past.clone() });
             }
         }
         Ok(views)
@@ -205,8 +222,23 @@ impl Queue {
         most: usize,
         kind: Option<&str>,
     ) -> Result<Page, QueueError> {
+        self.page_within(state, Span::default(), from, most, kind).await
+    }
+
+    /// The same of jobs that run, or were done, within a span. In other states it does not count.
+    pub async fn page_within(
+        &self,
+        state: JobState,
+        span: Span,
+        from: Option<&str>,
+        most: usize,
+        kind: Option<&str>,
+    ) -> Result<Page, QueueError> {
         let mut call = self.prepare(&self.queues.scripts.page);
         call.arg(state.as_str()).arg(from.unwrap_or_default()).arg(most.clamp(1, STEP)).arg(kind.unwrap_or_default());
+        for end in [span.since, span.until] {
+            call.arg(end.map(|end| end.timestamp_millis().to_string()).unwrap_or_default());
+        }
         let mut answer: Vec<String> = self.run(&call).await?;
         if answer.is_empty() {
             return Err(QueueError::strange_answer("page", "nothing"));
@@ -272,13 +304,18 @@ impl Queue {
 
     /// Removes jobs that no worker has, whatever their state. Gives how many there were.
     pub async fn remove(&self, ids: &[JobId]) -> Result<usize, QueueError> {
-        let mut removed = 0;
+        Ok(self.remove_each(ids).await?.into_iter().filter(|removed| *removed).count())
+    }
+
+    /// The same, and says of each whether it was removed.
+    pub async fn remove_each(&self, ids: &[JobId]) -> Result<Vec<bool>, QueueError> {
+        let mut removed = Vec::with_capacity(ids.len());
         for ids in ids.chunks(STEP) {
             let mut call = self.prepare(&self.queues.scripts.remove);
             for id in ids {
                 call.arg(id.as_str());
             }
-            removed += self.run::<usize>(&call).await?;
+            removed.extend(self.run::<Vec<bool>>(&call).await?);
         }
         Ok(removed)
     }
@@ -299,14 +336,19 @@ impl Queue {
                 return Err(QueueError::strange_answer("stop or reschedule", "nothing"));
             }
             for word in words {
-                acted.push(match word.as_str() {
-                    "cancelled" | "moved" => Acted::Well,
-                    "stopping" => Acted::Stopping,
-                    word => word.parse().map_or(Acted::Gone, Acted::Not),
-                });
+                acted.push(self::acted(&word));
             }
         }
         Ok(acted)
+    }
+}
+
+/// What a script says became of a job.
+pub(crate) fn acted(word: &str) -> Acted {
+    match word {
+        "cancelled" | "moved" => Acted::Well,
+        "stopping" => Acted::Stopping,
+        word => word.parse().map_or(Acted::Gone, Acted::Not),
     }
 }
 
@@ -314,7 +356,7 @@ fn ids(words: &[String], script: &'static str) -> Result<Vec<JobId>, QueueError>
     words.iter().map(|word| word.parse().map_err(|_| QueueError::strange_answer(script, word))).collect()
 }
 
-fn view(key: JobId, state: JobState, when: &str, record: &str, past: &str, stopping: bool) -> JobView {
+pub(crate) fn view(key: JobId, state: JobState, when: &str, record: &str, past: &str, stopping: bool) -> JobView {
     let read = Record::read(record);
     // One that cannot be read can be looked at all the same.
     let unknown = Record { kind: "unknown", version: 1, more: More::default(), payload: record };

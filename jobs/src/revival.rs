@@ -66,15 +66,23 @@ pub(crate) fn head_of(id: JobId, record: &str) -> String {
 }
 
 /// The options in front, and the rest.
-fn split(record: &str) -> (Map<String, Value>, &str) {
+pub(crate) fn split(record: &str) -> (Map<String, Value>, &str) {
     match record.strip_prefix('+').and_then(|text| text.split_once('\n')) {
         Some((options, rest)) => (serde_json::from_str(options).unwrap_or_default(), rest),
         None => (Map::new(), record),
     }
 }
 
+/// Options, the line of kind, version and more, and arguments: a record.
+pub(crate) fn join(options: &Map<String, Value>, line: &str, arguments: &Value) -> String {
+    match options.is_empty() {
+        true => format!("{line}\n{arguments}"),
+        false => format!("+{}\n{line}\n{arguments}", Value::Object(options.clone())),
+    }
+}
+
 /// Options and the line of kind, version and more.
-fn write(options: &Map<String, Value>, line: &str, more: &More) -> Result<String, String> {
+pub(crate) fn write(options: &Map<String, Value>, line: &str, more: &More) -> Result<String, String> {
     let head = line.split(' ').next().unwrap_or_default();
     let [options, more] =
         [serde_json::to_string(options), serde_json::to_string(more)].map(|text| text.map_err(|e| e.to_string()));

@@ -66,9 +66,18 @@ const ALL: &str = concat!(plain!(), beyond_plain!());
 /// The scripts that each job needs are done before that where there are only plain jobs.
 const CLAIM: &str = concat!(plain!(), include_str!("lua/claim_plain.lua"), beyond_plain!());
 /// First it is seen whether they were handed off before.
-const ENQUEUE: &str =
-    concat!(plain!(), include_str!("lua/watermark.lua"), include_str!("lua/enqueue_plain.lua"), beyond_plain!());
+const ENQUEUE: &str = concat!(
+    plain!(),
+    include_str!("lua/watermark.lua"),
+    include_str!("lua/room.lua"),
+    include_str!("lua/enqueue_plain.lua"),
+    beyond_plain!()
+);
 const SETTLE: &str = concat!(plain!(), include_str!("lua/settle_plain.lua"), beyond_plain!());
+/// Jobs come in, from where they were before.
+const PUT_BACK: &str = concat!(plain!(), beyond_plain!(), include_str!("lua/room.lua"));
+/// Jobs run at another time.
+const MOVING: &str = concat!(plain!(), beyond_plain!(), include_str!("lua/moving.lua"));
 /// Renewals are frequent, too.
 const PLAIN: &str = plain!();
 
@@ -77,16 +86,19 @@ scripts! {
     check = ALL;
     claim = CLAIM;
     claim_dead = KEYS;
+    edit = MOVING;
     enqueue = ENQUEUE;
     find = KEYS;
     keep_dead = KEYS;
+    lane = KEYS;
     look = ALL;
     note = ALL;
     page = ALL;
     prune = ALL;
+    put_back = PUT_BACK;
     remove = ALL;
     renew = PLAIN;
-    reschedule = ALL;
+    reschedule = MOVING;
     set = KEYS;
     schedule = ALL;
     settle = SETTLE;

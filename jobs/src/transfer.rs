@@ -1,53 +1,31 @@
 //! Moving jobs from one queue to another.
 
-use serde_json::{Map, Value};
-
-use crate::{JobId, JobState, JobView, Queue, QueueError, enqueue::Call, look::STEP, new_job::millis};
+use crate::{Enqueued, JobId, JobState, KeptJob, Queue, QueueError, look::STEP};
 
 impl Queue {
     /// Moves jobs that wait, are delayed, held or dead to another queue, with all their options; there they begin anew.
     /// Gives how many were moved.
     ///
-    /// They are enqueued there and then removed here. Between the two a job is in both queues; the same call again mends
-    /// that, as each has an id there (the one that it has here), by which it is recognised within the dedupe window. A
-    /// job of a batch leaves it, as if it were cancelled.
+    /// They are put in there and then removed here. Between the two a job is in both queues; the same call again mends
+    /// that, as each has an id there (the one that it has here), by which it is recognised, also if it is done meanwhile:
+    /// within the dedupe window. A job of a batch leaves it, as if it were cancelled. One whose unique key another job has
+    /// there, or was cancelled there, stays here.
     pub async fn transfer(&self, ids: &[JobId], to: &Self) -> Result<usize, QueueError> {
-        let window = millis(to.queues.config.dedupe_window);
         let mut moved = 0;
         for ids in ids.chunks(STEP) {
-            let (mut call, mut taken) = (Call::default(), Vec::new());
-            for (view, record) in self.look_up(ids).await? {
-                if !matches!(view.state, JobState::Active | JobState::Done) {
-                    taken.push(view.key);
-                    call.add_record(&view.kind, moved_record(&view, &record, window));
-                }
+            let found = self.look_up(ids).await?;
+            let may_move = |state| !matches!(state, JobState::Active | JobState::Done);
+            let found = found.into_iter().filter(|found| may_move(found.view.state));
+            let jobs: Vec<KeptJob> = found.map(|found| KeptJob::of(found).anew()).collect();
+            if jobs.is_empty() {
+                continue;
             }
-            if !taken.is_empty() {
-                to.send(&call, &mut Vec::new()).await?;
-                moved += self.remove(&taken).await?;
-            }
+            let entered = to.take_in(&jobs, true, |job| format!("{} from {}", job.key, self.name())).await?;
+            let is_there = |entered: &Enqueued| matches!(entered, Enqueued::New(_) | Enqueued::Duplicate);
+            let there: Vec<JobId> =
+                jobs.iter().zip(&entered).filter(|(_, entered)| is_there(entered)).map(|(job, _)| job.key).collect();
+            moved += self.remove(&there).await?;
         }
         Ok(moved)
     }
-}
-
-/// The record, with its options as they are to be in the other queue.
-fn moved_record(view: &JobView, record: &str, window: u64) -> String {
-    let (options, rest) = match record.strip_prefix('+') {
-        Some(text) => text.split_once('\n').unwrap_or((text, "")),
-        None => ("", record),
-    };
-    let mut options: Map<String, Value> = serde_json::from_str(options).unwrap_or_default();
-    options.remove("b");
-    options.remove("d");
-    match view.at.filter(|_| view.state == JobState::Delayed) {
-        Some(at) => options.insert("at".into(), at.timestamp_millis().into()),
-        None => options.remove("at"),
-    };
-    options.insert("p".into(), view.priority.into());
-    if !options.contains_key("o") {
-        options.insert("o".into(), view.id.clone().into());
-        options.insert("ow".into(), window.into());
-    }
-    format!("+{}\n{rest}", Value::Object(options))
 }

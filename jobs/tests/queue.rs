@@ -44,6 +44,8 @@ mod order;
 mod producer;
 #[path = "queue/pushing.rs"]
 mod pushing;
+#[path = "queue/putting_back.rs"]
+mod putting_back;
 #[path = "queue/schedules.rs"]
 mod schedules;
 #[path = "queue/sentinel.rs"]

@@ -61,13 +61,13 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
         let lags = if members {
             let GroupView { mut partitions, membership, .. } = see::group(&site, reader).await?;
             let members = membership.map(|membership| membership.members).unwrap_or_default();
-            members.iter().for_each(|member| text += &member_line(member));
+            text.extend(members.iter().map(member_line));
             partitions.retain(|lag| topic.as_ref().is_none_or(|topic| reader.kafka.topic(topic) == lag.topic));
             partitions
         } else {
             see::lags(reader, topic.as_deref()).await?
         };
-        lags.iter().for_each(|lag| text += &lag_line(lag));
+        text.extend(lags.iter().map(lag_line));
         all.extend(lags);
     }
     answer::write(&if json { format!("{:#}\n", json!(all)) } else { text })?;
@@ -112,7 +112,7 @@ async fn show(call: Call, name: &str) -> anyhow::Result<Outcome> {
     for member in group.membership.iter().flat_map(|membership| &membership.members) {
         text += &member_line(member);
     }
-    group.partitions.iter().for_each(|lag| text += &lag_line(lag));
+    text.extend(group.partitions.iter().map(lag_line));
     for mark in &group.watermarks {
         let offset = |offset: Option<i64>| offset.map_or("nothing".to_owned(), |offset| offset.to_string());
         let place = format!("{}/{}", mark.topic, mark.partition);

@@ -1,6 +1,7 @@
 //! The command line, the same for every application.
 
 mod answer;
+mod audit;
 mod bench;
 mod claims;
 mod completions;
@@ -16,6 +17,7 @@ mod jobs;
 mod mail;
 mod migrate;
 mod moment;
+mod operator;
 mod outbox;
 mod progress;
 mod publish;
@@ -112,6 +114,8 @@ enum Command {
     /// Set up, count or expire the store of values that are too large for Kafka
     #[command(subcommand)]
     Claims(claims::Command),
+    /// What operators did, on pages, by the API and here; and undo it
+    Audit(audit::Args),
     /// Create the application's tables
     Migrate,
     /// Check every server, and say what to do
@@ -250,6 +254,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Schedules(command) => schedules::run(call, command).await,
         Command::Claims(command) => claims::run(call, command).await,
         Command::Mail(command) => mail::run(call, command).await,
+        Command::Audit(args) => audit::run(call, args).await,
         Command::Migrate => migrate::run(call).await,
         Command::Doctor => doctor::run(call).await,
         Command::Config => config::run(&call),

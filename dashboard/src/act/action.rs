@@ -1,12 +1,15 @@
 //! What an operator wants done, as data.
 
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
 use millgate_events::LetterFilter;
-use millgate_jobs::Limits;
+use millgate_jobs::{KeptJob, Limits};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::Redriving;
+use super::{JobChoice, Payload, Redriving};
 use crate::access::Role;
 
 /// What an operator wants done. As JSON: `{"do": "pause-queue", "queue": "email"}`.
@@ -34,6 +37,56 @@ pub enum Action {
         queue: String,
         /// What holds from then on; what is not named does not hold.
         limits: Limits,
+    },
+    /// Let dead jobs run again, with all their attempts.
+    RetryJobs {
+        /// Which.
+        jobs: JobChoice,
+    },
+    /// Let delayed jobs run now.
+    RunJobs {
+        /// Which.
+        jobs: JobChoice,
+    },
+    /// Cancel jobs; those that run are told to stop.
+    CancelJobs {
+        /// Which.
+        jobs: JobChoice,
+    },
+    /// Remove jobs that no worker has, dead and kept ones too.
+    DeleteJobs {
+        /// Which.
+        jobs: JobChoice,
+    },
+    /// Move jobs that no worker has to another queue, where they begin anew.
+    MoveJobs {
+        /// Which.
+        jobs: JobChoice,
+        /// The other queue.
+        to: String,
+    },
+    /// Give a job that waits, is delayed or dead other arguments, and let it run.
+    EditJob {
+        /// Its queue.
+        queue: String,
+        /// Its id.
+        id: String,
+        /// Its arguments: JSON, or a text of it.
+        payload: Payload,
+    },
+    /// Put jobs back that were removed: what undoes that.
+    PutBackJobs {
+        /// Their queue.
+        queue: String,
+        /// As they were.
+        jobs: Vec<KeptJob>,
+    },
+    /// Make jobs wait until a time again that they were let go before: what undoes that.
+    DelayJobs {
+        /// Their queue.
+        queue: String,
+        /// When each is to run, by id.
+        times: BTreeMap<String, DateTime<Utc>>,
     },
     /// Let events go through their routes again, and jobs into their queues.
     RedriveLetters(Redriving),
@@ -86,7 +139,15 @@ impl Action {
             Self::PauseQueue { queue }
             | Self::ResumeQueue { queue }
             | Self::DrainQueue { queue }
-            | Self::LimitQueue { queue, .. } => (Role::Operator, Some(queue)),
+            | Self::LimitQueue { queue, .. }
+            | Self::EditJob { queue, .. }
+            | Self::PutBackJobs { queue, .. }
+            | Self::DelayJobs { queue, .. } => (Role::Operator, Some(queue)),
+            Self::RetryJobs { jobs }
+            | Self::RunJobs { jobs }
+            | Self::CancelJobs { jobs }
+            | Self::DeleteJobs { jobs }
+            | Self::MoveJobs { jobs, .. } => (Role::Operator, Some(&jobs.queue)),
             Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
                 (Role::Operator, letters.queue.as_deref())
             }
@@ -98,6 +159,11 @@ impl Action {
     pub fn asks(&self) -> bool {
         match self {
             Self::DrainQueue { .. } => true,
+            Self::RetryJobs { jobs }
+            | Self::RunJobs { jobs }
+            | Self::CancelJobs { jobs }
+            | Self::DeleteJobs { jobs }
+            | Self::MoveJobs { jobs, .. } => jobs.is_many(),
             Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
                 letters.ids.len() != 1
             }
@@ -112,6 +178,14 @@ impl Action {
             Self::ResumeQueue { queue } => format!("resume queue {queue}"),
             Self::DrainQueue { queue } => format!("drain queue {queue}"),
             Self::LimitQueue { queue, .. } => format!("set the limits of queue {queue}"),
+            Self::RetryJobs { jobs } => format!("retry {}", jobs.words()),
+            Self::RunJobs { jobs } => format!("run {} now", jobs.words()),
+            Self::CancelJobs { jobs } => format!("cancel {}", jobs.words()),
+            Self::DeleteJobs { jobs } => format!("delete {}", jobs.words()),
+            Self::MoveJobs { jobs, to } => format!("move {} to queue {to}", jobs.words()),
+            Self::EditJob { queue, id, .. } => format!("edit job {id} in queue {queue} and run it"),
+            Self::PutBackJobs { queue, jobs } => format!("put {} jobs back into queue {queue}", jobs.len()),
+            Self::DelayJobs { queue, times } => format!("delay {} jobs in queue {queue} again", times.len()),
             Self::RedriveLetters(Redriving { letters, .. }) => format!("redrive {}", meant(letters)),
             Self::DiscardLetters { letters, .. } => format!("discard {}", meant(letters)),
             Self::RestoreLetters { discard, .. } => format!("take back discard {discard} of dead letters"),

@@ -7,6 +7,9 @@ use tracing::info;
 use super::{ActError, Action, Actor, Performed};
 use crate::Site;
 
+/// So many reasons are written down.
+const REFUSED: usize = 10;
+
 /// By which way an action came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -39,6 +42,9 @@ pub struct Entry {
     /// To how many jobs or letters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// What it was not done to, and why: the first few.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<String>,
     /// What undoes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Action>,
@@ -68,6 +74,7 @@ pub(super) async fn write(
         action: action.clone(),
         text: performed.text.clone(),
         count: performed.count,
+        refused: performed.refused.iter().take(REFUSED).cloned().collect(),
         undo: performed.undo.clone(),
         undoes: undoes.map(str::to_owned),
         undone_by: None,

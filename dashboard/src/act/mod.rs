@@ -6,7 +6,11 @@
 mod action;
 mod entry;
 mod error;
+mod job;
+mod job_choice;
+mod job_deed;
 mod letters;
+mod payload;
 mod performed;
 mod queue;
 mod redrive;
@@ -18,7 +22,9 @@ use millgate_jobs::QueueError;
 pub use action::Action;
 pub use entry::{Entry, Via, entries, entry};
 pub use error::ActError;
+pub use job_choice::JobChoice;
 pub use letters::Redriving;
+pub use payload::Payload;
 pub use performed::{Performed, Preview};
 pub use work::Work;
 
@@ -44,7 +50,7 @@ pub async fn perform(site: &Site, actor: &Actor, action: &Action, work: &Work) -
 /// What would be done, and to how many. Changes nothing.
 pub async fn preview(site: &Site, actor: &Actor, action: &Action) -> Result<Preview, ActError> {
     allowed(actor, action)?;
-    let preview = Preview { text: action.sentence(), asks: action.asks(), ..Preview::default() };
+    let preview = Preview::of(action);
     match action {
         Action::RedriveLetters(redriving) => letters::would_redrive(site, redriving, preview).await,
         Action::DiscardLetters { letters, .. } => letters::would_discard(site, letters, preview).await,
@@ -52,7 +58,7 @@ pub async fn preview(site: &Site, actor: &Actor, action: &Action) -> Result<Prev
         Action::EditLetter { letter, payload, .. } => {
             letters::would_edit(site, *letter, payload.as_deref(), preview).await
         }
-        _ => Ok(preview),
+        _ => Ok(job::preview(site, actor, action).await?.unwrap_or(preview)),
     }
 }
 
@@ -95,6 +101,14 @@ async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result
         Action::DiscardLetters { letters, why } => letters::discard(site, who, letters, why, work).await,
         Action::RestoreLetters { discard, why } => letters::restore(site, who, *discard, why, work).await,
         Action::EditLetter { letter, payload, why } => letters::edit(site, who, *letter, payload.as_deref(), why).await,
+        Action::RetryJobs { .. }
+        | Action::RunJobs { .. }
+        | Action::CancelJobs { .. }
+        | Action::DeleteJobs { .. }
+        | Action::MoveJobs { .. } => job::perform(site, actor, action, work).await,
+        Action::EditJob { queue, id, payload } => job::edit(site, queue, id, &payload.0).await,
+        Action::PutBackJobs { queue, jobs } => job::put_back(site, queue, jobs, work).await,
+        Action::DelayJobs { queue, times } => job::delay(site, queue, times, work).await,
     }
 }
 

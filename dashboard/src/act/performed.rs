@@ -16,6 +16,12 @@ pub struct Performed {
     /// To how many jobs or letters, where it is done to some.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
+    /// To how many that run and are told to stop.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub stopping: u64,
+    /// How many had moved on meanwhile.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub missed: u64,
     /// What it was not done to, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
@@ -29,7 +35,16 @@ pub struct Performed {
 
 impl Performed {
     pub(super) fn new(text: String) -> Self {
-        Self { id: String::new(), text, count: None, refused: Vec::new(), figures: BTreeMap::new(), undo: None }
+        Self {
+            id: String::new(),
+            text,
+            count: None,
+            stopping: 0,
+            missed: 0,
+            refused: Vec::new(),
+            figures: BTreeMap::new(),
+            undo: None,
+        }
     }
 
     pub(super) fn undone_by(self, action: Action) -> Self {
@@ -44,8 +59,14 @@ pub struct Preview {
     pub text: String,
     /// To how many jobs or letters, where it is done to some.
     pub count: Option<u64>,
+    /// Whether there may be more: not all were counted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_more: bool,
     /// Whether somebody has to be sure first.
     pub asks: bool,
+    /// What they should know by then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// What would come of it, where that is known before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
@@ -55,4 +76,16 @@ pub struct Preview {
     /// How many of what, where there is more to count.
     #[serde(flatten)]
     pub figures: BTreeMap<&'static str, u64>,
+}
+
+impl Preview {
+    /// Of an action that is done to one thing, or is not counted.
+    pub(super) fn of(action: &Action) -> Self {
+        Self { text: action.sentence(), asks: action.asks(), ..Self::default() }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

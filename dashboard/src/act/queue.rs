@@ -6,7 +6,7 @@ use super::{ActError, Action, Performed};
 use crate::Site;
 
 /// A queue that the application knows, or that Redis holds something of: programs in other languages fill queues, too.
-async fn known(site: &Site, name: &str) -> Result<(Queue, QueueStats), ActError> {
+pub(super) async fn known(site: &Site, name: &str) -> Result<(Queue, QueueStats), ActError> {
     let queue = site.queues.queue(name);
     let stats = queue.stats().await?;
     if stats == QueueStats::default() && !site.queue_names.iter().any(|known| known == name) {

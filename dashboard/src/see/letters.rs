@@ -275,6 +275,6 @@ pub async fn letter(site: &Site, id: Uuid, mask: Mask<'_>) -> Result<Option<Lett
         let shown = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| payload(what_died(&letter), bytes, mask));
         let (payload, edited) = (shown(&letter.payload), shown(&letter.edited));
         let key = letter.key.as_deref().map(readable);
-        LetterView { key, payload, edited, actions, now, letter }
+        LetterView { letter, key, payload, edited, actions, now }
     }))
 }

@@ -63,7 +63,7 @@ impl Opened {
         }
         let opened = Self::read(record, topic_prefix, mask);
         let problem = problem.or(opened.view.problem);
-        Self { view: RecordView { was_claimed, problem, ..opened.view }, ..opened }
+        Self { view: RecordView { problem, was_claimed, ..opened.view }, ..opened }
     }
 
     /// Fetches nothing: a value in the claim store is left there.

@@ -66,7 +66,7 @@ pub fn try_routes<'a>(
     application: &str,
     prefix: &str,
     events: &EventRegistry,
-    tables: impl IntoIterator<Item = (&'a str, &'a Routes)> + Clone,
+    tables: &(impl IntoIterator<Item = (&'a str, &'a Routes)> + Clone),
 ) -> anyhow::Result<Vec<Tried>> {
     let mut found = Vec::new();
     for Sample { line, record } in sample::read(text, events, application)? {

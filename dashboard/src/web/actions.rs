@@ -11,7 +11,7 @@ use axum::{
 use maud::html;
 use serde_json::Value;
 
-use super::{Web, cache::Rendered, layout, trouble::Trouble, view::View};
+use super::{Web, cache::Rendered, layout, moment::number, trouble::Trouble, view::View};
 use crate::act::{self, Action, Actor, Performed, Preview, Via, Work};
 
 /// What is done to more than so many is done in the background.
@@ -131,20 +131,22 @@ fn done(back: &str, performed: &Performed) -> Response {
 }
 
 async fn ask(view: &View, action: &Action, preview: &Preview, back: &str) -> Response {
-    let Preview { text, count, outcome, refused, .. } = preview;
     let json = serde_json::to_string(action).unwrap_or_default();
     let main = html! {
         h1 data-still { "Are you sure?" }
-        p.ask { "You are about to " strong { (text) } "." }
-        @if let Some(count) = count { p { "That is " strong { (count) } " of them." } }
-        @if let Some(outcome) = outcome { p.outcome { (outcome) "." } }
-        @if !refused.is_empty() { ul.refused { @for reason in refused { li { (reason) } } } }
+        p.ask { "You are about to " strong { (preview.text) } "." }
+        @if let Some(count) = preview.count {
+            p { "That is " @if preview.is_more { "at least " } strong #count { (number(count)) } " of them." }
+        }
+        @if let Some(outcome) = &preview.outcome { p.outcome { (outcome) "." } }
+        @if let Some(warning) = &preview.warning { p { (warning) } }
+        @if !preview.refused.is_empty() { ul { @for refused in &preview.refused { li { "Not done: " (refused) } } } }
         form.act method="post" action=(view.link("/actions")) {
             input type="hidden" name="csrf" value=(view.csrf());
             input type="hidden" name="action" value=(json);
             input type="hidden" name="back" value=(back);
             input type="hidden" name="sure" value="yes";
-            button.danger autofocus { "Yes, " (text) }
+            button.danger autofocus { "Yes, " (preview.text) }
             a.button href=(back) { "No" }
         }
     };

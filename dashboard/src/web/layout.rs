@@ -85,7 +85,7 @@ async fn notice(view: &View) -> Markup {
     let Ok(Some(entry)) = act::entry(view.site(), &id).await else { return html! {} };
     html! {
         div.notice {
-            span { (entry.text) }
+            span { (entry.text) @for reason in &entry.refused { "; not done: " (reason) } }
             @if entry.undo.is_some() && entry.undone_by.is_none() {
                 (PreEscaped(form::undo(view, &entry.id).into_string().replace(view.csrf(), &view.viewer.csrf)))
             }

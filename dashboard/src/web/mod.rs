@@ -4,11 +4,14 @@
 //! document as a stream of what it comes to every two seconds. Viewers of the same page share one look at the servers.
 
 mod actions;
+mod address;
 mod api;
 mod assets;
 mod cache;
 mod chart;
 mod csv;
+mod export;
+mod find;
 mod form;
 mod graph;
 mod layout;
@@ -16,7 +19,6 @@ mod live;
 mod moment;
 mod page;
 mod pages;
-mod path;
 mod tasks;
 mod trouble;
 mod view;
@@ -47,7 +49,12 @@ pub fn router(site: Site, config: &DashboardConfig) -> Router {
     let base = config.path.trim_end_matches('/').to_owned();
     let csrf_mark = Uuid::new_v4().simple().to_string();
     let web = Arc::new(Web { site, base: base.clone(), cache: Cache::default(), tasks: Tasks::default(), csrf_mark });
-    let routes = pages::routes().merge(actions::routes()).nest("/api", api::routes()).merge(assets::routes());
+    let routes = pages::routes()
+        .merge(actions::routes())
+        .merge(find::routes())
+        .merge(export::routes())
+        .nest("/api", api::routes())
+        .merge(assets::routes());
     let routes = routes.fallback(trouble::no_such_page).with_state(web);
     if base.is_empty() { routes } else { Router::new().nest(&base, routes) }
 }

@@ -90,6 +90,7 @@ impl Office {
             queues: self.queues.clone(),
             queue_names: names.clone(),
             kinds: BTreeMap::new(),
+            job_kinds: BTreeMap::new(),
             readers: Arc::new(vec![main]),
             events: Arc::new(events),
             schedules: Schedules::new(&self.queues, names),

@@ -24,6 +24,10 @@ local function terms_of(options)
   return { 'id=' .. options.o, unpack(terms) }
 end
 
+local function index(id, options)
+  for _, term in ipairs(terms_of(options)) do call('ZADD', INDEX, 0, term .. '\0' .. id) end
+end
+
 -- Puts a job in, whatever there is; `enter` asks first. `as_it_came`: the record has its options in front already.
 local function store(kind, options, priority, record, as_it_came)
   local plain = next(options) == nil
@@ -34,7 +38,7 @@ local function store(kind, options, priority, record, as_it_came)
     call('HSET', UNIQUE, options.u, options.uw and id .. ' ' .. int(now + options.uw) or id)
     if options.uw then call('ZADD', SEEN, int(now + options.uw), 'u:' .. options.u) end
   end
-  for _, term in ipairs(terms_of(options)) do call('ZADD', INDEX, 0, term .. '\0' .. id) end
+  index(id, options)
   local at = options.at or (options.d and now + options.d)
   if at and at > now then
     put_off(id, at)

@@ -1,4 +1,5 @@
--- ARGV: shift, state (waiting delayed active dead done held), cursor ('' at first), most ids, kind ('': any)
+-- ARGV: shift, state (waiting delayed active dead done held), cursor ('' at first), most ids, kind ('': any), and for what
+-- is delayed or done from and until when (ms since 1970; '': no matter): that it runs, or was done
 -- Gives the next cursor ('' at the end), and ids. Looks at no more than so many entries a call: there may be fewer ids
 -- than asked for, or none, and still more to come. What moves meanwhile may be missed or come twice.
 local state, cursor, most, kind = ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
@@ -20,8 +21,12 @@ local function offer_block(block, row, first, last)
 end
 
 local function sorted_set(key)
-  local from = tonumber(cursor ~= '' and cursor or 0)
-  local found = call('ZRANGE', key, from, from + math.min(most, STEP) - 1)
+  local from, last = tonumber(cursor ~= '' and cursor or 0), math.huge
+  if key == DELAYED or key == DONE then
+    if ARGV[6] ~= '' then from = math.max(from, call('ZCOUNT', key, '-inf', '(' .. ARGV[6])) end
+    if ARGV[7] ~= '' then last = call('ZCOUNT', key, '-inf', ARGV[7]) - 1 end
+  end
+  local found = from > last and {} or call('ZRANGE', key, from, int(math.min(from + math.min(most, STEP) - 1, last)))
   for _, entry in ipairs(found) do offer(key == LANES and string.match(entry, '%z(%w+)$') or entry) end
   return #found > 0 and int(from + #found) or ''
 end

@@ -1,8 +1,8 @@
 -- ARGV: shift, then ids
 -- Removes jobs that no worker has: dead ones that are safe elsewhere, and whatever else an operator wants gone.
--- Gives how many were removed.
+-- Gives 1 for each that was removed, 0 for one that was not.
 even_if_full()
-local removed = 0
+local removed = {}
 for at = 2, #ARGV do
   local id = ARGV[at]
   local record = record_of(id)
@@ -17,8 +17,8 @@ for at = 2, #ARGV do
       if options then let_go(id, options, 'cancelled', admitted) end
       count('cancelled', kind_of(record))
     end
-    removed = removed + 1
   end
+  removed[#removed + 1] = place and 1 or 0
 end
 write_seq()
 write_counts()

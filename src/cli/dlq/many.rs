@@ -65,7 +65,7 @@ impl Many {
             }
         }
         let work = Work::new();
-        let performed = progress::shown(&work, act::perform(site, actor, action, &work)).await??;
+        let performed = progress::shown(&work, act::perform(site, actor, action, &work)).await?;
         answer::act(json, &performed.figures, &performed.text, &performed.refused)?;
         Ok(if performed.refused.is_empty() && !work.is_stopped() { Outcome::Well } else { Outcome::NotWell })
     }

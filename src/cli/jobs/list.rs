@@ -1,6 +1,6 @@
 //! `millgate jobs list`.
 
-use millgate_jobs::JobState;
+use millgate_dashboard::see::{self, Bound};
 
 use super::{
     super::{Call, Outcome, answer, queue_choice},
@@ -20,38 +20,21 @@ pub(in crate::cli) struct Args {
 pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let json = call.json;
     let servers = call.servers()?;
-    let names = match queue_choice::choose(&servers, args.filter.queue.as_deref()).await? {
-        Ok(names) => names,
-        Err(message) => return Ok(Outcome::Misunderstood(message)),
-    };
+    if let Err(message) = queue_choice::choose(&servers, args.filter.queue.as_deref()).await? {
+        return Ok(Outcome::Misunderstood(message));
+    }
+    let site = servers.site();
+    let filter = args.filter.resolve(servers.queues.queue("").now().await?);
     let most = args.limit as usize;
     // One more, to know whether there are.
-    let (mut rows, mut values, mut left) = (Vec::new(), Vec::new(), most + 1);
-    for name in names {
-        let queue = servers.queues.queue(&name);
-        let ids = args.filter.ids(&queue, &JobState::ALL, left).await?;
-        let jobs = queue.look(&ids).await?;
-        if jobs.is_empty() {
-            continue;
-        }
-        let now = queue.now().await?;
-        left -= jobs.len();
-        for job in &jobs {
-            rows.push(row::line(&name, job, now));
-            values.push(row::json(&name, job)?);
-        }
-        if left == 0 {
-            break;
-        }
-    }
-    let more = rows.len() > most;
+    let list = see::jobs(&site, &filter, None, Bound::none(most + 1)).await?.map_err(anyhow::Error::msg)?;
+    let shown = &list.jobs[..list.jobs.len().min(most)];
     if json {
-        values.truncate(most);
-        answer::write(&format!("{}\n", serde_json::to_string_pretty(&values)?))?;
+        answer::write(&format!("{}\n", serde_json::to_string_pretty(shown)?))?;
         return Ok(Outcome::Well);
     }
-    rows.truncate(most);
-    if more {
+    let mut rows: Vec<String> = shown.iter().map(|job| row::line(job, list.now)).collect();
+    if list.jobs.len() > most {
         rows.push(format!("… and more: --limit {} shows them, --state, --kind and --where choose", most * 10));
     } else if rows.is_empty() {
         rows.push("no such jobs; `millgate queues` counts all".to_owned());

@@ -2,13 +2,12 @@
 
 mod act;
 mod check;
+mod edit;
 mod filter;
-mod find;
 mod list;
 mod row;
 mod script;
 mod show;
-mod why;
 
 use super::{Call, Outcome};
 
@@ -28,6 +27,8 @@ pub(super) enum Command {
     RunNow(act::Args),
     /// Move jobs that no worker has to another queue
     Move(act::MoveArgs),
+    /// Give a job other arguments, and let it run
+    Edit(edit::Args),
     /// Look whether queues are sound; exit code 1 and what is wrong if not
     Check(check::Args),
     /// Print a Lua script of the queue, for programs in other languages
@@ -38,11 +39,12 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
     match command {
         Command::List(args) => list::run(call, args).await,
         Command::Show(args) => show::run(call, args).await,
-        Command::Retry(args) => act::run(call, act::Action::Retry, args).await,
-        Command::Cancel(args) => act::run(call, act::Action::Cancel, args).await,
-        Command::Delete(args) => act::run(call, act::Action::Delete, args).await,
-        Command::RunNow(args) => act::run(call, act::Action::RunNow, args).await,
-        Command::Move(args) => act::run(call, act::Action::Move(args.to), args.which).await,
+        Command::Retry(args) => act::run(call, act::Deed::Retry, args).await,
+        Command::Cancel(args) => act::run(call, act::Deed::Cancel, args).await,
+        Command::Delete(args) => act::run(call, act::Deed::Delete, args).await,
+        Command::RunNow(args) => act::run(call, act::Deed::RunNow, args).await,
+        Command::Move(args) => act::run(call, act::Deed::Move(args.to), args.which).await,
+        Command::Edit(args) => edit::run(call, args).await,
         Command::Check(args) => check::run(call, args).await,
         Command::Script(args) => script::run(&call, &args),
     }

@@ -3,17 +3,12 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
-use millgate_jobs::JobView;
+use millgate_dashboard::see::{self, JobPage, Known, SeenJob};
 
-use super::{
-    super::{
-        Call, Outcome, answer,
-        moment::{from_now, point},
-        queue_choice,
-    },
-    find::{Found, find},
-    row,
-    why::why,
+use super::super::{
+    Call, Outcome, answer,
+    moment::{from_now, point},
+    queue_choice,
 };
 
 #[derive(clap::Args)]
@@ -32,24 +27,23 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
         Ok(names) => names,
         Err(message) => return Ok(Outcome::Misunderstood(message)),
     };
-    let Found { queue: name, job } = match find(&servers.queues, &names, &args.id).await? {
-        Ok(found) => found,
+    let site = servers.site();
+    // What workers know that are alive is not asked for here.
+    let known = Known { here: &site.kinds, alive: None };
+    let page = match see::job(&site, &names, &args.id, &known).await? {
+        Ok(page) => page,
         Err(message) => anyhow::bail!(message),
     };
-    let queue = servers.queues.queue(&name);
-    let (stats, now) = (queue.stats().await?, queue.now().await?);
-    let why = why(&name, &job, &stats, servers.handlers.handles(&job.kind), now);
     if json {
-        let mut value = row::json(&name, &job)?;
-        value["why"] = why.into();
-        answer::write(&format!("{}\n", serde_json::to_string_pretty(&value)?))?;
+        answer::write(&format!("{}\n", serde_json::to_string_pretty(&page)?))?;
     } else {
-        answer::write(&text(&name, &job, &why, now)?)?;
+        answer::write(&text(&page, page.now)?)?;
     }
     Ok(Outcome::Well)
 }
 
-fn text(queue: &str, job: &JobView, why: &str, now: DateTime<Utc>) -> Result<String, std::fmt::Error> {
+fn text(page: &JobPage, now: DateTime<Utc>) -> Result<String, std::fmt::Error> {
+    let JobPage { job: SeenJob { queue, job, .. }, why, .. } = page;
     let mut out = String::new();
     let say = &mut out;
     writeln!(say, "job        {} in {queue}, priority {}", job.key, job.priority)?;

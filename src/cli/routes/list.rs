@@ -20,7 +20,7 @@ pub(super) fn run(call: &Call) -> anyhow::Result<Outcome> {
         }
         text += event;
         text += if routes.is_empty() { ": comes to nothing\n" } else { "\n" };
-        routes.iter().for_each(|outline| text += &line(outline));
+        text.extend(routes.iter().map(line));
     }
     answer::write(&text)?;
     Ok(Outcome::Well)

@@ -18,7 +18,7 @@ pub(super) fn run(call: &Call, file: &Path) -> anyhow::Result<Outcome> {
     };
     let app = &call.app;
     let prefix = &call.configuration.config.kafka.topic_prefix;
-    let found = see::try_routes(&text, app.name, prefix, &app.events, app.tables()).with_context(|| name.clone())?;
+    let found = see::try_routes(&text, app.name, prefix, &app.events, &app.tables()).with_context(|| name.clone())?;
     if found.is_empty() {
         return Ok(Outcome::Misunderstood(format!("{name} has no event in it")));
     }

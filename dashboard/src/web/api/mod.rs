@@ -1,5 +1,6 @@
 //! The API: what the pages show and do, as JSON.
 
+mod jobs;
 mod kafka;
 mod letters;
 
@@ -7,7 +8,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Query, State},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -22,6 +23,8 @@ use crate::{
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
         .route("/queues", get(queues))
+        .route("/jobs", get(jobs::list))
+        .route("/jobs/{queue}/{id}", get(jobs::one))
         .route("/actions", get(entries).post(perform))
         .route("/actions/undo", post(undo))
         .merge(kafka::routes())
@@ -46,8 +49,23 @@ async fn entries(State(web): State<Arc<Web>>) -> Answer {
     answer(act::entries(&web.site, None, 100).await)
 }
 
-/// `{"do": "pause-queue", "queue": "email"}`.
-async fn perform(State(web): State<Arc<Web>>, view: View, Json(action): Json<Action>) -> Answer {
+#[derive(serde::Deserialize)]
+struct How {
+    /// Only say what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// `{"do": "pause-queue", "queue": "email"}`; with `?dry_run=true` it is only said what would be done, and to how many.
+async fn perform(
+    State(web): State<Arc<Web>>,
+    view: View,
+    Query(how): Query<How>,
+    Json(action): Json<Action>,
+) -> Answer {
+    if how.dry_run {
+        return answer(act::preview(&web.site, &actor(&view, Via::Api), &action).await);
+    }
     let performed = act::perform(&web.site, &actor(&view, Via::Api), &action, &Work::new()).await;
     web.cache.clear();
     answer(performed)

@@ -8,9 +8,9 @@ use millgate_events::{Became, JobNote, PastEvent, Wanted};
 use serde_json::Value;
 
 use super::super::{
+    address::encoded,
     moment::{span, time},
     page::Page,
-    path::part,
     trouble::Trouble,
     view::View,
 };
@@ -54,7 +54,7 @@ pub(super) async fn recent(view: View) -> Result<Page, Trouble> {
                 tbody { @for event in &events { (row(&view, event)) } }
             } }
             @if let Some(last) = events.last().filter(|_| events.len() as i64 == MOST) {
-                @let older = format!("/events?before={}&type={}", part(&last.handed_off_at.to_rfc3339()), part(&event_type));
+                @let older = format!("/events?before={}&type={}", encoded(&last.handed_off_at.to_rfc3339()), encoded(&event_type));
                 p { a.button href=(view.link(&older)) { "Older" } }
             }
         }
@@ -80,8 +80,8 @@ fn row(view: &View, event: &PastEvent) -> Markup {
     html! {
         tr id=(format!("event-{}-{}", place.replace('/', "-"), event.consumer_group)) {
             td { (time(event.handed_off_at)) }
-            th scope="row" { a href=(view.link(&format!("/events/{}?by=event", part(&event.event_id)))) { (event.event_type) } }
-            td { @if let Some(key) = &event.key { a href=(view.link(&format!("/events/{}?by=key", part(key)))) { (key) } } }
+            th scope="row" { a href=(view.link(&format!("/events/{}?by=event", encoded(&event.event_id)))) { (event.event_type) } }
+            td { @if let Some(key) = &event.key { a href=(view.link(&format!("/events/{}?by=key", encoded(key)))) { (key) } } }
             td {
                 @if let Some(problem) = &event.problem { span.tag.bad { (problem) } }
                 @else if event.jobs.0.is_empty() { span.faint { "no job" } }
@@ -182,7 +182,7 @@ fn unknown(view: &View, life: &Life, id: &str, by: &str, search: &str) -> Markup
         } @else {
             p { "What the trail does not know may still lie on Kafka. To search it takes some seconds." }
         }
-        form.filters action=(view.link(&format!("/events/{}", part(id)))) {
+        form.filters action=(view.link(&format!("/events/{}", encoded(id)))) {
             input type="hidden" name="by" value=(by);
             input type="hidden" name="search" value="kafka";
             label { "Search Kafka back for" input name="since" placeholder="2h; empty: by the time in the id"; }
@@ -210,8 +210,8 @@ fn summary(view: &View, life: &Life) -> Markup {
         }
         @if let Some(event) = life.events.first() {
             dl.facts.card {
-                dt { "Correlation" } dd { a href=(view.link(&format!("/events/{}?by=correlation", part(&event.correlation_id)))) { code { (event.correlation_id) } } }
-                @if let Some(trace) = &event.trace_id { dt { "Trace" } dd { a href=(view.link(&format!("/events/{}?by=trace", part(trace)))) { code { (trace) } } } }
+                dt { "Correlation" } dd { a href=(view.link(&format!("/events/{}?by=correlation", encoded(&event.correlation_id)))) { code { (event.correlation_id) } } }
+                @if let Some(trace) = &event.trace_id { dt { "Trace" } dd { a href=(view.link(&format!("/events/{}?by=trace", encoded(trace)))) { code { (trace) } } } }
             }
         }
     }
@@ -232,7 +232,7 @@ fn moment_of(view: &View, moment: &Moment, life: &Life) -> Markup {
     let link = moment.link.as_ref().map(|link| match link {
         Link::Event { id } => format!("#event-{id}"),
         Link::Job { queue, id } => format!("#job-{queue}-{id}"),
-        Link::Letter { id } => view.link(&format!("/dead/letter/{}", part(id))),
+        Link::Letter { id } => view.link(&format!("/dead/letter/{}", encoded(id))),
     });
     html! {
         li.(class(moment.severity)) {
@@ -260,12 +260,12 @@ fn job_of(view: &View, job: &JobLife) -> Markup {
     html! {
         section.card id=(format!("job-{}-{}", job.queue, job.id)) {
             h3 {
-                @if let Some(now) = &job.now { a href=(view.link(&format!("/jobs/{}/{}", part(&job.queue), part(&now.key)))) { (job.kind) } }
+                @if let Some(now) = &job.now { a href=(view.link(&format!("/jobs/{}/{}", encoded(&job.queue), encoded(&now.key)))) { (job.kind) } }
                 @else { (job.kind) }
                 " " span.tag.(job.state) { (job.state) }
             }
             dl.facts {
-                dt { "Job" } dd { code { (job.id) } " in " a href=(view.link(&format!("/queues/{}", part(&job.queue)))) { (job.queue) } }
+                dt { "Job" } dd { code { (job.id) } " in " a href=(view.link(&format!("/queues/{}", encoded(&job.queue)))) { (job.queue) } }
                 @if let Some(now) = &job.now {
                     dt { "Attempts" } dd { (now.attempts) " of " (now.max_attempts) }
                     @if let Some(percent) = now.progress { dt { "Progress" } dd { (format!("{percent:.0} %")) } }
@@ -307,18 +307,18 @@ fn log(lines: &[(DateTime<Utc>, String)]) -> Markup {
 
 fn event_of(view: &View, event: &EventLife) -> Markup {
     let place = &event.place;
-    let record = format!("/topics/{}/{}/{}", part(&place.topic), place.partition, place.offset);
+    let record = format!("/topics/{}/{}/{}", encoded(&place.topic), place.partition, place.offset);
     html! {
         section.card id=(format!("event-{}", event.id)) {
             h3 { (event.event_type) " " code { (event.id) } }
             dl.facts {
                 dt { "Published" } dd { (time(event.published_at())) " by " (event.source) " on " a href=(view.link(&record)) { (place.topic) "/" (place.partition) "/" (place.offset) } }
                 @if let Some(key) = &event.key { dt { "Key" } dd { (key) } }
-                @if let Some(cause) = &event.causation_id { dt { "Caused by" } dd { a href=(view.link(&format!("/events/{}", part(cause)))) { code { (cause) } } } }
+                @if let Some(cause) = &event.causation_id { dt { "Caused by" } dd { a href=(view.link(&format!("/events/{}", encoded(cause)))) { code { (cause) } } } }
                 @if !event.led_to.is_empty() { dt { "Led to" } dd { @for id in &event.led_to { a href=(format!("#event-{id}")) { code { (id) } } " " } } }
                 @for handed_off in &event.handed_off {
                     dt { "Handed off" } dd {
-                        (time(handed_off.at)) " by " a href=(view.link(&format!("/groups/{}", part(&handed_off.group)))) { (handed_off.group) } " "
+                        (time(handed_off.at)) " by " a href=(view.link(&format!("/groups/{}", encoded(&handed_off.group)))) { (handed_off.group) } " "
                         @for job in &handed_off.jobs { (came_to(job)) " " }
                     }
                 }

@@ -6,9 +6,9 @@ use maud::{Markup, html};
 use millgate_events::Membership;
 
 use super::super::{
+    address::encoded,
     moment::{number, span},
     page::Page,
-    path::part,
     trouble::Trouble,
     view::View,
 };
@@ -25,7 +25,7 @@ pub(super) async fn all(view: View) -> Result<Page, Trouble> {
                 thead { tr { th scope="col" { "Group" } th scope="col" { "State" } th.n scope="col" { "Members" } th.n scope="col" { "Behind" } th.n scope="col" { "For" } } }
                 tbody { @for group in &groups {
                     tr id=(format!("group-{}", group.name)) {
-                        th scope="row" { a href=(view.link(&format!("/groups/{}", part(group.name)))) { (group.name) } " " span.faint { (group.group) } }
+                        th scope="row" { a href=(view.link(&format!("/groups/{}", encoded(group.name)))) { (group.name) } " " span.faint { (group.group) } }
                         td { (state(group.membership.as_ref())) }
                         td.n { (group.membership.as_ref().map_or(0, |it| it.members.len())) }
                         td.n { (number(group.lag)) }
@@ -118,7 +118,7 @@ fn partitions(view: &View, partitions: &[PartitionLag]) -> Markup {
                     tr id=(format!("lag-{}-{}", lag.topic, lag.partition)) {
                         th scope="row" {
                             @let at = lag.committed.map(|offset| format!("&at={offset}")).filter(|_| lag.lag > 0).unwrap_or_default();
-                            a href=(view.link(&format!("/topics/{}?partition={}{at}", part(&lag.topic), lag.partition))) { (lag.topic) "/" (lag.partition) }
+                            a href=(view.link(&format!("/topics/{}?partition={}{at}", encoded(&lag.topic), lag.partition))) { (lag.topic) "/" (lag.partition) }
                         }
                         td.n { (lag.committed.map_or_else(|| "none".to_owned(), |offset| offset.to_string())) }
                         td.n { (lag.end) }
@@ -142,7 +142,7 @@ fn watermarks(view: &View, group: &GroupView) -> Markup {
                 thead { tr { th scope="col" { "Queue" } th scope="col" { "Partition" } th.n scope="col" { "Handed off" } th.n scope="col" { "Noted" } th scope="col" { "" } } }
                 tbody { @for mark in &group.watermarks {
                     tr id=(format!("mark-{}-{}-{}", mark.queue, mark.topic, mark.partition)) {
-                        th scope="row" { a href=(view.link(&format!("/queues/{}", part(&mark.queue)))) { (mark.queue) } }
+                        th scope="row" { a href=(view.link(&format!("/queues/{}", encoded(&mark.queue)))) { (mark.queue) } }
                         td { (mark.topic) "/" (mark.partition) }
                         td.n { (mark.stored.map_or_else(|| "nothing".to_owned(), |offset| offset.to_string())) }
                         td.n { (mark.expected.map_or_else(|| "nothing".to_owned(), |offset| offset.to_string())) }

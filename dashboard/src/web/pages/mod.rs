@@ -4,6 +4,8 @@ mod audit;
 mod dead;
 mod events;
 mod groups;
+mod job;
+mod jobs;
 mod queues;
 mod routes;
 mod tasks;
@@ -19,6 +21,8 @@ use super::{Web, page::page};
 
 pub(super) fn routes() -> Router<Arc<Web>> {
     Router::new()
+        .route("/jobs", page(jobs::list))
+        .route("/jobs/{queue}/{id}", page(job::one))
         .route("/queues", page(queues::all))
         .route("/events", page(events::recent))
         .route("/events/{id}", page(events::life))

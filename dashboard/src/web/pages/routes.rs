@@ -14,11 +14,11 @@ use serde_json::Value;
 
 use super::super::{
     Web,
+    address::encoded,
     cache::Rendered,
     graph::{Graph, Node},
     layout,
     page::{Page, page},
-    path::part,
     trouble::Trouble,
     view::View,
 };
@@ -77,7 +77,7 @@ fn deed(outline: &Outline) -> (&'static str, String) {
 }
 
 fn queue(view: &View, name: &str) -> String {
-    view.link(&format!("/queues/{}", part(name)))
+    view.link(&format!("/queues/{}", encoded(name)))
 }
 
 fn rows(view: &View, event: &EventRoutes) -> Markup {
@@ -122,7 +122,7 @@ async fn try_out(State(web): State<Arc<Web>>, view: View, Form(Pasted { event })
 pub(in crate::web) fn tried_out(web: &Web, text: &str) -> Result<Vec<Tried>, String> {
     let site = &web.site;
     let prefix = site.kafka().topic_prefix;
-    let found = see::try_routes(text, site.application, &prefix, &site.events, site.tables());
+    let found = see::try_routes(text, site.application, &prefix, &site.events, &site.tables());
     match found {
         Err(error) => Err(format!("{error:#}")),
         Ok(found) if found.is_empty() => Err(format!("there is no event in it; one looks like {EXAMPLE}")),

@@ -8,10 +8,10 @@ use millgate_jobs::Rate;
 
 use super::{
     super::super::{
+        address::encoded,
         chart, form,
         moment::{number, time},
         page::Page,
-        path::part,
         trouble::Trouble,
         view::View,
     },
@@ -30,7 +30,7 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
             p.crumbs { a href=(view.link("/dead")) { "Dead letters" } }
             h1 { "Nothing is dead of this any more" }
             p.empty { "All letters of " code { (view.param("fingerprint")) } " were dealt with. "
-                a href=(view.link(&format!("/dead/export?status=all&fingerprint={}", part(view.param("fingerprint"))))) { "See what became of them" } "." }
+                a href=(view.link(&format!("/dead/export?status=all&fingerprint={}", encoded(view.param("fingerprint"))))) { "See what became of them" } "." }
         };
         return Ok(Page::new("Dead letters", "dead", main));
     };
@@ -139,7 +139,7 @@ fn table(view: &View, choice: &LetterChoice, queues: &[String], page: &LetterPag
         p {
             @if let Some(last) = page.more_after {
                 @let further: Vec<_> = pairs(choice).into_iter().filter(|(name, _)| *name != "fingerprint").chain([("after", last.to_string())]).collect();
-                a.button #older href=(view.link(&format!("/dead/{}{}", part(choice.fingerprint.as_deref().unwrap_or_default()), query(&further)))) { "Further" } " "
+                a.button #older href=(view.link(&format!("/dead/{}{}", encoded(choice.fingerprint.as_deref().unwrap_or_default()), query(&further)))) { "Further" } " "
             }
             a.button href=(view.link(&export::address(choice, "csv"))) { "As CSV" } " "
             a.button href=(view.link(&export::address(choice, "json"))) { "As JSON" }

@@ -5,7 +5,7 @@ use millgate_events::{LetterFilter, LetterKind, LetterStatus, StoredLetter};
 use serde_json::Value;
 
 use super::{
-    super::super::{form, moment::time, page::Page, path::part, trouble::Trouble, view::View},
+    super::super::{address::encoded, form, moment::time, page::Page, trouble::Trouble, view::View},
     cause::{discard, redrive},
 };
 use crate::{
@@ -28,7 +28,7 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let main = html! {
         p.crumbs {
             a href=(view.link("/dead")) { "Dead letters" } " › "
-            a href=(view.link(&format!("/dead/{}", part(&letter.fingerprint)))) { (letter.code) }
+            a href=(view.link(&format!("/dead/{}", encoded(&letter.fingerprint)))) { (letter.code) }
         }
         h1 { (what) " " (state(&letter)) }
         pre #message { (letter.message) }
@@ -70,13 +70,13 @@ fn facts(view: &View, letter: &StoredLetter) -> Markup {
             dt { "Letter" } dd { code { (letter.id) } }
             dt { "Kind" } dd { (letter.kind) }
             @if let (LetterKind::Job, Some(queue), Some(id)) = (letter.kind, &letter.queue, &letter.job_id) {
-                dt { "Queue" } dd { a href=(view.link(&format!("/queues/{}", part(queue)))) { (queue) } }
-                dt { "Job" } dd { a href=(view.link(&format!("/jobs/{}/{}", part(queue), part(id)))) { (id) } }
+                dt { "Queue" } dd { a href=(view.link(&format!("/queues/{}", encoded(queue)))) { (queue) } }
+                dt { "Job" } dd { a href=(view.link(&format!("/jobs/{}/{}", encoded(queue), encoded(id)))) { (id) } }
             }
             @if let Some(event) = &letter.event_type { dt { "Event type" } dd { (event) } }
-            @if let Some(id) = &letter.event_id { dt { "Event" } dd { a href=(view.link(&format!("/events/{}", part(id)))) { (id) } } }
+            @if let Some(id) = &letter.event_id { dt { "Event" } dd { a href=(view.link(&format!("/events/{}", encoded(id)))) { (id) } } }
             @if let Some(((topic, partition), offset)) = record {
-                dt { "Record" } dd { a href=(view.link(&format!("/topics/{}/{partition}/{offset}", part(topic)))) { (topic) "/" (partition) "/" (offset) } }
+                dt { "Record" } dd { a href=(view.link(&format!("/topics/{}/{partition}/{offset}", encoded(topic)))) { (topic) "/" (partition) "/" (offset) } }
             }
             @for (name, value) in plain { @if let Some(value) = value { dt { (name) } dd { (value) } } }
             dt { "Attempts" } dd { (letter.attempts) }

@@ -11,10 +11,11 @@ use maud::{Markup, html};
 use millgate_events::{LetterCause, Trend};
 
 use super::super::{
-    Web, chart,
+    Web,
+    address::encoded,
+    chart,
     moment::{number, time},
     page::{Page, page},
-    path::part,
     trouble::Trouble,
     view::View,
 };
@@ -106,7 +107,7 @@ fn row(view: &View, cause: &LetterCause, trend: Trend) -> Markup {
     html! {
         tr id=(format!("cause-{}", cause.fingerprint)) {
             th scope="row" {
-                a href=(view.link(&format!("/dead/{}", part(&cause.fingerprint)))) { (cause.code) }
+                a href=(view.link(&format!("/dead/{}", encoded(&cause.fingerprint)))) { (cause.code) }
                 br; span.faint { (cause.message.lines().next().unwrap_or_default().chars().take(160).collect::<String>()) }
             }
             td.n { (number(cause.letters.unsigned_abs())) }
@@ -153,6 +154,6 @@ fn pairs(choice: &LetterChoice) -> Vec<(&'static str, String)> {
 
 /// A query of these fields: `?a=1&b=2`, or nothing.
 fn query(pairs: &[(&'static str, String)]) -> String {
-    let parts: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", part(value))).collect();
+    let parts: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
     if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
 }

@@ -10,9 +10,9 @@ use maud::{Markup, html};
 
 use super::super::{
     Web,
+    address::encoded,
     moment::{number, span},
     page::{Page, page},
-    path::part,
     trouble::Trouble,
     view::View,
 };
@@ -36,7 +36,7 @@ async fn all(view: View) -> Result<Page, Trouble> {
     let main = html! {
         h1 { "Topics" }
         p { "Groups: " @for reader in view.site().readers.iter() {
-            a href=(view.link(&format!("/groups/{}", part(reader.name)))) { (reader.name) } " "
+            a href=(view.link(&format!("/groups/{}", encoded(reader.name)))) { (reader.name) } " "
         } }
         @if !found.missing.is_empty() {
             ul.wrong { li { "These topics are not there: " (found.missing.join(", ")) ". Create them with " code { "millgate topics apply" } "." } }
@@ -66,7 +66,7 @@ fn row(view: &View, topic: &TopicView) -> Markup {
     html! {
         tr id=(format!("topic-{}", topic.name)) {
             th scope="row" {
-                a href=(view.link(&format!("/topics/{}", part(&topic.name)))) { (topic.name) }
+                a href=(view.link(&format!("/topics/{}", encoded(&topic.name)))) { (topic.name) }
                 @if unwell > 0 { " " span.tag.bad { (unwell) " partitions not in sync" } }
             }
             td.n { (topic.partitions.len()) }
@@ -80,7 +80,7 @@ fn row(view: &View, topic: &TopicView) -> Markup {
 /// How far a group is behind, with a link to it.
 pub(super) fn behind(view: &View, group: &str, lag: u64, seconds: u64) -> Markup {
     html! {
-        a href=(view.link(&format!("/groups/{}", part(group)))) { (group) }
+        a href=(view.link(&format!("/groups/{}", encoded(group)))) { (group) }
         @if lag == 0 { " " span.tag.good { "up to date" } }
         @else { " " span.tag.warn { (number(lag)) " behind, for " (span(Duration::from_secs(seconds))) } }
     }

@@ -6,9 +6,9 @@ use serde_json::Value;
 use super::{
     super::{
         super::{
+            address::encoded,
             moment::{number, time},
             page::Page,
-            path::part,
             trouble::Trouble,
             view::View,
         },
@@ -25,11 +25,11 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let (partition, offset) = (partition.parse::<i32>().map_err(wrong)?, offset.parse::<i64>().map_err(wrong)?);
     let mask = |of: &str, value: Value| view.masked(of, value);
     let RecordPlans { record, plans } = see::record(view.site(), name, partition, offset, &mask).await?;
-    let near = |offset: i64| view.link(&format!("/topics/{}/{partition}/{offset}", part(name)));
+    let near = |offset: i64| view.link(&format!("/topics/{}/{partition}/{offset}", encoded(name)));
     let main = html! {
         p.crumbs {
             a href=(view.link("/topics")) { "Topics" } " › "
-            a href=(view.link(&format!("/topics/{}?partition={partition}&at={offset}", part(name)))) { (name) }
+            a href=(view.link(&format!("/topics/{}?partition={partition}&at={offset}", encoded(name)))) { (name) }
         }
         h1 { (name) "/" (partition) "/" (offset) }
         p data-still {
@@ -55,7 +55,7 @@ fn facts(view: &View, record: &RecordView) -> Markup {
         div.card { dl.facts {
             dt { "Time" } dd { @if let Some(at) = record.timestamp { (time(at)) } @else { "none" } }
             dt { "Event" } dd { (event(view, record)) @if let Some(problem) = &record.problem { " " (problem) } }
-            @if let Some(id) = &record.event_id { dt { "Event id" } dd { a href=(view.link(&format!("/events/{}", part(id)))) { (id) } } }
+            @if let Some(id) = &record.event_id { dt { "Event id" } dd { a href=(view.link(&format!("/events/{}", encoded(id)))) { (id) } } }
             @if record.was_claimed { dt { "Its value" } dd { "lies in the claim store" } }
             dt { "Bytes" } dd { (number(record.bytes as u64)) }
         } }

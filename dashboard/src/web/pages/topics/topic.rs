@@ -5,9 +5,9 @@ use serde_json::Value;
 
 use super::{
     super::super::{
+        address::encoded,
         moment::{number, time},
         page::Page,
-        path::part,
         trouble::Trouble,
         view::View,
     },
@@ -78,7 +78,7 @@ fn partitions(view: &View, topic: &TopicView) -> Markup {
                     } }
                     tbody { @for it in &topic.partitions {
                         tr id=(format!("partition-{}", it.partition)) {
-                            th.n scope="row" { a href=(view.link(&format!("/topics/{}?partition={}", part(&topic.name), it.partition))) { (it.partition) } }
+                            th.n scope="row" { a href=(view.link(&format!("/topics/{}?partition={}", encoded(&topic.name), it.partition))) { (it.partition) } }
                             td.n { (it.begin.map(|offset| offset.to_string()).unwrap_or_default()) }
                             td.n { (it.end.map(|offset| offset.to_string()).unwrap_or_default()) }
                             td.n { (number(it.records())) }
@@ -135,7 +135,7 @@ fn row(view: &View, page: &RecordPage, record: &RecordView) -> Markup {
     let offset = record.place.offset;
     html! {
         tr id=(format!("record-{offset}")) {
-            th.n scope="row" { a href=(view.link(&format!("/topics/{}/{}/{offset}", part(&page.topic), page.partition))) { (offset) } }
+            th.n scope="row" { a href=(view.link(&format!("/topics/{}/{}/{offset}", encoded(&page.topic), page.partition))) { (offset) } }
             td { @if let Some(at) = record.timestamp { (time(at)) } }
             td { (line(&record.key, 80).unwrap_or_default()) }
             td { (event(view, record)) }
@@ -149,7 +149,7 @@ fn row(view: &View, page: &RecordPage, record: &RecordView) -> Markup {
 pub(super) fn event(view: &View, record: &RecordView) -> Markup {
     html! {
         @if let (Some(id), Some(event_type)) = (&record.event_id, &record.event_type) {
-            a href=(view.link(&format!("/events/{}", part(id)))) { (event_type) }
+            a href=(view.link(&format!("/events/{}", encoded(id)))) { (event_type) }
         } @else if let Some(problem) = &record.problem {
             span.tag.warn title=(problem) { "no event" }
         }
@@ -168,9 +168,9 @@ pub(super) fn value(record: &RecordView, text: Option<String>) -> Markup {
 }
 
 fn pages(view: &View, page: &RecordPage, choice: &RecordChoice) -> Markup {
-    let key = choice.key.as_ref().map(|key| format!("&key={}", part(key))).unwrap_or_default();
+    let key = choice.key.as_ref().map(|key| format!("&key={}", encoded(key))).unwrap_or_default();
     let link = |what: &str| {
-        let (name, partition) = (part(&page.topic), page.partition);
+        let (name, partition) = (encoded(&page.topic), page.partition);
         view.link(&format!("/topics/{name}?partition={partition}{what}{key}#records"))
     };
     html! {

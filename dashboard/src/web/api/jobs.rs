@@ -1,0 +1,44 @@
+//! Jobs.
+
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::{Answer, answer};
+use crate::{
+    see::{self, Bound, JobQuery, Known},
+    web::{trouble::Trouble, view::View},
+};
+
+/// Jobs in one answer, where nothing else is asked for, and at most.
+const USUAL: usize = 50;
+const MOST: usize = 1_000;
+
+/// How much of a list is wanted.
+#[derive(Deserialize)]
+struct Part {
+    /// Where to go on: `next` of the answer before.
+    from: Option<String>,
+    /// How many jobs.
+    limit: Option<usize>,
+}
+
+/// `GET /api/jobs?queue=email&state=dead&where=payload.to=ann@example.org`.
+pub(super) async fn list(view: View) -> Answer {
+    answer(found(view).await)
+}
+
+async fn found(view: View) -> Result<see::JobList, Trouble> {
+    let (query, part): (JobQuery, Part) = (view.query()?, view.query()?);
+    let filter = query.read(see::now(view.site()).await?).map_err(Trouble::Misunderstood)?;
+    let bound = Bound::page(part.limit.unwrap_or(USUAL).clamp(1, MOST));
+    let list = see::jobs(view.site(), &filter, part.from.as_deref(), bound).await?;
+    list.map_err(Trouble::Misunderstood)
+}
+
+/// `GET /api/jobs/email/0mwqnde3n003`.
+pub(super) async fn one(view: View) -> Result<Response, Response> {
+    let known = Known { here: &view.site().kinds, alive: None };
+    let names = [view.param("queue").to_owned()];
+    let found = see::job(view.site(), &names, view.param("id"), &known).await;
+    answer(found.map_err(Trouble::from).and_then(|found| found.map_err(Trouble::NotFound)))
+}

@@ -1,0 +1,80 @@
+//! `millgate audit`: what operators did.
+
+use millgate_dashboard::act::{self, ActError, Entry, Via};
+
+use super::{Call, Outcome, answer, moment::point, operator::operator};
+
+#[derive(clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Show what was done, the newest first
+    List(ListArgs),
+    /// Undo what was done, where that can be
+    Undo(UndoArgs),
+}
+
+#[derive(clap::Args)]
+struct ListArgs {
+    /// Show at most so many
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
+    /// Only what was done before this one
+    #[arg(long, value_name = "ID")]
+    before: Option<String>,
+}
+
+#[derive(clap::Args)]
+struct UndoArgs {
+    /// Its id, as `millgate audit` shows it
+    #[arg(value_name = "ID")]
+    id: String,
+}
+
+pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
+    let json = call.json;
+    let site = call.servers()?.site();
+    match args.command.unwrap_or(Command::List(ListArgs { limit: 50, before: None })) {
+        Command::List(ListArgs { limit, before }) => {
+            let entries = act::entries(&site, before.as_deref(), limit as usize).await?;
+            let text = if json { serde_json::to_string_pretty(&entries)? } else { table(&entries) };
+            answer::write(&format!("{text}\n"))?;
+            Ok(Outcome::Well)
+        }
+        Command::Undo(UndoArgs { id }) => {
+            let performed = match act::undo(&site, &operator(), &id).await {
+                Ok(performed) => performed,
+                Err(ActError::Gone(message) | ActError::Refused(message)) => {
+                    return Ok(Outcome::Misunderstood(message));
+                }
+                Err(error) => return Err(error.into()),
+            };
+            answer::act(json, &performed, &performed.text, &performed.refused)?;
+            Ok(if performed.refused.is_empty() { Outcome::Well } else { Outcome::NotWell })
+        }
+    }
+}
+
+fn table(entries: &[Entry]) -> String {
+    if entries.is_empty() {
+        return "nobody has done anything yet".to_owned();
+    }
+    let line = |entry: &Entry| {
+        let via = match entry.via {
+            Via::Page => "page",
+            Via::Api => "API",
+            Via::CommandLine => "command line",
+        };
+        let undo = match (&entry.undone_by, &entry.undo) {
+            (Some(who), _) => format!("; undone by {who}"),
+            (None, Some(_)) => format!("; `millgate audit undo {}` undoes it", entry.id),
+            (None, None) => String::new(),
+        };
+        format!("{}  {}  {:<12}  {:<12}  {}{undo}", entry.id, point(entry.at), entry.who, via, entry.text)
+    };
+    entries.iter().map(line).collect::<Vec<_>>().join("\n")
+}
