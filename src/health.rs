@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A server that has not answered for so long is away.
 const AWAY: Duration = Duration::from_secs(15);
 
+/// The part that says whether it is stopping.
+const ROLE: &str = "role";
+
 /// How it is, or what is wrong.
 type Finding = Result<String, String>;
 type Check = Box<dyn Fn(Instant) -> Finding + Send + Sync>;
@@ -66,7 +69,7 @@ impl Health {
     pub(crate) fn of_role(stop: CancellationToken) -> Self {
         let stopping = stop.clone();
         let ready = move |_| if stopping.is_cancelled() { Err("it is stopping".into()) } else { Ok("it runs".into()) };
-        Self { alive: Vec::new(), ready: vec![("role".into(), Box::new(ready))], stop }
+        Self { alive: Vec::new(), ready: vec![(ROLE.into(), Box::new(ready))], stop }
     }
 
     /// What the bridge of a group needs, and does.
@@ -124,6 +127,12 @@ impl Health {
     /// Whether it would do no good to restart it.
     pub(crate) fn alive(&self) -> Report {
         Report::of(&self.alive)
+    }
+
+    /// What is wrong, part by part; that it is stopping is not.
+    pub(crate) fn wrong(&self) -> Vec<(String, String)> {
+        let parts = self.ready().parts.into_iter();
+        parts.filter(|(name, part)| !part.ok && name != ROLE).map(|(name, part)| (name, part.detail)).collect()
     }
 
     /// Whether it does its work.

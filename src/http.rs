@@ -36,16 +36,15 @@ pub(crate) struct HttpServer {
 
 impl HttpServer {
     /// Serves `/metrics`, `/healthz` and `/readyz`; `None` if it is to be nowhere.
-    pub(crate) async fn start(config: &HttpConfig, health: Health, metrics: Metrics) -> anyhow::Result<Option<Self>> {
+    pub(crate) async fn start(
+        config: &HttpConfig,
+        health: Arc<Health>,
+        metrics: Metrics,
+    ) -> anyhow::Result<Option<Self>> {
         let Some(listener) = bind(config).await? else { return Ok(None) };
         let address = listener.local_addr()?;
         info!("metrics and health at http://{address}: /metrics, /healthz, /readyz");
-        let router = Router::new()
-            .route("/metrics", get(scrape))
-            .with_state(Arc::new(metrics))
-            .route("/healthz", get(|State(health): State<Arc<Health>>| async move { answer(&health.alive()) }))
-            .route("/readyz", get(|State(health): State<Arc<Health>>| async move { answer(&health.ready()) }))
-            .with_state(Arc::new(health));
+        let router = router(health, metrics);
         let serving = async move {
             if let Err(error) = axum::serve(listener, router).await {
                 error!(%error, "metrics and health are no longer served");
@@ -53,6 +52,16 @@ impl HttpServer {
         };
         Ok(Some(Self { address, _task: AbortOnDropHandle::new(tokio::spawn(serving)) }))
     }
+}
+
+/// Answers `/metrics`, `/healthz` and `/readyz`.
+pub(crate) fn router(health: Arc<Health>, metrics: Metrics) -> Router {
+    Router::new()
+        .route("/metrics", get(scrape))
+        .with_state(Arc::new(metrics))
+        .route("/healthz", get(|State(health): State<Arc<Health>>| async move { answer(&health.alive()) }))
+        .route("/readyz", get(|State(health): State<Arc<Health>>| async move { answer(&health.ready()) }))
+        .with_state(health)
 }
 
 async fn bind(config: &HttpConfig) -> anyhow::Result<Option<TcpListener>> {

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
-use millgate_dashboard::{EventRegistry, Reader, Site, see::Records};
+use millgate_dashboard::{EventRegistry, Reader, Site};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
     TopicSpec, Trail, TrailStore,
@@ -36,6 +36,7 @@ use crate::{
     group,
     housekeeping::Retention,
     metrics::Metrics,
+    reporter::Reporter,
     route_file::RouteFile,
 };
 
@@ -260,6 +261,11 @@ impl Servers {
         Metrics::new(queues, bridges)
     }
 
+    /// What this process says of itself to the others.
+    pub(crate) fn reporter(&self, roles: &[&str], stop: &CancellationToken) -> Reporter {
+        Reporter::new(&self.queues, self.queue_names(), self.application, roles, stop)
+    }
+
     /// What operators look at and act on.
     pub(crate) fn site(&self) -> Site {
         let kinds = self.handlers.versions().map(|(kind, version)| (kind.to_owned(), version));
@@ -278,7 +284,7 @@ impl Servers {
             max_payload: self.config.redis.max_payload,
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
-            records: Records::default(),
+            ..Site::new(self.application, self.queues.clone())
         }
     }
 

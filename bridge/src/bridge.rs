@@ -11,7 +11,9 @@ use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::{BridgeConfig, BridgeStats, Routes, hand_off::HandOff, judge::Judge, partition::Partitions, watch::watch};
+use crate::{
+    BridgeConfig, BridgeStats, Routes, Troubles, hand_off::HandOff, judge::Judge, partition::Partitions, watch::watch,
+};
 
 /// For a question to Kafka about a partition, asked when something is not as expected.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -70,6 +72,7 @@ impl Bridge {
             group: kafka.consumer_group.clone(),
             topic_prefix: kafka.topic_prefix.clone(),
             stopping: CancellationToken::new(),
+            troubles: Troubles::new(consumer.holdings()),
             said: Mutex::default(),
         };
         Ok(Self { consumer, hand_off })
@@ -90,6 +93,11 @@ impl Bridge {
     /// The partitions that are its own, at any time.
     pub fn holdings(&self) -> Holdings {
         self.consumer.holdings()
+    }
+
+    /// What keeps its partitions waiting, at any time.
+    pub fn troubles(&self) -> Troubles {
+        self.hand_off.troubles.clone()
     }
 
     /// When it last polled Kafka, from now on. That nobody says so any more means that it has ended.

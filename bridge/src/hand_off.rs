@@ -13,7 +13,7 @@ use millgate_events::{
     Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, Trail, metrics, processing,
     spans_are_on,
 };
-use millgate_jobs::{Enqueued, Expected, HandedOff, NewJob, Queues};
+use millgate_jobs::{Expected, HandedOff, NewJob, Queues, Tell};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, error, warn};
 
@@ -25,6 +25,7 @@ use crate::{
     share::Share,
     stats::Standing,
     trouble::Trouble,
+    troubles::Troubles,
 };
 
 /// A partition that waits for somebody to say how to go on is said again after so long.
@@ -46,6 +47,7 @@ pub(crate) struct HandOff {
     pub(crate) topic_prefix: String,
     /// Fires when the bridge stops: what waits for people is not waited for.
     pub(crate) stopping: CancellationToken,
+    pub(crate) troubles: Troubles,
     /// What was said, and when.
     pub(crate) said: Mutex<HashMap<String, Instant>>,
 }
@@ -72,7 +74,8 @@ impl HandOff {
         }
         progress.begin(first);
         if let Some(began) = progress.began.take() {
-            let missed = persist(&batch.token, "nothing yet", || self.judge.missed(&partition, began, first)).await;
+            let missed =
+                self.persist(&batch.token, "nothing yet", || self.judge.missed(&partition, began, first)).await;
             let Ok(missed) = missed else { return };
             self.stats.missed(missed);
         }
@@ -119,6 +122,7 @@ impl HandOff {
         let filled = join_all(shares.iter().map(async |(queue, share)| {
             let mut mark = progress.mark(queue);
             let stop = self.fill(queue, share, &partition, &mut mark, (&batch, noting.as_ref())).await.err();
+            self.troubles.of(&partition.holding, queue).goes_on();
             (queue, mark, stop)
         }));
         let mut rewind: Option<i64> = None;
@@ -147,7 +151,9 @@ impl HandOff {
         }
         progress.end(last);
         let dead = poisoned.len() as u64;
-        self.stats.batch(batch.records.len() as u64 - dead, tombstones, dead);
+        let topic = partition.holding.topic().strip_prefix(self.topic_prefix.as_str());
+        let topic = topic.unwrap_or(partition.holding.topic());
+        self.stats.batch(topic, batch.records.len() as u64 - dead, tombstones, dead);
         drop(poisoned);
         if let Some(noting) = noting {
             noting.end();
@@ -176,7 +182,7 @@ impl HandOff {
         if !Claims::is_claim(record) {
             return Ok(plan(record));
         }
-        let redeemed = persist(token, "jobs from the claim store", || self.claims.redeem(record)).await?;
+        let redeemed = self.persist(token, "jobs from the claim store", || self.claims.redeem(record)).await?;
         Ok(redeemed.map_err(Poison::from).and_then(|whole| plan(&whole.record)))
     }
 
@@ -192,18 +198,19 @@ impl HandOff {
         let (queue, token) = (self.queues.queue(name), &batch.token);
         let source = [partition.source.as_str()];
         let tell = noting.map(|noting| |job: &NewJob, became| noting.tell(job, became));
-        let tell = tell.as_ref().map(|tell| tell as &(dyn Fn(&NewJob, Enqueued) + Sync));
+        let tell = tell.as_ref().map(|tell| tell as Tell<'_>);
         if !share.cancels.is_empty() {
             // They go by the times of their events, so that it does no harm that they come before the jobs, and again.
-            let taken = persist(token, name, || queue.cancel(&share.cancels)).await?;
+            let taken = self.persist(token, name, || queue.cancel(&share.cancels)).await?;
             self.stats.cancelled(taken);
         }
+        let spot = self.troubles.of(token.holding(), name);
         let (halted, refused) = (Standing::new(&self.stats.halted_now), Standing::new(&self.stats.refused));
         loop {
             let rest = share.after(mark.expected);
             let stored = if share.begins_before(mark.expected) && mark.proven != mark.expected {
                 // Nothing is passed over without a look.
-                persist(token, name, || queue.watermarks_of(&source)).await?.pop().flatten()
+                self.persist(token, name, || queue.watermarks_of(&source)).await?.pop().flatten()
             } else {
                 if rest.is_empty() {
                     self.stats.skipped(share.jobs_up_to(mark.expected));
@@ -215,7 +222,7 @@ impl HandOff {
                     refused.set(done.is_err());
                     done
                 };
-                match persist(token, name, hand_off).await? {
+                match self.persist(token, name, hand_off).await? {
                     HandedOff::Done(results) => {
                         self.stats.enqueued(&results);
                         self.stats.skipped(share.jobs_up_to(mark.expected));
@@ -244,6 +251,10 @@ impl HandOff {
                 Err(trouble) => Err(trouble),
             };
             halted.set(judged.as_ref().is_err_and(Trouble::is_for_people));
+            match &judged {
+                Ok(()) => spot.goes_on(),
+                Err(trouble) => spot.waits(trouble),
+            }
             if let Err(trouble) = judged {
                 mark.replaced |= matches!(trouble, Trouble::TopicIsAnother { .. });
                 self.say(&trouble);
@@ -251,7 +262,7 @@ impl HandOff {
                 let began = Instant::now();
                 while trouble.is_for_people() && began.elapsed() < REMINDER {
                     // What is wrong changes when somebody sets the watermark.
-                    let now = persist(token, name, || queue.watermarks_of(&source)).await?.pop().flatten();
+                    let now = self.persist(token, name, || queue.watermarks_of(&source)).await?.pop().flatten();
                     if now != stored {
                         break;
                     }
@@ -292,28 +303,41 @@ impl HandOff {
             unwritable.set(written.is_err());
             written
         };
-        persist(token, "the dead letters", write).await
+        self.persist(token, "the dead letters", write).await
     }
-}
 
-/// Tries until it works, or until the partition is another's to care for. Meanwhile the partition fills up and is
-/// paused; nothing is skipped.
-async fn persist<T, E: Display, F: Future<Output = Result<T, E>>>(
-    token: &BatchToken,
-    target: &str,
-    action: impl Fn() -> F,
-) -> Result<T, Stop> {
-    let mut pause = Duration::from_millis(50);
-    loop {
-        if token.is_revoked() {
-            return Err(Stop::Revoked);
+    /// Tries until it works, or until the partition is another's to care for. Meanwhile the partition fills up and is
+    /// paused; nothing is skipped.
+    async fn persist<T, E: Display, F: Future<Output = Result<T, E>>>(
+        &self,
+        token: &BatchToken,
+        target: &str,
+        action: impl Fn() -> F,
+    ) -> Result<T, Stop> {
+        let spot = self.troubles.of(token.holding(), &format!("try {target}"));
+        let mut pause = Duration::from_millis(50);
+        let mut waits = false;
+        loop {
+            if token.is_revoked() {
+                spot.goes_on();
+                return Err(Stop::Revoked);
+            }
+            match action().await {
+                Ok(value) => {
+                    if waits {
+                        spot.goes_on();
+                    }
+                    return Ok(value);
+                }
+                Err(reason) => {
+                    error!(into = target, %reason, "cannot hand off; trying on");
+                    spot.waits(format_args!("cannot hand off into {target}, trying on: {reason}"));
+                    waits = true;
+                }
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(2));
         }
-        match action().await {
-            Ok(value) => return Ok(value),
-            Err(reason) => error!(into = target, %reason, "cannot hand off; trying on"),
-        }
-        tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(Duration::from_secs(2));
     }
 }
 

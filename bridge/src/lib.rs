@@ -19,6 +19,7 @@ mod routes;
 mod share;
 mod stats;
 mod trouble;
+mod troubles;
 mod watch;
 mod watermarks;
 
@@ -30,5 +31,6 @@ pub use plan::{Plan, Poison};
 pub use received::Received;
 pub use route::{Route, on};
 pub use routes::{RouteTable, Routes};
-pub use stats::{BridgeCounts, BridgeStats};
+pub use stats::{BridgeCounts, BridgeStats, TopicCounts};
+pub use troubles::{Troubles, Waiting};
 pub use watermarks::{Choice, Finding, WatermarkError, WatermarkState, Watermarks};

@@ -1,6 +1,12 @@
 //! What a bridge did since it started.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use millgate_jobs::Enqueued;
 
@@ -17,12 +23,23 @@ pub struct BridgeStats {
     rewinds: AtomicU64,
     halts: AtomicU64,
     missed: AtomicU64,
+    /// By topic, without a prefix.
+    topics: Mutex<BTreeMap<String, TopicCounts>>,
     /// Hand-offs that now wait for the dead letters to be writable.
     pub(crate) unwritable: AtomicU64,
     /// Hand-offs that now wait for people, as Redis is not where it should be.
     pub(crate) halted_now: AtomicU64,
     /// Hand-offs that now wait for Redis to take jobs.
     pub(crate) refused: AtomicU64,
+}
+
+/// What became of a topic's records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TopicCounts {
+    /// Events whose jobs are all in their queues.
+    pub handed_off: u64,
+    /// Records that went to the dead letters.
+    pub poison: u64,
 }
 
 /// A reading of [`BridgeStats`].
@@ -77,7 +94,23 @@ impl BridgeStats {
         }
     }
 
-    pub(crate) fn batch(&self, handed_off: u64, tombstones: u64, dead: u64) {
+    /// The counters by topic, whose name is that without a prefix.
+    pub fn topics(&self) -> BTreeMap<String, TopicCounts> {
+        // Every change is complete before anything can panic.
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A batch of a topic, which is settled.
+    pub(crate) fn batch(&self, topic: &str, handed_off: u64, tombstones: u64, dead: u64) {
+        let mut topics = self.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        if !topics.contains_key(topic) {
+            topics.insert(topic.to_owned(), TopicCounts::default());
+        }
+        if let Some(counts) = topics.get_mut(topic) {
+            counts.handed_off += handed_off;
+            counts.poison += dead;
+        }
+        drop(topics);
         self.handed_off.fetch_add(handed_off, Relaxed);
         self.tombstones.fetch_add(tombstones, Relaxed);
         self.dead.fetch_add(dead, Relaxed);

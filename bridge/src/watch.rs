@@ -56,19 +56,26 @@ async fn look_at(
     let name = queue.name();
     // One whose hand-off takes long is left to it, and holds up no other.
     let Ok(mut progress) = tokio::time::timeout(SOON, partition.progress.lock()).await else { return Ok(()) };
+    let spot = hand_off.troubles.of(&partition.holding, name);
     let mark = progress.mark(name);
     let is_as_expected = |stored: Option<Watermark>| stored.map(|stored| stored.offset) == mark.expected;
     if mark.expected.is_none() || is_as_expected(stored) {
+        spot.goes_on();
         return Ok(());
     }
     // It was read before the last hand-off ended.
     let stored = queue.watermarks_of(&[&partition.source]).await?.pop().flatten();
     if is_as_expected(stored) || partition.holding.is_revoked() {
+        spot.goes_on();
         return Ok(());
     }
     match hand_off.judge.decide(name, partition, mark.expected, stored, &hand_off.stats).await {
-        Ok(Decision::Expect(expected)) => progress.set(name, Mark { expected, ..mark }),
+        Ok(Decision::Expect(expected)) => {
+            spot.goes_on();
+            progress.set(name, Mark { expected, ..mark });
+        }
         Ok(Decision::Rewind { to, expect }) => {
+            spot.goes_on();
             progress.set(name, Mark { expected: expect, ..mark });
             // A batch that is out would move the watermark past what is missing.
             progress.rewind = Some(progress.rewind.map_or(to, |earlier| earlier.min(to)));
@@ -78,7 +85,10 @@ async fn look_at(
             }
         }
         Err(Trouble::Queue(error)) => return Err(error),
-        Err(trouble) => hand_off.say(&trouble),
+        Err(trouble) => {
+            spot.waits(&trouble);
+            hand_off.say(&trouble);
+        }
     }
     Ok(())
 }

@@ -6,7 +6,10 @@ use millgate_bridge::Routes;
 use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
 
-use crate::{EventRegistry, see::Records};
+use crate::{
+    EventRegistry,
+    see::{Outside, Records},
+};
 
 /// A consumer group of the application, with its routes.
 pub struct Reader {
@@ -50,9 +53,39 @@ pub struct Site {
     pub max_payload: usize,
     /// Records that were read a moment ago.
     pub records: Records,
+    /// What servers said that are asked in the background.
+    pub outside: Outside,
 }
 
 impl Site {
+    /// One that knows of nothing but Redis.
+    pub fn new(application: &'static str, queues: Queues) -> Self {
+        Self {
+            application,
+            schedules: Schedules::new::<&str>(&queues, []),
+            queues,
+            queue_names: Vec::new(),
+            kinds: BTreeMap::new(),
+            job_kinds: BTreeMap::new(),
+            readers: Arc::default(),
+            events: Arc::default(),
+            letters: None,
+            dead_letter_topics: Vec::new(),
+            trail: None,
+            trail_is_kept: false,
+            claims: Claims::default(),
+            max_payload: usize::MAX,
+            records: Records::default(),
+            outside: Outside::default(),
+        }
+    }
+
+    /// What to say where there is no queue of that name.
+    pub fn no_queue(&self, name: &str) -> String {
+        let known = self.queue_names.join(", ");
+        format!("there is no queue `{name}`: Redis holds nothing of it; there are: {known}")
+    }
+
     /// The way to Kafka, with the main consumer group.
     pub fn kafka(&self) -> KafkaConfig {
         self.readers.first().map(|reader| reader.kafka.clone()).unwrap_or_default()

@@ -84,6 +84,13 @@ impl ActionLog {
         Ok(ids.iter().zip(names).filter_map(|(id, who)| Some(((*id).to_owned(), who?))).collect())
     }
 
+    /// Forgets all of it. For demos.
+    pub async fn obliterate(&self) -> Result<(), QueueError> {
+        let mut lent = self.queues.link.lend(&self.log).await?;
+        let answer = lent.redis.unlink(&[&self.log, &self.undone]).await;
+        self.queues.link.heard(&lent, answer).map(drop)
+    }
+
     /// Those that can be read: an older program may have written what this one does not know.
     async fn entries<T: DeserializeOwned>(&self, range: &redis::Cmd) -> Result<Vec<(String, T)>, QueueError> {
         let mut lent = self.queues.link.lend(&self.log).await?;

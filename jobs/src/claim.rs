@@ -1,6 +1,10 @@
 //! Taking jobs out under a lease.
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{
+    ops::Range,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use redis::{Value, from_redis_value};
 
@@ -11,7 +15,7 @@ use crate::{
     lease::{Hold, Place},
     link::Link,
     new_job::{from_millis, millis},
-    record::{More, Past, Record, kind_and_version, read_more},
+    record::{More, Past, Record, kind_and_version, read_more, read_options},
 };
 
 /// How often a block is read again, and after how long.
@@ -47,7 +51,7 @@ impl Queue {
         // Below zero: nothing in sight.
         claim.next = wait.parse().ok().and_then(|ms: f64| Duration::try_from_secs_f64(ms / 1_000.0).ok());
         let (token, items) = (text()?, text()?);
-        let lease = Lease { token: token.into(), queue: self.shared_name() };
+        let lease = Lease { claimed: (Instant::now(), born(&token)), token: token.into(), queue: self.shared_name() };
         let runs = items.split_ascii_whitespace().filter_map(|item| Some(item.split_once(':')?.0));
         self.fetch(link, blocks, &runs.collect::<Vec<_>>()).await?;
         for item in items.split_ascii_whitespace() {
@@ -90,22 +94,41 @@ fn text(value: Value) -> Result<String, QueueError> {
     }
 }
 
+/// When a job was first to run: when it was enqueued, or after its delay. In ms since 1970.
+fn due_at(id: JobId, record: &str) -> i64 {
+    let options = if record.starts_with('+') { read_options(record) } else { serde_json::Value::Null };
+    #[expect(clippy::cast_possible_truncation, reason = "milliseconds")]
+    let ms = |name: &str| options[name].as_f64().map(|ms| ms as i64);
+    ms("at").or_else(|| Some(id.born() + ms("d")?)).unwrap_or_default().max(id.born())
+}
+
 /// What all jobs of a claim share.
 struct Lease {
     token: Arc<str>,
     queue: Arc<str>,
+    /// When it came here, and when it was made by the clock of Redis, in ms since 1970.
+    claimed: (Instant, i64),
+}
+
+/// When an id was made, as it says itself: ms since 1970.
+fn born(id: &str) -> i64 {
+    id.get(..9).and_then(|digits| i64::from_str_radix(digits, 36).ok()).unwrap_or_default()
 }
 
 impl Lease {
     /// A job with a record of its own.
-    fn read_one(&self, id: JobId, past: &str, record: &str, claim: &mut Claim) {
-        let read = Record::read(record).and_then(|record| Ok((record, Past::read(past)?)));
+    fn read_one(&self, id: JobId, past: &str, text: &str, claim: &mut Claim) {
+        let read = Record::read(text).and_then(|record| Ok((record, Past::read(past)?)));
+        let is_new = past.is_empty();
         match read {
             Ok((record, past)) => {
                 let hold = Hold::new(self.token.clone(), id, record.kind.into(), None);
                 let hold_kind = record.kind.into();
-                let claimed = self.job(hold, hold_kind, record.version, record.more, record.payload, past.attempts + 1);
-                claim.jobs.push(claimed);
+                let attempt = past.attempts + 1;
+                // What was put off since is due at another time than its record says.
+                let due = is_new.then(|| self.due(due_at(id, text)));
+                let claimed = self.job(hold, hold_kind, record.version, record.more, record.payload, attempt);
+                claim.jobs.push(Claimed { due: due.flatten(), ..claimed });
             }
             Err(reason) => {
                 let hold = Hold::new(self.token.clone(), id, "unknown".into(), None);
@@ -121,6 +144,7 @@ impl Lease {
             Err(reason) => (Arc::from("unknown"), Err(reason)),
         };
         let block: Arc<str> = block.into();
+        let due = self.due(born(&block));
         for number in places {
             let Some(id) = JobId::in_block(&block, number) else { continue };
             // A line that is not there is read as an empty one, which is nobody's arguments.
@@ -132,10 +156,19 @@ impl Lease {
                 None => (line, Ok(More::default())),
             };
             match version.clone().and_then(|version| Ok((version, more?))) {
-                Ok((version, more)) => claim.jobs.push(self.job(hold, kind.clone(), version, more, payload, 1)),
+                Ok((version, more)) => {
+                    let job = self.job(hold, kind.clone(), version, more, payload, 1);
+                    claim.jobs.push(Claimed { due, ..job });
+                }
                 Err(reason) => claim.unreadable.push((hold, Failure::new("undecodable", reason))),
             }
         }
+    }
+
+    /// A moment of the clock of Redis by that of this process; no later than the claim.
+    fn due(&self, at_ms: i64) -> Option<Instant> {
+        let (here, there) = self.claimed;
+        here.checked_sub(Duration::from_millis(u64::try_from(there - at_ms).unwrap_or_default()))
     }
 
     fn job(&self, hold: Hold, kind: Arc<str>, version: u32, more: More, payload: &str, attempt: u32) -> Claimed {
@@ -154,6 +187,7 @@ impl Lease {
             batch: more.batch,
             tick: more.tick.map(from_millis),
             lost: hold.lost().clone(),
+            due: None,
             hold,
         }
     }

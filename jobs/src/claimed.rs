@@ -1,6 +1,9 @@
 //! A job in a worker's hand.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -67,6 +70,8 @@ pub struct Claimed {
     /// Fires when the lease is lost: another worker has the job, and this run's result will not count; and when the
     /// job is cancelled while it runs.
     pub lost: CancellationToken,
+    /// When it was to run, of a job that has never run and was never put off.
+    pub(crate) due: Option<Instant>,
     pub(crate) hold: Hold,
 }
 
@@ -96,6 +101,7 @@ impl Claimed {
             tick: job.more.tick.map(from_millis),
             batch: job.more.batch.clone(),
             lost: hold.lost().clone(),
+            due: None,
             hold,
         }
     }
@@ -113,6 +119,12 @@ impl Claimed {
     /// The same for a worker, whose jobs share the queue.
     pub fn notes_to(&self, queue: Arc<Queue>) -> Notes {
         Notes { queue, hold: self.hold.clone() }
+    }
+
+    /// For how long it has been due. Known of first runs: what was put off, handed back or tried before is due at a time
+    /// that only Redis knows.
+    pub fn waited(&self) -> Option<Duration> {
+        self.due.map(|due| due.elapsed())
     }
 
     /// Whether somebody wants it stopped, as opposed to a lease that was lost.

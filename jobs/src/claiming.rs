@@ -1,6 +1,9 @@
 //! What the part of a worker that takes jobs from a queue is doing.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Instant,
+};
 
 use tokio::sync::watch;
 
@@ -29,6 +32,21 @@ impl Hands {
     pub fn are_empty(&self) -> bool {
         // In this order: what was on its way takes places before it rests.
         *self.claiming.borrow() == Claiming::Resting && self.in_hand.places.available_permits() == self.places
+    }
+
+    /// Whether it is to take no more jobs for now. What it has it finishes.
+    pub fn quiet(&self, quiet: bool) {
+        self.in_hand.quiet.send_replace(quiet);
+    }
+
+    /// How many jobs can be in hand at a time.
+    pub fn places(&self) -> usize {
+        self.places
+    }
+
+    /// When it last asked for jobs, if it has.
+    pub fn asked(&self) -> Option<Instant> {
+        *self.in_hand.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What the part that takes jobs is doing, from now on.

@@ -73,6 +73,11 @@ pub enum QueueError {
         /// Its answer.
         answer: String,
     },
+    /// No such process runs.
+    #[error(
+        "there is no process {0}: it has ended, or has said nothing for half a minute; `millgate workers` lists those there are"
+    )]
+    NoProcess(String),
     /// The runtime ended before Redis answered. Nothing is known of whether the command took effect.
     #[error("the program stops; whether the job was enqueued is not known")]
     Stopped,

@@ -1,7 +1,7 @@
 //! Fetching jobs as fast as they can be run, and no faster.
 
 use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -62,11 +62,16 @@ impl Fetcher {
             // A place first: a job that is claimed and cannot be run only wears its lease.
             let Some(Some(place)) = self.stop.run_until_cancelled(self.place(&mut ear)).await else { return };
             drop(place);
+            if self.stop.run_until_cancelled(self.rest(&mut ear)).await.is_none() {
+                return;
+            }
             if busy {
                 self.more_places().await;
             }
             let most = self.in_hand.places.available_permits().clamp(1, STEP);
-            self.claiming.send_replace(Claiming::Asking(Instant::now()));
+            let now = Instant::now();
+            *self.in_hand.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(now);
+            self.claiming.send_replace(Claiming::Asking(now));
             match self.queue.claim(&link, &mut blocks, most, self.lease).await {
                 Ok(claim) => {
                     pause = Duration::from_millis(50);
@@ -119,22 +124,42 @@ impl Fetcher {
         if let Ok(place) = places.clone().try_acquire_owned() {
             return Some(place);
         }
-        let free = places.clone().acquire_owned();
-        let Some(woken) = &mut ear.woken else { return free.await.ok() };
-        tokio::pin!(free);
-        tokio::select! {
-            place = &mut free => return place.ok(),
-            woken = woken => {
-                ear.woken = None;
-                if !matches!(woken, Ok(false))
-                    && let Err(error) = self.queue.wake().await
-                {
-                    // Any worker looks by itself after a while.
-                    warn!(queue = self.queue.name(), %error, "cannot pass on that there are jobs");
+        self.deaf_until(ear, places.clone().acquire_owned()).await.ok()
+    }
+
+    /// Takes nothing for as long as it is told so.
+    async fn rest(&self, ear: &mut Ear) {
+        if !*self.in_hand.quiet.borrow() {
+            return;
+        }
+        // What woke it last may have been meant for any worker.
+        self.wake_another().await;
+        let mut quiet = self.in_hand.quiet.subscribe();
+        self.deaf_until(ear, async { quiet.wait_for(|quiet| !quiet).await.is_ok() }).await;
+    }
+
+    /// Waits for something else than being woken. Woken meanwhile, it wakes another worker instead.
+    async fn deaf_until<T>(&self, ear: &mut Ear, something: impl Future<Output = T>) -> T {
+        tokio::pin!(something);
+        if let Some(woken) = &mut ear.woken {
+            tokio::select! {
+                it = &mut something => return it,
+                woken = woken => {
+                    ear.woken = None;
+                    if !matches!(woken, Ok(false)) {
+                        self.wake_another().await;
+                    }
                 }
             }
         }
-        free.await.ok()
+        something.await
+    }
+
+    async fn wake_another(&self) {
+        if let Err(error) = self.queue.wake().await {
+            // Any worker looks by itself after a while.
+            warn!(queue = self.queue.name(), %error, "cannot pass on that there are jobs");
+        }
     }
 
     fn hand_on(&self, claim: Claim) {

@@ -10,9 +10,10 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
+    time::Instant,
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::JobId;
@@ -97,6 +98,10 @@ pub(crate) struct InHand {
     last: AtomicU64,
     /// Whether a job was handed back since the fetcher last looked.
     pub(crate) handed_back: AtomicBool,
+    /// When the fetcher last asked for jobs.
+    pub(crate) asked: Mutex<Option<Instant>>,
+    /// Whether it is to take no more jobs for now.
+    pub(crate) quiet: watch::Sender<bool>,
     /// Freed when a job is settled, so that no more jobs are claimed than can be run.
     pub(crate) places: Arc<Semaphore>,
 }
@@ -107,6 +112,8 @@ impl InHand {
             runs: Mutex::default(),
             last: AtomicU64::new(0),
             handed_back: AtomicBool::new(false),
+            asked: Mutex::default(),
+            quiet: watch::Sender::new(false),
             places: Arc::new(Semaphore::new(places)),
         }
     }

@@ -149,7 +149,7 @@ pub(crate) struct Found {
 
 /// From and until when: a job that is delayed is to run, or one that is done was done. Both count in.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Span {
+pub struct Between {
     /// Not before this.
     pub since: Option<DateTime<Utc>>,
     /// Not after this.
@@ -222,14 +222,14 @@ impl Queue {
         most: usize,
         kind: Option<&str>,
     ) -> Result<Page, QueueError> {
-        self.page_within(state, Span::default(), from, most, kind).await
+        self.page_within(state, Between::default(), from, most, kind).await
     }
 
     /// The same of jobs that run, or were done, within a span. In other states it does not count.
     pub async fn page_within(
         &self,
         state: JobState,
-        span: Span,
+        span: Between,
         from: Option<&str>,
         most: usize,
         kind: Option<&str>,

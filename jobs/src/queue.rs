@@ -8,6 +8,7 @@ use redis::{FromRedisValue, Script, ScriptInvocation};
 use crate::{
     QueueError, QueueStats, Queues,
     enqueue::STEP,
+    history::HistoryKeys,
     keys::Keys,
     link::Link,
     new_job::{millis, unique_key},
@@ -91,10 +92,10 @@ impl Queue {
         Ok(taken)
     }
 
-    /// Removes the queue with everything in it, counts included. For demos and tests.
+    /// Removes the queue with everything in it, counts and history included. For demos and tests.
     pub async fn obliterate(&self) -> Result<(), QueueError> {
         let mut unlink = redis::cmd("UNLINK");
-        unlink.arg(self.keys.all());
+        unlink.arg(self.keys.all()).arg(HistoryKeys::of_queue(self).all());
         let link = &self.queues.link;
         let mut lent = link.lend(&self.key("wake")).await?;
         let answer = unlink.query_async(&mut lent.redis).await;

@@ -63,6 +63,9 @@ macro_rules! beyond_plain {
 /// All that moves jobs.
 const ALL: &str = concat!(plain!(), beyond_plain!());
 
+/// And all that schedules make.
+const SCHEDULES: &str = concat!(plain!(), beyond_plain!(), include_str!("lua/note_job.lua"));
+
 /// The scripts that each job needs are done before that where there are only plain jobs.
 const CLAIM: &str = concat!(plain!(), include_str!("lua/claim_plain.lua"), beyond_plain!());
 /// First it is seen whether they were handed off before.
@@ -100,11 +103,11 @@ scripts! {
     renew = PLAIN;
     reschedule = MOVING;
     set = KEYS;
-    schedule = ALL;
+    schedule = SCHEDULES;
     settle = SETTLE;
     stats = ALL;
     stop = ALL;
-    tick = ALL;
+    tick = SCHEDULES;
 }
 
 impl std::ops::Deref for Scripts {

@@ -26,6 +26,8 @@ mod faults;
 mod full;
 #[path = "queue/handing_off.rs"]
 mod handing_off;
+#[path = "queue/history.rs"]
+mod history;
 #[path = "queue/keeping.rs"]
 mod keeping;
 #[path = "queue/lanes.rs"]
@@ -40,6 +42,8 @@ mod looking;
 mod notes;
 #[path = "queue/order.rs"]
 mod order;
+#[path = "queue/processes.rs"]
+mod processes;
 #[path = "queue/producer.rs"]
 mod producer;
 #[path = "queue/pushing.rs"]

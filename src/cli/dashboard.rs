@@ -1,12 +1,9 @@
 //! `millgate dashboard`.
 
-use anyhow::Context;
-use millgate_dashboard::web;
-use tokio::net::TcpListener;
-use tracing::info;
+use std::sync::Arc;
 
 use super::{Call, Outcome};
-use crate::lifecycle::stop_on_signal;
+use crate::{dashboard::Dashboard, health::Health, lifecycle::stop_on_signal};
 
 #[derive(clap::Args)]
 pub(super) struct Args {}
@@ -14,16 +11,11 @@ pub(super) struct Args {}
 pub(super) async fn run(call: Call, Args {}: Args) -> anyhow::Result<Outcome> {
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
-    let config = &servers.config.dashboard;
-    let bound = TcpListener::bind(&config.listen).await;
-    let advice = "set dashboard.listen (MILLGATE_DASHBOARD_LISTEN) to a free address";
-    let listener = bound.with_context(|| format!("cannot listen at {}; {advice}", config.listen))?;
-    info!("dashboard at http://{}{}/", listener.local_addr()?, config.path);
-    let router = web::router(servers.site(), config);
-    // Pages that are open stream for as long as they are: they are not waited for.
-    tokio::select! {
-        served = axum::serve(listener, router) => served?,
-        () = stop.cancelled() => {}
-    }
+    let health = Arc::new(Health::new(&servers, stop.clone()));
+    let dashboard = Dashboard::bind(&servers, health.clone(), servers.metrics(Vec::new())).await?;
+    let reporting = servers.reporter(&["dashboard"], &stop).start(Some(health));
+    let served = dashboard.serve(stop).await;
+    reporting.end().await;
+    served?;
     Ok(Outcome::Well)
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
-use millgate_dashboard::see::{self, GroupView, PartitionLag, SeeError};
+use millgate_dashboard::see::{self, GroupLag, GroupView, SeeError};
 use millgate_events::GroupMember;
 use serde_json::json;
 
@@ -54,7 +54,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
         }
     }
     let site = servers.site();
-    let mut all: Vec<PartitionLag> = Vec::new();
+    let mut all: Vec<GroupLag> = Vec::new();
     let mut text = String::new();
     for reader in readers {
         writeln!(text, "group {} ({})", reader.kafka.consumer_group, reader.name)?;
@@ -74,7 +74,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     Ok(Outcome::Well)
 }
 
-fn lag_line(lag: &PartitionLag) -> String {
+fn lag_line(lag: &GroupLag) -> String {
     let at = lag.committed.map_or("none".to_owned(), |offset| offset.to_string());
     let behind = match lag.lag {
         0 => String::new(),

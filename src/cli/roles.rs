@@ -1,6 +1,6 @@
 //! `millgate bridge`, `millgate worker`, `millgate scheduler` and `millgate relay`: the roles, as production runs them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinSet;
 
@@ -40,13 +40,17 @@ pub(super) async fn bridge(call: Call, args: BridgeArgs) -> anyhow::Result<Outco
     let following = tokio::spawn(servers.follow_routes(stop.clone()));
     let mut bridges = Vec::new();
     let mut health = Health::new(&servers, stop.clone());
+    let mut reporter = servers.reporter(&["bridge"], &stop);
     for reader in readers {
         let bridge = servers.bridge(reader)?;
         health.of_bridge(&bridge, reader);
+        reporter.of_bridge(&bridge, reader);
         bridges.push((reader.kafka.consumer_group.clone(), bridge));
     }
     let metrics = servers.metrics(bridges.iter().map(|(group, bridge)| (group.clone(), bridge.stats())).collect());
-    let _http = HttpServer::start(&servers.config.http, health, metrics).await?;
+    let health = Arc::new(health);
+    let _http = HttpServer::start(&servers.config.http, health.clone(), metrics).await?;
+    let reporting = reporter.start(Some(health));
     let mut running = JoinSet::new();
     for (_, bridge) in bridges {
         running.spawn(bridge.run(stop.clone()));
@@ -57,6 +61,7 @@ pub(super) async fn bridge(call: Call, args: BridgeArgs) -> anyhow::Result<Outco
         stop.cancel();
         outcome = outcome.and(ended?);
     }
+    reporting.end().await;
     servers.trail().close().await;
     outcome?;
     expiring.abort();
@@ -90,7 +95,11 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
     if !args.drain {
         health.of_scheduler(&scheduler);
     }
-    let _http = HttpServer::start(&servers.config.http, health, servers.metrics(Vec::new())).await?;
+    let health = Arc::new(health);
+    let _http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(Vec::new())).await?;
+    let mut reporter = servers.reporter(&["worker"], &stop);
+    reporter.of_worker(&worker, servers.handlers.versions());
+    let reporting = reporter.start(Some(health));
     let forwarding = tokio::spawn(forwarder.run(stop.clone()));
     let left = if args.drain {
         let queues: Vec<_> =
@@ -108,6 +117,7 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
         Vec::new()
     };
     forwarding.await?;
+    reporting.end().await;
     servers.trail().close().await;
     // A connection that is silent would be waited for without end.
     let _ = tokio::time::timeout(Duration::from_secs(5), servers.database.close()).await;
@@ -128,8 +138,11 @@ pub(super) async fn scheduler(call: Call) -> anyhow::Result<Outcome> {
     let scheduler = servers.scheduler()?;
     let mut health = Health::new(&servers, stop.clone());
     health.of_scheduler(&scheduler);
-    let _http = HttpServer::start(&servers.config.http, health, servers.metrics(Vec::new())).await?;
+    let health = Arc::new(health);
+    let _http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(Vec::new())).await?;
+    let reporting = servers.reporter(&["scheduler"], &stop).start(Some(health));
     scheduler.run(stop).await;
+    reporting.end().await;
     Ok(Outcome::Well)
 }
 
@@ -139,8 +152,10 @@ pub(super) async fn relay(call: Call) -> anyhow::Result<Outcome> {
     if servers.outbox().is_none() {
         return Ok(Outcome::Misunderstood(outbox::without_table()));
     }
-    let health = Health::of_role(stop.clone());
-    let _http = HttpServer::start(&servers.config.http, health, servers.metrics(Vec::new())).await?;
+    let health = Arc::new(Health::of_role(stop.clone()));
+    let _http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(Vec::new())).await?;
+    let reporting = servers.reporter(&["relay"], &stop).start(Some(health));
     servers.relay().run(stop).await;
+    reporting.end().await;
     Ok(Outcome::Well)
 }

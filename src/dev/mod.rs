@@ -10,6 +10,7 @@ mod screen;
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -23,9 +24,11 @@ use crate::{
     App,
     app::Configuration,
     config::{Config, Origin, Setting},
+    dashboard::Dashboard,
     health::Health,
     http::HttpServer,
     lifecycle::stop_on_signal,
+    reporter::Reporting,
     servers::Servers,
 };
 use balance::{Balance, Observer};
@@ -63,7 +66,7 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     admin.apply(&changes).await?;
     servers.migrate().await.context("the tables cannot be created")?;
 
-    let roles = Roles::start(&servers).await?;
+    let roles = Roles::start(&servers, &stop).await?;
     let dead_letters = DeadLetterView::start(&servers.config, &servers.dead_letter_topics.names(), plan.demo)?;
     let observer = Observer {
         servers: &servers,
@@ -75,6 +78,7 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     if let Some(http) = &roles.http {
         println!("metrics and health at http://{}: /metrics, /healthz, /readyz", http.address);
     }
+    println!("dashboard at {}", roles.dashboard);
     println!("ready in {:.1} s\n", began.elapsed().as_secs_f64());
 
     let mut well = true;
@@ -145,10 +149,14 @@ struct Roles {
     bridge: std::sync::Arc<millgate_bridge::BridgeStats>,
     relay: Option<std::sync::Arc<millgate_events::RelayStats>>,
     http: Option<HttpServer>,
+    /// Its address.
+    dashboard: String,
+    reporting: Reporting,
 }
 
 impl Roles {
-    async fn start(servers: &Servers) -> anyhow::Result<Self> {
+    /// Starts them. `told` is to fire when an operator tells the process to stop.
+    async fn start(servers: &Servers, told: &CancellationToken) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let bridges = servers.readers.iter().map(|reader| servers.bridge(reader)).collect::<Result<Vec<_>, _>>()?;
@@ -168,13 +176,21 @@ impl Roles {
         });
         let mut health = Health::new(servers, stop.clone());
         let mut counted = Vec::new();
+        let mut reporter = servers.reporter(&["bridge", "worker", "scheduler", "relay", "dashboard"], told);
+        reporter.of_worker(&worker, servers.handlers.versions());
         for (reader, bridge) in servers.readers.iter().zip(&bridges) {
             health.of_bridge(bridge, reader);
+            reporter.of_bridge(bridge, reader);
             counted.push((reader.kafka.consumer_group.clone(), bridge.stats()));
         }
         health.of_worker(&worker);
         health.of_scheduler(&scheduler);
-        let http = HttpServer::start(&servers.config.http, health, servers.metrics(counted)).await?;
+        let health = Arc::new(health);
+        let dashboard = Dashboard::bind(servers, health.clone(), servers.metrics(counted.clone())).await?;
+        let http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(counted)).await?;
+        let reporting = reporter.start(Some(health));
+        let url = dashboard.url();
+        tasks.spawn(dashboard.serve(stop.clone()));
         let stopped = stop.clone();
         tasks.spawn(async move {
             scheduler.run(stopped).await;
@@ -199,7 +215,7 @@ impl Roles {
             forwarder.run(stopped).await;
             Ok(())
         });
-        Ok(Self { tasks, stop, bridge: stats, relay, http })
+        Ok(Self { tasks, stop, bridge: stats, relay, http, dashboard: url, reporting })
     }
 
     async fn end(mut self) {
@@ -211,6 +227,7 @@ impl Roles {
                 Err(panic) => eprintln!("error: {panic}"),
             }
         }
+        self.reporting.end().await;
     }
 }
 
@@ -270,6 +287,13 @@ async fn clean_up(own: &OwnNames, servers: &Servers, admin: &TopicAdmin) -> anyh
         for queue in servers.queue_names() {
             servers.queues.queue(&queue).obliterate().await?;
         }
+        for reader in servers.readers.iter() {
+            for topic in reader.routes.topics() {
+                servers.queues.events(reader.name, topic).obliterate().await?;
+            }
+        }
+        servers.queues.processes().obliterate().await?;
+        servers.queues.action_log().obliterate().await?;
         servers.queues.read_model(inventory::READ_MODEL).remove().await?;
     }
     if own.schema {

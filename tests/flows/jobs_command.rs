@@ -316,7 +316,7 @@ async fn a_queue_is_paused_drained_resumed_and_limited() {
     for (wrong, message) in [
         ("queues limit email --rate fast", "`fast` is no rate such as 10/1s, nor `none`"),
         ("queues limit email --concurrency 0", "`0` is no number from 1 on, nor `none`"),
-        ("queues limit email --keep-done none", "--keep-done-for says for how long"),
+        ("queues limit email --keep-done none", "keep-done-for says for how long"),
         ("queues pause mail", "there is no queue `mail`"),
     ] {
         let (code, said) = desk.millgate(wrong).await;

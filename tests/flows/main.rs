@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic with a line number is the report")]
 
 mod bench;
+mod browser;
 mod claims;
 mod command_line;
 mod dead_letters;
@@ -27,4 +28,5 @@ mod stopping;
 mod summary;
 mod testing;
 mod tracing;
+mod trail;
 mod watermarks;

@@ -33,6 +33,7 @@ mod run_spans;
 mod runners;
 mod service;
 mod state;
+mod tally;
 pub mod webhook;
 mod worker;
 
@@ -54,4 +55,5 @@ pub use metrics::{JobMetrics, metrics};
 pub use publishing::publish_event;
 pub use quiet_hours::QuietHours;
 pub use state::{State, Values};
+pub use tally::Tally;
 pub use worker::{Worker, WorkerError};

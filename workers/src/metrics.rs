@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, LazyLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use millgate_events::Run;
@@ -18,7 +18,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::noting;
+use crate::{Tally, noting};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByKind {
@@ -84,8 +84,8 @@ impl JobMetrics {
         );
     }
 
-    /// The counters of a kind in a queue. Looked up once, so that counting costs no look-up.
-    pub(crate) fn of(&self, queue: &str, kind: &str) -> Arc<Meter> {
+    /// The counters of a kind in a queue, and of the worker that has it. Looked up once, so that counting costs no look-up.
+    pub(crate) fn of(&self, queue: &str, kind: &str, tally: &Tally) -> Arc<Meter> {
         let labels = ByKind { queue: queue.to_owned(), kind: kind.to_owned() };
         Arc::new(Meter {
             done: self.done.get_or_create_owned(&labels),
@@ -96,6 +96,7 @@ impl JobMetrics {
             handed_back: self.handed_back.get_or_create_owned(&labels),
             duration: self.duration.get_or_create_owned(&labels),
             in_hand: self.in_hand.get_or_create_owned(&labels),
+            tally: tally.clone(),
         })
     }
 
@@ -115,6 +116,7 @@ pub(crate) struct Meter {
     handed_back: Counter,
     duration: Histogram,
     in_hand: Gauge,
+    tally: Tally,
 }
 
 /// A job's judgement that is counted, and noted, when it is given. Dropped, it hands the job back, and counts that.
@@ -129,11 +131,13 @@ impl Counted {
         Self { judgement: Some(judgement), run: None, noted: None }
     }
 
-    /// The run begins, and is noted where runs are.
-    pub(crate) fn begin(&mut self, meter: &Arc<Meter>, noted: Option<Run>) {
+    /// The run begins, of a job that has been due for so long, if that is known; and is noted where runs are.
+    pub(crate) fn begin(&mut self, meter: &Arc<Meter>, waited: Option<Duration>, noted: Option<Run>) {
         self.noted = noted;
+        let now = Instant::now();
         meter.in_hand.inc();
-        self.run = Some((meter.clone(), Instant::now()));
+        meter.tally.begin(now, waited);
+        self.run = Some((meter.clone(), now));
     }
 
     /// Says what became of the job.
@@ -150,6 +154,8 @@ impl Counted {
         }
         let Some((meter, began)) = self.run.take() else { return };
         meter.in_hand.dec();
+        let took = began.elapsed();
+        meter.tally.end(began, took, matches!(verdict, Verdict::HandBack { .. }));
         let counter = match verdict {
             Verdict::Done => &meter.done,
             Verdict::Retry { .. } => &meter.retried,
@@ -163,12 +169,12 @@ impl Counted {
             }
         };
         counter.inc();
-        meter.duration.observe(began.elapsed().as_secs_f64());
+        meter.duration.observe(took.as_secs_f64());
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.count(&Verdict::HandBack { after: std::time::Duration::ZERO });
+        self.count(&Verdict::HandBack { after: Duration::ZERO });
     }
 }

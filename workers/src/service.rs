@@ -21,7 +21,7 @@ use tower::Service;
 use tracing::{Instrument, warn};
 
 use crate::{
-    Ctx, Handlers, State, WorkerConfig,
+    Ctx, Handlers, State, Tally, WorkerConfig,
     error_class::ErrorClasses,
     gathering::Gathering,
     handler::Erased,
@@ -56,6 +56,7 @@ struct Shared {
     classes: ErrorClasses,
     /// Where notes go; `None`, in tests: nowhere.
     queue: Option<Arc<Queue>>,
+    tally: Tally,
 }
 
 /// How jobs of a kind are done.
@@ -96,13 +97,13 @@ impl Service<Task<Handful>> for JobService {
 
 impl JobService {
     /// Runs jobs of `queue` by these handlers.
-    pub(crate) fn new(handlers: &Handlers, state: State, config: &WorkerConfig, queue: Queue) -> Self {
+    pub(crate) fn new(handlers: &Handlers, state: State, config: &WorkerConfig, queue: Queue, tally: Tally) -> Self {
         let terms = Terms {
             backoff: Backoff::exponential(config.backoff_base, config.backoff_max),
             grace: config.cancel_grace,
             classes: handlers.classes.configured(&config.retry_codes, &config.dead_codes),
         };
-        let shared = Arc::new(Shared::new(handlers, state, terms, Some(Arc::new(queue))));
+        let shared = Arc::new(Shared::new(handlers, state, terms, Some(Arc::new(queue)), tally));
         let line = Arc::new(Line::new());
         let ended = line.ended.clone();
         line.serve(move |entry, cx| shared.begin(entry, &ended, cx));
@@ -111,7 +112,7 @@ impl JobService {
 }
 
 impl Shared {
-    fn new(handlers: &Handlers, state: State, terms: Terms, queue: Option<Arc<Queue>>) -> Self {
+    fn new(handlers: &Handlers, state: State, terms: Terms, queue: Option<Arc<Queue>>, tally: Tally) -> Self {
         let name = queue.as_deref().map_or("", Queue::name).to_owned();
         let kinds = handlers.iter().map(|(kind, known)| {
             let way = match &known.handler {
@@ -120,13 +121,13 @@ impl Shared {
             };
             let backoff = known.backoff.unwrap_or(terms.backoff);
             let is_at_home = handlers.kinds().get(kind).is_some_and(|known| known.queue() == name);
-            let meter = if is_at_home { metrics().of(&name, kind).into() } else { OnceLock::new() };
+            let meter = if is_at_home { metrics().of(&name, kind, &tally).into() } else { OnceLock::new() };
             (kind, Kind { version: known.version, backoff, way, meter })
         });
         let kinds = kinds.collect();
         let Terms { grace, classes, .. } = terms;
         let trail = state.get::<Trail>().cloned().unwrap_or_default();
-        Self { kinds, unknown: OnceLock::new(), trail, state, grace, classes, queue, name }
+        Self { kinds, unknown: OnceLock::new(), trail, state, grace, classes, queue, name, tally }
     }
 
     /// Begins a job; if it is not done at once it goes on by itself.
@@ -136,7 +137,8 @@ impl Shared {
         let (meter, label) = kind.map_or((&self.unknown, "unknown"), |kind| (&kind.meter, &*entry.job.kind));
         // What is not known here is not begun.
         let noted = kind.and_then(|_| self.trail.begin(|| noting::start(&entry.job)));
-        entry.judgement.begin(meter.get_or_init(|| metrics().of(&self.name, label)), noted.clone());
+        let meter = meter.get_or_init(|| metrics().of(&self.name, label, &self.tally));
+        entry.judgement.begin(meter, entry.job.waited(), noted.clone());
         if let Some(Kind { way: Way::Single(handler), backoff, .. }) = kind {
             let terms = self.terms(*backoff);
             let payload = take(&mut entry.job.payload);
@@ -186,6 +188,6 @@ impl Handlers {
     /// Runs one job as a worker would: bounded in time, a panic caught. The verdict is for its queue.
     pub async fn run(self: Arc<Self>, job: Claimed, state: State, backoff: Backoff) -> Verdict {
         let terms = Terms { backoff, grace: Duration::ZERO, classes: self.classes.clone() };
-        Shared::new(&self, state, terms, None).run(job, None).await
+        Shared::new(&self, state, terms, None, Tally::default()).run(job, None).await
     }
 }

@@ -11,7 +11,7 @@ use millgate_jobs::{BackendConfig, Hands, QueueBackend, QueueError, Queues, Sett
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tracing::{error, info, warn};
 
-use crate::{Handlers, State, WorkerConfig, service::JobService};
+use crate::{Handlers, State, Tally, WorkerConfig, service::JobService};
 
 /// How long results may still take to reach Redis when everything else has ended.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -59,6 +59,7 @@ struct Run {
     worker: BoxFuture<'static, Result<(), apalis_core::error::WorkerError>>,
     settling: Settling,
     hands: Hands,
+    tally: Tally,
 }
 
 impl Worker {
@@ -93,9 +94,10 @@ impl Worker {
             let queue = queues.queue(name);
             let (backend, settling) = QueueBackend::start(&queue, settings)?;
             let hands = backend.hands();
-            let service = JobService::new(&handlers, state.clone(), config, queue);
+            let tally = Tally::default();
+            let service = JobService::new(&handlers, state.clone(), config, queue, tally.clone());
             let worker = WorkerBuilder::new(format!("millgate-{name}")).backend(backend.in_handfuls()).build(service);
-            Ok(Run { queue: name.to_owned(), worker: worker.run().boxed(), settling, hands })
+            Ok(Run { queue: name.to_owned(), worker: worker.run().boxed(), settling, hands, tally })
         });
         let runs = runs.collect::<Result<Vec<_>, QueueError>>()?;
         Ok(Self { runs, fetching, shutdown_timeout: config.shutdown_timeout })
@@ -109,6 +111,11 @@ impl Worker {
     /// What it has in hand, queue by queue, from now on.
     pub fn hands(&self) -> Vec<(String, Hands)> {
         self.runs.iter().map(|run| (run.queue.clone(), run.hands.clone())).collect()
+    }
+
+    /// What it sees of the jobs of each queue, from now on.
+    pub fn tallies(&self) -> Vec<(String, Tally)> {
+        self.runs.iter().map(|run| (run.queue.clone(), run.tally.clone())).collect()
     }
 
     /// Runs until `stop` fires; then takes no more jobs, lets those in hand finish within the shutdown timeout,
@@ -134,7 +141,7 @@ impl Worker {
 }
 
 async fn finish(run: Run, deadline: impl Future<Output = ()>) {
-    let Run { queue, worker, settling, hands: _ } = run;
+    let Run { queue, worker, settling, .. } = run;
     tokio::select! {
         ended = worker => if let Err(error) = ended {
             error!(queue, %error, "the queue's worker ended early");

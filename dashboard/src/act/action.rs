@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use millgate_events::LetterFilter;
-use millgate_jobs::{KeptJob, Limits};
+use millgate_jobs::{KeptJob, Limits, RemovedSchedule};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -117,6 +117,76 @@ pub enum Action {
         #[serde(default, deserialize_with = "text")]
         why: String,
     },
+    /// Put a schedule's job in now, paused or not; its ticks stay as they are.
+    RunSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+    },
+    /// Let a schedule fire no more until it is resumed.
+    PauseSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+    },
+    /// Let a schedule fire again, from now on.
+    ResumeSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+    },
+    /// Let a schedule fire at other times than its definition says, until it is reset or that has new ones.
+    EditSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+        /// A cron expression.
+        cron: String,
+        /// A time zone, by IANA name.
+        zone: String,
+    },
+    /// Let a schedule fire at the times of its definition again.
+    ResetSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+    },
+    /// Remove a schedule that is in nobody's code.
+    RemoveSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+    },
+    /// Put a removed schedule back.
+    RestoreSchedule {
+        /// The queue of its job.
+        queue: String,
+        /// The schedule.
+        schedule: String,
+        /// What was removed.
+        entry: RemovedSchedule,
+    },
+    /// Let a process take no more jobs; what it has it finishes.
+    QuietProcess {
+        /// Its id.
+        process: String,
+    },
+    /// Let a process take jobs again.
+    ResumeProcess {
+        /// Its id.
+        process: String,
+    },
+    /// Stop a process, as by SIGTERM.
+    StopProcess {
+        /// Its id.
+        process: String,
+    },
 }
 
 /// A text, also one that a form took for a number or a list.
@@ -142,12 +212,21 @@ impl Action {
             | Self::LimitQueue { queue, .. }
             | Self::EditJob { queue, .. }
             | Self::PutBackJobs { queue, .. }
-            | Self::DelayJobs { queue, .. } => (Role::Operator, Some(queue)),
+            | Self::DelayJobs { queue, .. }
+            | Self::RunSchedule { queue, .. }
+            | Self::PauseSchedule { queue, .. }
+            | Self::ResumeSchedule { queue, .. }
+            | Self::EditSchedule { queue, .. }
+            | Self::ResetSchedule { queue, .. }
+            | Self::RemoveSchedule { queue, .. }
+            | Self::RestoreSchedule { queue, .. } => (Role::Operator, Some(queue)),
             Self::RetryJobs { jobs }
             | Self::RunJobs { jobs }
             | Self::CancelJobs { jobs }
             | Self::DeleteJobs { jobs }
             | Self::MoveJobs { jobs, .. } => (Role::Operator, Some(&jobs.queue)),
+            Self::QuietProcess { .. } | Self::ResumeProcess { .. } => (Role::Operator, None),
+            Self::StopProcess { .. } => (Role::Admin, None),
             Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
                 (Role::Operator, letters.queue.as_deref())
             }
@@ -158,7 +237,7 @@ impl Action {
     /// Whether one has to be sure before it is done.
     pub fn asks(&self) -> bool {
         match self {
-            Self::DrainQueue { .. } => true,
+            Self::DrainQueue { .. } | Self::RemoveSchedule { .. } | Self::StopProcess { .. } => true,
             Self::RetryJobs { jobs }
             | Self::RunJobs { jobs }
             | Self::CancelJobs { jobs }
@@ -186,6 +265,18 @@ impl Action {
             Self::EditJob { queue, id, .. } => format!("edit job {id} in queue {queue} and run it"),
             Self::PutBackJobs { queue, jobs } => format!("put {} jobs back into queue {queue}", jobs.len()),
             Self::DelayJobs { queue, times } => format!("delay {} jobs in queue {queue} again", times.len()),
+            Self::QuietProcess { process } => format!("let process {process} take no more jobs"),
+            Self::ResumeProcess { process } => format!("let process {process} take jobs again"),
+            Self::StopProcess { process } => format!("stop process {process}"),
+            Self::RunSchedule { schedule, .. } => format!("run schedule {schedule} now"),
+            Self::PauseSchedule { schedule, .. } => format!("pause schedule {schedule}"),
+            Self::ResumeSchedule { schedule, .. } => format!("resume schedule {schedule}"),
+            Self::EditSchedule { schedule, cron, zone, .. } => {
+                format!("let schedule {schedule} fire at `{cron}` in {zone}")
+            }
+            Self::ResetSchedule { schedule, .. } => format!("let schedule {schedule} fire as its definition says"),
+            Self::RemoveSchedule { schedule, .. } => format!("remove schedule {schedule}"),
+            Self::RestoreSchedule { schedule, .. } => format!("put schedule {schedule} back"),
             Self::RedriveLetters(Redriving { letters, .. }) => format!("redrive {}", meant(letters)),
             Self::DiscardLetters { letters, .. } => format!("discard {}", meant(letters)),
             Self::RestoreLetters { discard, .. } => format!("take back discard {discard} of dead letters"),

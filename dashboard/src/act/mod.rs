@@ -12,12 +12,14 @@ mod job_deed;
 mod letters;
 mod payload;
 mod performed;
+mod process;
 mod queue;
 mod redrive;
+mod schedule;
 mod work;
 
 use millgate_events::DeadLetterError;
-use millgate_jobs::QueueError;
+use millgate_jobs::{QueueError, Times};
 
 pub use action::Action;
 pub use entry::{Entry, Via, entries, entry};
@@ -109,6 +111,19 @@ async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result
         Action::EditJob { queue, id, payload } => job::edit(site, queue, id, &payload.0).await,
         Action::PutBackJobs { queue, jobs } => job::put_back(site, queue, jobs, work).await,
         Action::DelayJobs { queue, times } => job::delay(site, queue, times, work).await,
+        Action::QuietProcess { process } => process::quiet(site, process).await,
+        Action::ResumeProcess { process } => process::resume(site, process).await,
+        Action::StopProcess { process } => process::stop(site, process).await,
+        Action::RunSchedule { queue, schedule } => schedule::run(site, queue, schedule).await,
+        Action::PauseSchedule { queue, schedule } => schedule::pause(site, queue, schedule).await,
+        Action::ResumeSchedule { queue, schedule } => schedule::resume(site, queue, schedule).await,
+        Action::EditSchedule { queue, schedule, cron, zone } => {
+            let times = Times { cron: cron.clone(), zone: zone.clone() };
+            schedule::edit(site, queue, schedule, &times).await
+        }
+        Action::ResetSchedule { queue, schedule } => schedule::reset(site, queue, schedule).await,
+        Action::RemoveSchedule { queue, schedule } => schedule::remove(site, queue, schedule).await,
+        Action::RestoreSchedule { queue, schedule, entry } => schedule::restore(site, queue, schedule, entry).await,
     }
 }
 

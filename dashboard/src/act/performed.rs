@@ -28,6 +28,9 @@ pub struct Performed {
     /// How many of what, where there is more to count.
     #[serde(flatten)]
     pub figures: BTreeMap<&'static str, u64>,
+    /// The job that it made, if it made one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
     /// What undoes it, if anything does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub undo: Option<Action>,
@@ -43,6 +46,7 @@ impl Performed {
             missed: 0,
             refused: Vec::new(),
             figures: BTreeMap::new(),
+            job: None,
             undo: None,
         }
     }

@@ -10,10 +10,7 @@ pub(super) async fn known(site: &Site, name: &str) -> Result<(Queue, QueueStats)
     let queue = site.queues.queue(name);
     let stats = queue.stats().await?;
     if stats == QueueStats::default() && !site.queue_names.iter().any(|known| known == name) {
-        let known = site.queue_names.join(", ");
-        return Err(ActError::Refused(format!(
-            "there is no queue `{name}`: Redis holds nothing of it; there are: {known}"
-        )));
+        return Err(ActError::Gone(site.no_queue(name)));
     }
     Ok((queue, stats))
 }
@@ -44,6 +41,9 @@ pub(super) async fn drain(site: &Site, name: &str) -> Result<Performed, ActError
 }
 
 pub(super) async fn limit(site: &Site, name: &str, limits: &Limits) -> Result<Performed, ActError> {
+    if let Some(problem) = limits.problem() {
+        return Err(ActError::Refused(problem.into()));
+    }
     let (queue, stats) = known(site, name).await?;
     queue.limit(limits).await?;
     let performed = Performed::new(format!("queue {name} has its new limits, from the next claim on"));

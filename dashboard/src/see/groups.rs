@@ -19,7 +19,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How far a group is in one partition.
 #[derive(Debug, Clone, Serialize)]
-pub struct PartitionLag {
+pub struct GroupLag {
     /// The consumer group.
     pub group: String,
     /// What the application calls it.
@@ -74,7 +74,7 @@ pub struct GroupView {
     /// The age of the oldest of them.
     pub lag_seconds: u64,
     /// How far it is in each partition.
-    pub partitions: Vec<PartitionLag>,
+    pub partitions: Vec<GroupLag>,
     /// How far its queues are.
     pub watermarks: Vec<WatermarkView>,
 }
@@ -89,10 +89,10 @@ pub fn reader<'a>(site: &'a Site, name: &str) -> Result<&'a Reader, SeeError> {
 }
 
 /// How far a group is in each partition of its topics, or of one of them.
-pub async fn lags(reader: &Reader, topic: Option<&str>) -> Result<Vec<PartitionLag>, SeeError> {
+pub async fn lags(reader: &Reader, topic: Option<&str>) -> Result<Vec<GroupLag>, SeeError> {
     let chosen: Vec<&str> = reader.routes.topics().filter(|known| topic.is_none_or(|topic| topic == *known)).collect();
     let (lags, now) = (Logs::new(&reader.kafka, PATIENCE).lags_of(&chosen).await?, now());
-    let view = |lag: Lag| PartitionLag {
+    let view = |lag: Lag| GroupLag {
         group: reader.kafka.consumer_group.clone(),
         name: reader.name,
         topic: lag.topic.to_string(),
@@ -143,7 +143,7 @@ pub async fn groups(site: &Site) -> Result<Vec<GroupView>, SeeError> {
 }
 
 /// Says who has which partition.
-fn put_members(partitions: &mut [PartitionLag], membership: &Membership) {
+fn put_members(partitions: &mut [GroupLag], membership: &Membership) {
     let mut holders: HashMap<(&str, i32), &str> = HashMap::new();
     for member in &membership.members {
         for (topic, numbers) in member.assignment.iter().flatten() {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
-use millgate_jobs::{JobId, JobState, JobView, Span};
+use millgate_jobs::{Between, JobId, JobState, JobView};
 use serde::{Deserialize, Serialize};
 
 use super::{Term, moment};
@@ -87,8 +87,8 @@ impl JobFilter {
         states.iter().copied().filter(|state| self.state.is_none_or(|wanted| wanted == *state)).collect()
     }
 
-    pub(super) fn span(&self) -> Span {
-        Span { since: self.since, until: self.until }
+    pub(super) fn span(&self) -> Between {
+        Between { since: self.since, until: self.until }
     }
 
     /// Whether a job of that id, in that state, may be one.

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, fmt};
 
-use millgate_jobs::{JobId, JobState, JobView, QueueError, Queues, Span};
+use millgate_jobs::{Between, JobId, JobState, JobView, QueueError, Queues};
 
 use super::{JobFilter, Term};
 use crate::Site;
@@ -128,7 +128,7 @@ impl<'a> JobSearch<'a> {
         let Some(stop) = self.stops.get(self.place.stop) else { return Ok(None) };
         let (queue, before) = (self.queues.queue(&stop.queue), self.place.clone());
         // Where all that come are meant no more are fetched than are wanted.
-        let are_meant = self.filter.term.is_none() && self.filter.span() == Span::default();
+        let are_meant = self.filter.term.is_none() && self.filter.span() == Between::default();
         let most = if are_meant { (most + before.skip).clamp(1, STEP) } else { STEP };
         let (mut ids, next) = match (&self.filter.term, stop.state) {
             (Some(Term::Index { field, value }), _) => {

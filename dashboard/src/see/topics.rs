@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     SeeError,
-    groups::{PATIENCE, PartitionLag, lags},
+    groups::{GroupLag, PATIENCE, lags},
 };
 use crate::Site;
 
@@ -110,7 +110,7 @@ pub async fn topics(site: &Site) -> Result<TopicList, SeeError> {
         settings(site, &names),
         try_join_all(site.readers.iter().map(|reader| lags(reader, None))),
     )?;
-    let lags: Vec<PartitionLag> = lags.into_iter().flatten().collect();
+    let lags: Vec<GroupLag> = lags.into_iter().flatten().collect();
     let left_out = all - layouts.len();
     let there: BTreeSet<&str> = layouts.iter().map(|layout| layout.name.as_str()).collect();
     let mut missing: Vec<String> =
@@ -153,7 +153,7 @@ async fn settings(site: &Site, names: &[&str]) -> Result<Settings, SeeError> {
     Ok(TopicAdmin::new(&site.kafka(), PATIENCE)?.settings_of(names).await?)
 }
 
-fn view(layout: TopicLayout, role: TopicRole, settings: &[(String, String)], lags: &[PartitionLag]) -> TopicView {
+fn view(layout: TopicLayout, role: TopicRole, settings: &[(String, String)], lags: &[GroupLag]) -> TopicView {
     let TopicLayout { name, partitions } = layout;
     let settings: BTreeMap<String, String> = settings.iter().cloned().collect();
     let number = |setting: &str| settings.get(setting).and_then(|value| value.parse::<i64>().ok());

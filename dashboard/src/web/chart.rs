@@ -60,6 +60,12 @@ pub(crate) fn bar(of: &str, share: f64) -> Markup {
     html! { span.share { (PreEscaped(bar)) span { (of) } } }
 }
 
+/// So many of so many, as a bar.
+#[expect(clippy::cast_precision_loss, reason = "a bar has a hundred steps")]
+pub(crate) fn share(part: u64, whole: u64) -> Markup {
+    bar(&format!("{part} of {whole}"), part as f64 / whole.max(1) as f64)
+}
+
 #[expect(clippy::cast_precision_loss, reason = "a chart has some hundred points")]
 fn path(values: &[f64], top: f64) -> String {
     let step = WIDTH / (values.len().max(2) - 1) as f64;

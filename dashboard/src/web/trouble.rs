@@ -5,7 +5,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use maud::html;
-use millgate_jobs::QueueError;
+use millgate_jobs::{QueueError, ScheduleError};
 use serde_json::json;
 
 use super::layout;
@@ -25,6 +25,11 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
+    /// A process that does not run, or does no more.
+    pub(crate) fn no_process(id: &str) -> Self {
+        Self::NotFound(QueueError::NoProcess(id.to_owned()).to_string())
+    }
+
     pub(crate) fn text(&self) -> &str {
         let (Self::Misunderstood(text) | Self::NotFound(text) | Self::Forbidden(text) | Self::Away(text)) = self;
         text
@@ -59,6 +64,12 @@ impl From<SeeError> for Trouble {
             SeeError::Missing(_) => Self::NotFound(text),
             SeeError::Away(_) => Self::Away(text),
         }
+    }
+}
+
+impl From<ScheduleError> for Trouble {
+    fn from(error: ScheduleError) -> Self {
+        ActError::from(error).into()
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a page is asked for, and by whom.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, fmt::Write, sync::Arc};
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
@@ -13,6 +13,7 @@ use super::{Web, tasks::Tasks, trouble::Trouble};
 use crate::{
     Site,
     access::{Role, Viewer},
+    act::Action,
 };
 
 /// What a page is asked for, and by whom.
@@ -63,6 +64,23 @@ impl View {
         format!("{}{path}", self.web.base)
     }
 
+    /// The address of a page by the parts of its path, which may hold anything.
+    pub(crate) fn link_to(&self, parts: &[&str]) -> String {
+        self.link(&parts.iter().map(|part| format!("/{}", encoded(part))).collect::<String>())
+    }
+
+    /// The address of a page with what it is asked for.
+    pub(crate) fn link_with(&self, path: &str, query: &[(&str, &str)]) -> String {
+        let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+        self.link(&format!("{path}?{}", query.join("&")))
+    }
+
+    /// Whether who looks may do that.
+    pub(crate) fn may_act(&self, action: &Action) -> bool {
+        let (needs, queue) = action.needs();
+        self.may(needs, queue)
+    }
+
     /// The address of this page.
     pub(crate) fn here(&self) -> String {
         self.link(self.uri.path_and_query().map_or("/", |here| here.as_str()))
@@ -74,6 +92,18 @@ impl View {
     }
 }
 
+/// As a part of an address: all but letters, digits and a few signs by their numbers.
+fn encoded(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut all, byte| {
+        match byte {
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => all.push(char::from(byte)),
+            // A String takes all that is written to it.
+            byte => _ = write!(all, "%{byte:02X}"),
+        }
+        all
+    })
+}
+
 impl FromRequestParts<Arc<Web>> for View {
     type Rejection = Trouble;
 
@@ -83,5 +113,16 @@ impl FromRequestParts<Arc<Web>> for View {
         // Nobody asks where there is no access layer.
         let viewer = parts.extensions.get::<Viewer>().cloned().unwrap_or_else(|| Viewer::everything("anybody"));
         Ok(Self { web: web.clone(), viewer, uri: parts.uri.clone(), params })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_part_of_an_address_says_nothing_else() {
+        assert_eq!(encoded("crm.sync-2"), "crm.sync-2");
+        assert_eq!(encoded("a/../b?c=\"ü\"&"), "a%2F..%2Fb%3Fc%3D%22%C3%BC%22%26");
     }
 }

@@ -1,6 +1,6 @@
 //! A dashboard of a test's own, and somebody who sits before it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use axum::Extension;
 use millgate_dashboard::{
@@ -8,7 +8,6 @@ use millgate_dashboard::{
     access::{Role, Viewer},
     web,
 };
-use millgate_events::Claims;
 use millgate_jobs::{
     Claimed, Failure, Hand, Job, JobId, JobKind, JobOptions, JobState, JobView, NewJob, Queue, Schedules, Verdict,
 };
@@ -73,21 +72,11 @@ impl Desk {
         let names = vec!["crm.sync".to_owned(), "email".to_owned()];
         let kind = (Greet::KIND.to_owned(), JobKind::of::<Greet>());
         let site = Site {
-            application: "shop",
-            queues: queues.clone(),
-            events: Arc::default(),
-            dead_letter_topics: Vec::new(),
-            max_payload: 1_000_000,
             schedules: Schedules::new(&queues, &names),
             queue_names: names,
             kinds: BTreeMap::from([(Greet::KIND.to_owned(), 1)]),
             job_kinds: BTreeMap::from([kind]),
-            readers: Arc::new(Vec::new()),
-            letters: None,
-            trail: None,
-            trail_is_kept: false,
-            claims: Claims::default(),
-            records: millgate_dashboard::see::Records::default(),
+            ..Site::new("shop", queues.clone())
         };
         let router = web::router(site, &DashboardConfig::default()).layer(Extension(viewer));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

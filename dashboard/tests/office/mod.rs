@@ -1,6 +1,6 @@
 //! An application with a dashboard, on servers of the kit.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -9,10 +9,9 @@ use axum::{
 };
 use chrono::{DateTime, Utc};
 use millgate_bridge::{Routes, on};
-use millgate_dashboard::{DashboardConfig, EventRegistry, Reader, Site, access::Viewer, see::Records, web};
+use millgate_dashboard::{DashboardConfig, EventRegistry, Reader, Site, access::Viewer, web};
 use millgate_events::{
-    Claims, DeadLetter, DeadLetterStore, DeadLetters, Event, Headers, KafkaConfig, LetterFilter, LetterStatus,
-    Producer, Record,
+    DeadLetter, DeadLetterStore, DeadLetters, Event, Headers, KafkaConfig, LetterFilter, LetterStatus, Producer, Record,
 };
 use millgate_jobs::{Job, Queues, Schedules};
 use millgate_testkit::{Database, KafkaSpace, RedisSpace};
@@ -86,21 +85,13 @@ impl Office {
         let main = Reader { name: "main", routes: self.routes.clone(), kafka: self.kafka.config() };
         let names = vec!["search".to_owned()];
         Site {
-            application: "parcels",
-            queues: self.queues.clone(),
-            queue_names: names.clone(),
-            kinds: BTreeMap::new(),
-            job_kinds: BTreeMap::new(),
+            schedules: Schedules::new(&self.queues, names.clone()),
+            queue_names: names,
             readers: Arc::new(vec![main]),
             events: Arc::new(events),
-            schedules: Schedules::new(&self.queues, names),
             letters: self.store(),
             dead_letter_topics: vec!["dead-letter-queue".into()],
-            trail: None,
-            trail_is_kept: false,
-            claims: Claims::default(),
-            records: Records::default(),
-            max_payload: 1_000_000,
+            ..Site::new("parcels", self.queues.clone())
         }
     }
 

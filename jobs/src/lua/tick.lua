@@ -7,18 +7,19 @@ local text = call('HGET', SCHEDULES, name)
 local entry = text and cjson.decode(text)
 if not entry or entry.changed ~= version or entry.paused or entry.left then return 0 end
 
-local records = {}
+local records, ticks = {}, {}
 for at = 6, #ARGV, 3 do
   local tick, due = tonumber(ARGV[at]), tonumber(ARGV[at + 1])
   if tick > math.max(entry.last, entry.since) and due <= now then
     entry.last = tick
-    records[#records + 1] = ARGV[at + 2]
+    records[#records + 1], ticks[#ticks + 1] = ARGV[at + 2], tick
   end
 end
 if #records == 0 then return 0 end
 -- First, since a Redis out of memory refuses the first write, and with it all.
 call('HSET', SCHEDULES, name, cjson.encode(entry))
-for _, record in ipairs(records) do store(kind, {}, priority, record) end
+for at, record in ipairs(records) do note_job(entry, store(kind, {}, priority, record), ticks[at]) end
+call('HSET', SCHEDULES, name, cjson.encode(entry))
 write_seq()
 write_counts()
 wake()

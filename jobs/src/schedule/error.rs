@@ -48,6 +48,9 @@ pub enum ScheduleError {
         /// What serde said.
         source: serde_json::Error,
     },
+    /// What should be a removed schedule is none.
+    #[error("what was removed cannot be read, and so not put back: {0}")]
+    Unreadable(serde_json::Error),
     /// No schedule of that name.
     #[error("there is no schedule `{name}`; there are: {known}")]
     Unknown {
@@ -65,7 +68,7 @@ pub enum ScheduleError {
         queue: String,
     },
     /// A schedule that an application's code declares, and that only a change of the code can change.
-    #[error("schedule `{name}` is declared in the code of {application}; change it there, or pause it")]
+    #[error("schedule `{name}` is declared in the code of {application}; change it there, edit its times, or pause it")]
     InCode {
         /// The schedule.
         name: String,

@@ -15,7 +15,7 @@ mod schedules;
 mod timing;
 
 pub use catch_up::CatchUp;
-pub use entry::ScheduleState;
+pub use entry::{RemovedSchedule, ScheduleState, ScheduledJob, Times};
 pub use error::ScheduleError;
 pub use schedule::Schedule;
 pub use scheduler::{Due, Scheduler, Turn};

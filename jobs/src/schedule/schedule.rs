@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, FixedOffset, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{CatchUp, ScheduleError, catch_up::Tick, definition::Definition, timing::Timing};
+use super::{CatchUp, ScheduleError, Times, catch_up::Tick, definition::Definition, timing::Timing};
 use crate::{
     Job,
     job::{DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT},
@@ -104,6 +104,32 @@ impl Schedule {
     /// Its time zone, by IANA name.
     pub fn zone(&self) -> &str {
         self.timing.zone.name()
+    }
+
+    /// When it fires.
+    pub fn times(&self) -> Times {
+        Times { cron: self.cron().to_owned(), zone: self.zone().to_owned() }
+    }
+
+    /// The same job at other times, if these can be meant.
+    pub fn at(self, times: &Times) -> Result<Self, ScheduleError> {
+        let (cron, zone) = (times.cron.trim().to_owned(), times.zone.trim().to_owned());
+        Self::try_from(Definition { cron, zone, ..self.definition })
+    }
+
+    /// A moment as the clock of its time zone shows it.
+    pub fn on_its_clock(&self, time: DateTime<Utc>) -> DateTime<FixedOffset> {
+        time.with_timezone(&self.timing.zone).fixed_offset()
+    }
+
+    /// By how much its ticks are put off at most.
+    pub fn longest_jitter(&self) -> Duration {
+        self.definition.jitter
+    }
+
+    /// Its job's arguments, as JSON.
+    pub fn payload(&self) -> &str {
+        self.definition.payload.get()
     }
 
     /// The kind of its job.

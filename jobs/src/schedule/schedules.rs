@@ -1,10 +1,11 @@
 //! The schedules of some queues, kept in Redis.
 
 use chrono::{DateTime, Utc};
+use futures::future::try_join_all;
 use redis::{FromRedisValue, Script};
 use tracing::warn;
 
-use super::{Schedule, ScheduleError, ScheduleState, catch_up::Tick, entry::Entry};
+use super::{RemovedSchedule, Schedule, ScheduleError, ScheduleState, Times, catch_up::Tick, entry::Entry};
 use crate::{Queue, Queues, clock_shift::ClockShift, new_job::from_millis};
 
 /// Ticks in one call of the script: few enough not to hold Redis up.
@@ -38,6 +39,12 @@ impl Schedules {
         self
     }
 
+    /// Only those whose jobs go to that queue.
+    #[must_use]
+    pub fn of(&self, queue: &str) -> Self {
+        Self { queues: self.queues.iter().filter(|own| own.name() == queue).cloned().collect() }
+    }
+
     /// Adds a schedule, or changes the one of that name. Its first tick is the first after now; if its times stay the same,
     /// none is left out.
     pub async fn put(&self, schedule: &Schedule) -> Result<(), ScheduleError> {
@@ -53,7 +60,7 @@ impl Schedules {
     }
 
     /// Says which schedules the code of an application has. New ones are added, others changed; those that left the code
-    /// are kept, but do not fire any more. A pause stays.
+    /// are kept, but do not fire any more. A pause stays; so do [other times](Self::edit), unless the code has new ones.
     pub async fn declare(&self, application: &str, schedules: &[Schedule]) -> Result<(), ScheduleError> {
         for schedule in schedules {
             self.queue_of(schedule)?;
@@ -68,11 +75,39 @@ impl Schedules {
         Ok(())
     }
 
-    /// Removes a schedule that is in nobody's code. Jobs that it made stay.
-    pub async fn remove(&self, name: &str) -> Result<(), ScheduleError> {
+    /// Lets it fire at other times than its definition says, from now on: over restarts, until [`reset`](Self::reset), or
+    /// until the definition has new times.
+    pub async fn edit(&self, name: &str, times: &Times) -> Result<(), ScheduleError> {
+        let (queue, Entry { definition: schedule, .. }) = self.find(name).await?;
+        let Times { cron, zone } = schedule.at(times)?.times();
+        self.change(queue, "edit", &[name.to_owned(), cron, zone]).await
+    }
+
+    /// Lets it fire at the times of its definition again, from now on.
+    pub async fn reset(&self, name: &str) -> Result<(), ScheduleError> {
         let (queue, _) = self.find(name).await?;
-        let code: String = self.change(queue, "remove", &[name.to_owned()]).await?;
-        Self::not_in_code(name, code)
+        self.change(queue, "reset", &[name.to_owned()]).await
+    }
+
+    /// Removes a schedule that is in nobody's code. Jobs that it made stay. Gives what [`restore`](Self::restore) puts
+    /// back.
+    pub async fn remove(&self, name: &str) -> Result<RemovedSchedule, ScheduleError> {
+        let (queue, _) = self.find(name).await?;
+        let (code, entry): (String, String) = self.change(queue, "remove", &[name.to_owned()]).await?;
+        Self::not_in_code(name, code)?;
+        Ok(RemovedSchedule(entry))
+    }
+
+    /// Puts back the schedule of that name that was removed, as it was; it fires from now on. There must be none.
+    pub async fn restore(&self, name: &str, removed: &RemovedSchedule) -> Result<(), ScheduleError> {
+        let entry = Entry::read(&removed.0).map_err(ScheduleError::Unreadable)?;
+        let (queue, name) = (self.queue_of(&entry.definition)?, name.to_owned());
+        if entry.definition.name() != name {
+            return Err(ScheduleError::Unknown { name, known: entry.definition.name().to_owned() });
+        }
+        let done: bool = self.change(queue, "restore", &[name.clone(), removed.0.clone()]).await?;
+        let taken = ScheduleError::Taken { name, queue: queue.name().to_owned() };
+        if done { Ok(()) } else { Err(taken) }
     }
 
     /// Lets it fire no more, until [`resume`](Self::resume). A restart does not end a pause.
@@ -90,16 +125,17 @@ impl Schedules {
     /// Puts its job in at once, paused or not. Its ticks stay as they are. Gives the job's id.
     pub async fn run_now(&self, name: &str) -> Result<String, ScheduleError> {
         let (queue, Entry { definition: schedule, .. }) = self.find(name).await?;
-        let words = [schedule.kind().to_owned(), schedule.definition().priority.to_string(), schedule.record(None)];
+        let priority = schedule.definition().priority.to_string();
+        let words = [name.to_owned(), schedule.kind().to_owned(), priority, schedule.record(None)];
         self.change(queue, "run", &words).await
     }
 
     /// All of them, by queue and name.
     pub async fn list(&self) -> Result<Vec<ScheduleState>, ScheduleError> {
+        let stored = try_join_all(self.queues.iter().map(|queue| self.stored(queue))).await?;
         let mut states = Vec::new();
-        for queue in &self.queues {
-            let Stored { now, entries } = self.stored(queue).await?;
-            states.extend(readable(queue, &entries).map(|entry| entry.state(now)));
+        for (queue, Stored { now, entries }) in self.queues.iter().zip(&stored) {
+            states.extend(readable(queue, entries).map(|entry| entry.state(*now)));
         }
         states.sort_by(|a, b| (a.schedule.queue(), a.schedule.name()).cmp(&(b.schedule.queue(), b.schedule.name())));
         Ok(states)

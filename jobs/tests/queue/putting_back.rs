@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millgate_jobs::{
-    Cancel, Enqueued, Failure, Hand, Job, JobId, JobKind, JobOptions, JobState, LanePlace, NewJob, QueueError, Span,
+    Between, Cancel, Enqueued, Failure, Hand, Job, JobId, JobKind, JobOptions, JobState, LanePlace, NewJob, QueueError,
     Verdict, delay,
 };
 use serde::{Deserialize, Serialize};
@@ -192,7 +192,7 @@ async fn a_held_job_knows_its_place_and_delayed_ones_are_found_by_when_they_run(
         let at = |hours: Option<u64>| hours.map(|hours| now + Duration::from_hours(hours));
         let (mut ids, mut from) = (Vec::new(), None);
         loop {
-            let span = Span { since: at(since), until: at(until) };
+            let span = Between { since: at(since), until: at(until) };
             let page = bench.queue.page_within(JobState::Delayed, span, from.as_deref(), 2, None).await.unwrap();
             ids.extend(page.ids);
             from = page.next;

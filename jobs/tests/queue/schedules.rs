@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use millgate_jobs::{CatchUp, Job, RedisConfig, Schedule, ScheduleError, Scheduler, Schedules};
+use millgate_jobs::{CatchUp, Job, RedisConfig, Schedule, ScheduleError, Scheduler, Schedules, Times};
 use millgate_testkit::{Proxy, wait_for};
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use tokio::runtime::Runtime;
@@ -322,7 +322,7 @@ async fn the_code_has_the_last_word_on_its_own_schedules_but_a_pause_stays() {
         ]
     );
     assert!(states[2].next.is_none());
-    for refused in [keeper.put(&one).await, keeper.remove("one").await] {
+    for refused in [keeper.put(&one).await, keeper.remove("one").await.map(drop)] {
         assert!(matches!(refused, Err(ScheduleError::InCode { .. })), "{refused:?}");
     }
     // Back in the code, and still paused.
@@ -335,6 +335,85 @@ async fn the_code_has_the_last_word_on_its_own_schedules_but_a_pause_stays() {
     keeper.declare("shop", &[one]).await.unwrap();
     assert_eq!(turn(&bench, ahead + 3 * MINUTE).await.0, 1);
     keeper.remove("two").await.unwrap();
+    bench.check().await;
+}
+
+fn times(cron: &str, zone: &str) -> Times {
+    Times { cron: cron.into(), zone: zone.into() }
+}
+
+#[tokio::test]
+async fn other_times_stay_until_they_are_reset_or_the_code_has_new_ones() {
+    let bench = Bench::new();
+    let ahead = ahead_to_the_minute(&bench).await;
+    let keeper = schedules(&bench, ahead);
+    let hourly = schedule("report", "@hourly");
+    keeper.declare("shop", &[hourly.clone()]).await.unwrap();
+    keeper.edit("report", &times(" */2 * * * * ", "Asia/Kathmandu")).await.unwrap();
+    let state = keeper.list().await.unwrap().remove(0);
+    assert_eq!((state.schedule.cron(), state.schedule.zone()), ("*/2 * * * *", "Asia/Kathmandu"));
+    assert_eq!(state.defined, Some(times("@hourly", "UTC")));
+
+    // A restart, even with another payload, leaves them as they are; and they fire.
+    let other = Schedule::new("report", "@hourly", "UTC", &Work { n: 8 }).unwrap();
+    keeper.declare("shop", &[other.clone()]).await.unwrap();
+    assert_eq!(turn(&bench, ahead + 2 * MINUTE).await.0, 1);
+    let state = schedules(&bench, ahead + 2 * MINUTE).list().await.unwrap().remove(0);
+    assert_eq!((state.schedule.cron(), state.jobs.len()), ("*/2 * * * *", 1));
+    assert_eq!((state.jobs[0].tick, state.overdue), (state.last, None));
+
+    for wrong in [times("* * *", "UTC"), times("@daily", "Mars/Olympus"), times("0 0 30 2 *", "UTC")] {
+        assert!(keeper.edit("report", &wrong).await.is_err(), "{wrong:?}");
+    }
+    schedules(&bench, ahead + 3 * MINUTE).reset("report").await.unwrap();
+    let state = keeper.list().await.unwrap().remove(0);
+    assert_eq!((state.schedule.cron(), state.defined), ("@hourly", None));
+
+    // New times of the code are newer than those of the operator.
+    keeper.edit("report", &times("@yearly", "UTC")).await.unwrap();
+    keeper.declare("shop", &[schedule("report", "@daily")]).await.unwrap();
+    let state = keeper.list().await.unwrap().remove(0);
+    assert_eq!((state.schedule.cron(), state.defined), ("@daily", None));
+    bench.check().await;
+}
+
+#[tokio::test]
+async fn what_was_removed_can_be_put_back_and_fires_from_then_on() {
+    let bench = Bench::new();
+    let ahead = ahead_to_the_minute(&bench).await;
+    let after = |minutes: i64| schedules(&bench, ahead + minutes * MINUTE);
+    after(0).put(&schedule("report", "* * * * *").catch_up(CatchUp::All)).await.unwrap();
+    assert_eq!(turn(&bench, ahead + MINUTE).await.0, 1);
+    after(1).edit("report", &times("*/2 * * * *", "UTC")).await.unwrap();
+    let removed = after(1).remove("report").await.unwrap();
+    assert!(after(1).list().await.unwrap().is_empty());
+    after(6).restore("report", &removed).await.unwrap();
+    assert!(matches!(after(6).restore("report", &removed).await, Err(ScheduleError::Taken { .. })));
+    let state = after(6).list().await.unwrap().remove(0);
+    assert_eq!((state.schedule.cron(), state.jobs.len()), ("*/2 * * * *", 1));
+    assert_eq!(turn(&bench, ahead + 6 * MINUTE).await.0, 0, "what it missed meanwhile is not made up for");
+    assert_eq!(turn(&bench, ahead + 8 * MINUTE).await.0, 1);
+    bench.check().await;
+}
+
+#[tokio::test]
+async fn the_last_five_jobs_are_known_and_what_nobody_fired() {
+    let bench = Bench::new();
+    let ahead = ahead_to_the_minute(&bench).await;
+    let after = |minutes: i64| schedules(&bench, ahead + minutes * MINUTE);
+    after(0).put(&schedule("report", "* * * * *").catch_up(CatchUp::All)).await.unwrap();
+    let state = after(3).list().await.unwrap().remove(0);
+    let overdue = state.overdue.unwrap();
+    assert_eq!(overdue.timestamp_millis() % MINUTE, 0);
+    assert_eq!(turn(&bench, ahead + 6 * MINUTE).await.0, 6);
+    let by_hand = after(6).run_now("report").await.unwrap();
+    let state = after(6).list().await.unwrap().remove(0);
+    assert_eq!((state.jobs.len(), state.overdue), (5, None));
+    assert_eq!((state.jobs[0].key.as_str(), state.jobs[0].tick), (by_hand.as_str(), None));
+    assert_eq!(state.jobs[1].tick, state.last);
+    assert_eq!(state.jobs[1].tick.unwrap() - overdue, chrono::Duration::minutes(5));
+    after(6).pause("report").await.unwrap();
+    assert_eq!(after(9).list().await.unwrap()[0].overdue, None, "who pauses it misses nothing");
     bench.check().await;
 }
 

@@ -9,7 +9,7 @@ use std::{
 
 use apalis_core::{task::Task, worker::builder::WorkerBuilder};
 use futures::{FutureExt, future::BoxFuture};
-use millgate_jobs::{BackendConfig, Claimed, Failure, JobId, Queue, QueueBackend, Verdict};
+use millgate_jobs::{BackendConfig, Claimed, Failure, Hands, JobId, Queue, QueueBackend, Verdict};
 use millgate_testkit::wait_for;
 use tokio::{
     runtime::Runtime,
@@ -43,6 +43,7 @@ impl Settings {
 /// An apalis worker on a queue, as `millgate-workers` makes it, on a runtime of its own, so that it can be killed.
 pub(crate) struct Worker {
     runs: mpsc::UnboundedReceiver<Run>,
+    hands: Hands,
     stop: CancellationToken,
     ended: Option<JoinHandle<()>>,
     runtime: Option<Runtime>,
@@ -62,13 +63,14 @@ impl Worker {
         let stop = CancellationToken::new();
         let config = BackendConfig { concurrency: settings.concurrency, lease: settings.lease, stop: stop.clone() };
         let (backend, settling) = QueueBackend::start(queue, config).unwrap();
+        let hands = backend.hands();
         let worker = WorkerBuilder::new("test").backend(backend).build(ByHand(Arc::new(begun)));
         let ended = runtime.spawn(async move {
             worker.run().await.unwrap();
             settling.close().await;
         });
         drop(entered);
-        Self { runs, stop, ended: Some(ended), runtime: Some(runtime) }
+        Self { runs, hands, stop, ended: Some(ended), runtime: Some(runtime) }
     }
 
     /// The next job that it begins.
@@ -101,6 +103,11 @@ impl Worker {
 
     fn runtime(&self) -> &Runtime {
         self.runtime.as_ref().unwrap()
+    }
+
+    /// What it has in hand.
+    pub(crate) fn hands(&self) -> &Hands {
+        &self.hands
     }
 
     /// Asks it to stop, and does not wait.

@@ -90,11 +90,9 @@ impl Args {
         set(&mut limits.keep_done_for, self.keep_done_for);
         set(&mut limits.dead_keep, self.dead_keep);
         set(&mut limits.dead_keep_for, self.dead_keep_for);
-        if limits.keep_done.is_none() && limits.keep_done_for.is_some() {
-            return Err("--keep-done-for says for how long, and --keep-done how many: without it none are kept; \
-                        give both, or `--keep-done-for none`"
-                .into());
+        match limits.problem() {
+            Some(problem) => Err(problem.to_owned()),
+            None => Ok(limits),
         }
-        Ok(limits)
     }
 }

@@ -14,10 +14,10 @@ use axum::{
 };
 use serde::Serialize;
 
-use super::{Web, actions::actor, trouble::Trouble, view::View};
+use super::{Web, actions::actor, spans, trouble::Trouble, view::View};
 use crate::{
     act::{self, Action, Via, Work},
-    see,
+    see::{self, QueueDetail},
 };
 
 pub(super) fn routes() -> Router<Arc<Web>> {
@@ -25,6 +25,13 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/queues", get(queues))
         .route("/jobs", get(jobs::list))
         .route("/jobs/{queue}/{id}", get(jobs::one))
+        .route("/overview", get(overview))
+        .route("/queues/{name}", get(queue))
+        .route("/queues/{name}/history", get(history))
+        .route("/workers", get(workers))
+        .route("/workers/{id}", get(worker))
+        .route("/schedules", get(schedules))
+        .route("/schedules/{name}", get(schedule))
         .route("/actions", get(entries).post(perform))
         .route("/actions/undo", post(undo))
         .merge(kafka::routes())
@@ -43,6 +50,43 @@ fn answer<T: Serialize, E: Into<Trouble>>(found: Result<T, E>) -> Answer {
 
 async fn queues(State(web): State<Arc<Web>>) -> Answer {
     answer(see::queues(&web.site).await)
+}
+
+async fn queue(view: View) -> Answer {
+    answer(queue_of(&view).await)
+}
+
+async fn history(view: View) -> Answer {
+    answer(queue_of(&view).await.map(|queue| queue.history))
+}
+
+/// The queue of the path.
+async fn queue_of(view: &View) -> Result<QueueDetail, Trouble> {
+    let name = view.param("name");
+    let found = see::queue(view.site(), name, spans::asked(view)?).await?;
+    found.ok_or_else(|| Trouble::NotFound(view.site().no_queue(name)))
+}
+
+async fn overview(view: View) -> Answer {
+    let span = spans::asked(&view).map_err(|trouble| trouble.as_json())?;
+    answer(see::overview(view.site(), span).await)
+}
+
+async fn workers(State(web): State<Arc<Web>>) -> Answer {
+    answer(see::processes(&web.site).await)
+}
+
+async fn worker(view: View) -> Answer {
+    let found = see::process(view.site(), view.param("id")).await.map_err(Trouble::from);
+    answer(found.and_then(|process| process.ok_or_else(|| Trouble::no_process(view.param("id")))))
+}
+
+async fn schedules(State(web): State<Arc<Web>>) -> Answer {
+    answer(see::schedules(&web.site).await)
+}
+
+async fn schedule(view: View) -> Answer {
+    answer(see::schedule(view.site(), view.param("name")).await)
 }
 
 async fn entries(State(web): State<Arc<Web>>) -> Answer {

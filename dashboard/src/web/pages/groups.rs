@@ -12,7 +12,7 @@ use super::super::{
     trouble::Trouble,
     view::View,
 };
-use crate::see::{self, GroupView, PartitionLag};
+use crate::see::{self, GroupLag, GroupView};
 
 /// All of them.
 pub(super) async fn all(view: View) -> Result<Page, Trouble> {
@@ -103,7 +103,7 @@ fn assignment(assignment: Option<&[(String, Vec<i32>)]>) -> Markup {
     }
 }
 
-fn partitions(view: &View, partitions: &[PartitionLag]) -> Markup {
+fn partitions(view: &View, partitions: &[GroupLag]) -> Markup {
     if partitions.is_empty() {
         return html! { p.empty { "None of its topics is there. Create them with " code { "millgate topics apply" } "." } };
     }

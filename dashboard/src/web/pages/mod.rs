@@ -6,10 +6,13 @@ mod events;
 mod groups;
 mod job;
 mod jobs;
+mod overview;
 mod queues;
 mod routes;
+mod schedules;
 mod tasks;
 mod topics;
+mod workers;
 
 use std::sync::Arc;
 
@@ -26,6 +29,12 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/queues", page(queues::all))
         .route("/events", page(events::recent))
         .route("/events/{id}", page(events::life))
+        .route("/", page(overview::look))
+        .route("/workers", page(workers::all))
+        .route("/workers/{id}", page(workers::one))
+        .route("/queues/{name}", page(queues::one))
+        .route("/schedules", page(schedules::all))
+        .route("/schedules/{name}", page(schedules::one))
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
         .route("/tasks/{id}", page(tasks::one))

@@ -1,6 +1,7 @@
 //! An event's whole life, on one page.
 
-use crate::{shop::order, world::World};
+use super::world::World;
+use crate::shop::order;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_page_tells_what_became_of_an_order_by_any_of_its_ids() {

@@ -2,7 +2,8 @@
 
 use millgate_testkit::wait_until;
 
-use crate::{shop::PATIENCE, world::World};
+use super::world::World;
+use crate::shop::PATIENCE;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_is_paused_by_a_click_and_goes_on_by_another() {

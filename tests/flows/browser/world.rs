@@ -8,7 +8,7 @@ pub(crate) struct World {
     pub(crate) shop: Shop,
     pub(crate) browser: Browser,
     pub(crate) address: String,
-    roles: Vec<Child>,
+    _roles: Vec<Child>,
 }
 
 impl World {
@@ -25,12 +25,7 @@ impl World {
         let address = line.split("dashboard at ").nth(1).unwrap().trim().trim_end_matches('/').to_owned();
         let mut roles: Vec<Child> = roles.iter().map(|role| shop.start(&[role])).collect();
         roles.push(dashboard);
-        Self { shop, browser: Browser::start().await, address, roles }
-    }
-
-    /// Starts one more role.
-    pub(crate) fn start(&mut self, arguments: &[&str]) {
-        self.roles.push(self.shop.start(arguments));
+        Self { shop, browser: Browser::start().await, address, _roles: roles }
     }
 
     pub(crate) async fn goto(&self, path: &str) {

@@ -1,0 +1,209 @@
+//! The flow as a picture: topics, bridge, queues, workers, dead letters, and what goes from each to each.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use millgate_jobs::{History, Process};
+use serde::Serialize;
+
+use super::{
+    PartitionLag, QueueView,
+    wrong::{Group, serving, unknown_kinds},
+};
+
+/// Where in the flow something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stage {
+    /// A topic of events.
+    Topic,
+    /// A group of bridges.
+    Bridge,
+    /// A queue.
+    Queue,
+    /// The workers.
+    Workers,
+    /// The dead letters.
+    Dead,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Health {
+    /// As it should be.
+    Good,
+    /// Somebody should look.
+    Warn,
+    /// Work stands still.
+    Bad,
+}
+
+/// A box of the picture.
+#[derive(Debug, Clone, Serialize)]
+pub struct Place {
+    /// Where in the flow it is.
+    pub stage: Stage,
+    /// Its name.
+    pub name: String,
+    /// How it is.
+    pub health: Health,
+    /// The same in words.
+    pub words: String,
+    /// The page that shows it, as parts of its path.
+    pub page: Vec<String>,
+}
+
+/// What goes from one box to another.
+#[derive(Debug, Clone, Serialize)]
+pub struct Arrow {
+    /// The number of the box that it goes from.
+    pub from: usize,
+    /// The number of the box that it goes to.
+    pub to: usize,
+    /// How many a second, of late; nothing where it is not known one by one.
+    pub rate: Option<f64>,
+}
+
+/// The flow.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Flow {
+    /// Its boxes, stage by stage.
+    pub places: Vec<Place>,
+    /// What goes on between them.
+    pub arrows: Vec<Arrow>,
+}
+
+/// What it is drawn of.
+pub(super) struct Sources<'a> {
+    pub(super) groups: &'a [Group],
+    pub(super) processes: &'a [Process],
+    pub(super) queues: &'a [QueueView],
+    /// The last hour of each queue, in the same order.
+    pub(super) hours: &'a [History],
+    /// The last hour of each topic, by group.
+    pub(super) events: &'a BTreeMap<(&'static str, &'static str), History>,
+    /// How far the groups are behind, as far as it is known.
+    pub(super) lags: Option<&'a [PartitionLag]>,
+    /// Dead jobs of the last hour.
+    pub(super) dead: u64,
+}
+
+impl Flow {
+    pub(super) fn of(sources: &Sources<'_>) -> Self {
+        let mut flow = Self::default();
+        let topics: BTreeSet<&str> = sources.groups.iter().flat_map(|group| group.topics.iter().copied()).collect();
+        let topics: BTreeMap<&str, usize> = topics.iter().map(|&name| (name, flow.put(topic(sources, name)))).collect();
+        let groups: Vec<usize> = sources.groups.iter().map(|group| flow.put(bridge(sources, group))).collect();
+        let queues: Vec<usize> = sources.queues.iter().map(|view| flow.put(queue(sources, view))).collect();
+        let workers = flow.put(workers(sources));
+        let dead = flow.put(letters(sources));
+        for (group, &at) in sources.groups.iter().zip(&groups) {
+            for topic in &group.topics {
+                let rate =
+                    sources.events.get(&(group.name, *topic)).map(|hour| hour.rate_now(|point| point.handed_off));
+                flow.arrows.push(Arrow { from: topics[topic], to: at, rate });
+            }
+            let histories = sources.events.iter().filter(|((name, _), _)| *name == group.name);
+            let poison: f64 = histories.map(|(_, hour)| hour.rate_now(|point| point.poison)).sum();
+            if poison > 0.0 {
+                flow.arrows.push(Arrow { from: at, to: dead, rate: Some(poison) });
+            }
+        }
+        for ((view, hour), &at) in sources.queues.iter().zip(sources.hours).zip(&queues) {
+            let filled = || sources.groups.iter().zip(&groups).filter(|(group, _)| group.queues.contains(&view.name));
+            // Of several that fill it nobody knows which how much.
+            let rate = (filled().count() == 1).then(|| hour.rate_now(|point| point.enqueued));
+            flow.arrows.extend(filled().map(|(_, &from)| Arrow { from, to: at, rate }));
+            flow.arrows.push(Arrow { from: at, to: workers, rate: Some(hour.rate_now(|point| point.started)) });
+        }
+        let died = sources.hours.iter().map(|hour| hour.rate_now(|point| point.dead)).sum();
+        flow.arrows.push(Arrow { from: workers, to: dead, rate: Some(died) });
+        flow
+    }
+
+    fn put(&mut self, place: Place) -> usize {
+        self.places.push(place);
+        self.places.len() - 1
+    }
+}
+
+fn place(stage: Stage, name: &str, (health, words): (Health, String), page: &[&str]) -> Place {
+    let page = page.iter().map(|&part| part.to_owned()).collect();
+    Place { stage, name: name.to_owned(), health, words, page }
+}
+
+fn topic(sources: &Sources<'_>, name: &str) -> Place {
+    let state = match sources.lags {
+        None => (Health::Warn, "Kafka has not said yet".to_owned()),
+        Some(lags) => {
+            let lags = lags.iter().filter(|lag| lag.topic == name && lag.records > 0);
+            let (records, seconds) =
+                lags.fold((0, 0), |(records, most), lag| (records + lag.records, lag.seconds.unwrap_or(0).max(most)));
+            match (records, seconds) {
+                (0, _) => (Health::Good, "all handed off".to_owned()),
+                (records, 60..) => (Health::Warn, format!("{records} behind, {seconds} s")),
+                (records, seconds) => (Health::Good, format!("{records} behind, {seconds} s")),
+            }
+        }
+    };
+    place(Stage::Topic, name, state, &["topics", name])
+}
+
+fn bridge(sources: &Sources<'_>, group: &Group) -> Place {
+    let runs = |process: &&Process| process.groups.iter().any(|bridged| bridged.group == group.group);
+    let running: Vec<&Process> = sources.processes.iter().filter(runs).collect();
+    let waits: usize =
+        running.iter().flat_map(|process| &process.troubles).filter(|trouble| trouble.partition.is_some()).count();
+    let bridged = running.iter().flat_map(|process| &process.groups).filter(|bridged| bridged.group == group.group);
+    let partitions: usize = bridged.flat_map(|bridged| bridged.partitions.values()).map(Vec::len).sum();
+    let state = match (running.len(), waits) {
+        (0, _) => (Health::Bad, "not running".to_owned()),
+        (_, 1..) => (Health::Bad, format!("{waits} of {partitions} partitions wait")),
+        (1, _) => (Health::Good, format!("running, {partitions} partitions")),
+        (count, _) => (Health::Good, format!("{count} run, {partitions} partitions")),
+    };
+    place(Stage::Bridge, group.name, state, &["workers"])
+}
+
+fn queue(sources: &Sources<'_>, view: &QueueView) -> Place {
+    let stats = &view.stats;
+    let waiting = stats.waiting;
+    let state = if stats.paused {
+        (Health::Warn, format!("paused, {waiting} wait"))
+    } else if waiting > 0 && !serving(sources.processes, &view.name).any(|process| !process.quiet) {
+        (Health::Bad, format!("no worker, {waiting} wait"))
+    } else if !unknown_kinds(view, sources.processes).is_empty() {
+        (Health::Bad, "a kind that no worker knows".to_owned())
+    } else if stats.draining {
+        (Health::Warn, format!("draining, {waiting} wait"))
+    } else {
+        match view.oldest_age_seconds {
+            Some(age @ 60..) => (Health::Warn, format!("{waiting} wait, for {age} s")),
+            _ => (Health::Good, format!("{waiting} wait, {} run", stats.active)),
+        }
+    };
+    place(Stage::Queue, &view.name, state, &["queues", &view.name])
+}
+
+fn workers(sources: &Sources<'_>) -> Place {
+    let working: Vec<&Process> = sources.processes.iter().filter(|process| !process.queues.is_empty()).collect();
+    let worked = || working.iter().flat_map(|process| &process.queues);
+    let in_hand: u64 = worked().map(|queue| queue.in_hand).sum();
+    let places: usize = worked().map(|queue| queue.concurrency).sum();
+    let quiet = working.iter().filter(|process| process.quiet).count();
+    let state = match (working.len(), quiet) {
+        (0, _) => (Health::Bad, "none is running".to_owned()),
+        (count, quiet) if count == quiet => (Health::Bad, "all are quiet".to_owned()),
+        (count, 1..) => (Health::Warn, format!("{count} run, {quiet} quiet, {in_hand} of {places} busy")),
+        (count, _) => (Health::Good, format!("{count} run, {in_hand} of {places} busy")),
+    };
+    place(Stage::Workers, "workers", state, &["workers"])
+}
+
+fn letters(sources: &Sources<'_>) -> Place {
+    let state = match sources.dead {
+        0 => (Health::Good, "none in the last hour".to_owned()),
+        dead => (Health::Warn, format!("{dead} in the last hour")),
+    };
+    place(Stage::Dead, "dead letters", state, &["dead"])
+}

@@ -1,0 +1,92 @@
+//! Servers that may be away: what they said last.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use chrono::{DateTime, Utc};
+use futures::future::try_join_all;
+use millgate_events::{KafkaError, Logs};
+use serde::Serialize;
+
+use super::background::Background;
+use crate::{Reader, Site};
+
+/// Kafka is asked no more often than that.
+const LAGS_EVERY: Duration = Duration::from_secs(4);
+/// Nor are the others.
+const OTHERS_EVERY: Duration = Duration::from_secs(10);
+/// For one question.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// What servers said when they were last asked, in the background of a look. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Outside {
+    lags: Background<Result<Arc<[PartitionLag]>, String>>,
+    policy: Background<Result<String, String>>,
+    letters: Background<Result<(), String>>,
+}
+
+/// How far a group is behind in a partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartitionLag {
+    /// `main`, or the name of the group.
+    pub reader: &'static str,
+    /// The topic, without the prefix.
+    pub topic: String,
+    /// The partition.
+    pub partition: i32,
+    /// Records that are not known to be handed off.
+    pub records: u64,
+    /// The age of the first of them; nothing if it is not known, or there is none.
+    pub seconds: Option<u64>,
+}
+
+/// What a server said last: nothing yet, or that it is away.
+pub(super) type Last<T> = Option<Result<T, String>>;
+
+impl Outside {
+    /// How far the groups are behind.
+    pub(super) fn lags(&self, site: &Site) -> Last<Arc<[PartitionLag]>> {
+        let readers = site.readers.clone();
+        self.lags.look(LAGS_EVERY, move || async move {
+            let lags = try_join_all(readers.iter().map(lags)).await.map_err(|error| error.to_string())?;
+            Ok(lags.into_iter().flatten().collect())
+        })
+    }
+
+    /// What Redis does when its memory is full.
+    pub(super) fn policy(&self, site: &Site) -> Last<String> {
+        let queues = site.queues.clone();
+        self.policy.look(OTHERS_EVERY, move || async move {
+            queues.info().await.map(|info| info.maxmemory_policy).map_err(|error| error.to_string())
+        })
+    }
+
+    /// Whether there is the table of dead letters, where there should be one.
+    pub(super) fn letters(&self, site: &Site) -> Last<()> {
+        let letters = site.letters.clone()?;
+        self.letters.look(OTHERS_EVERY, move || async move { letters.check().await.map_err(|error| error.to_string()) })
+    }
+}
+
+async fn lags(reader: &Reader) -> Result<Vec<PartitionLag>, KafkaError> {
+    let logs = Logs::new(&reader.kafka, PATIENCE);
+    let committed = try_join_all(reader.routes.topics().map(|topic| logs.committed(topic))).await?;
+    let partitions = committed.into_iter().flatten().map(|at| (Arc::from(at.topic), at.partition)).collect();
+    let now = now();
+    let lags = logs.lags(partitions).await?.into_iter().map(|lag| PartitionLag {
+        reader: reader.name,
+        topic: lag.topic.strip_prefix(&reader.kafka.topic_prefix).unwrap_or(&lag.topic).to_owned(),
+        partition: lag.partition,
+        records: lag.records,
+        seconds: lag.first.map(|first| (now - first).to_std().unwrap_or_default().as_secs()),
+    });
+    Ok(lags.collect())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the age of a record is its age now")]
+fn now() -> DateTime<Utc> {
+    SystemTime::now().into()
+}
