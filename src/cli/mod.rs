@@ -10,7 +10,6 @@ mod dashboard;
 mod dev;
 mod dlq;
 mod doctor;
-mod event_line;
 mod events;
 mod group_choice;
 mod groups;
