@@ -267,7 +267,9 @@ impl Bridged {
         for holding in self.holdings.list() {
             partitions.entry(holding.topic().to_string()).or_default().push(holding.partition());
         }
-        partitions.values_mut().for_each(|partitions| partitions.sort_unstable());
+        for numbers in partitions.values_mut() {
+            numbers.sort_unstable();
+        }
         BridgedGroup { group: self.group.clone(), partitions, handed_off: self.stats.read().handed_off }
     }
 

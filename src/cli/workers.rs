@@ -89,7 +89,9 @@ async fn tell(
         println!("{}", serde_json::json!({ "done": done, "refused": refused }));
     } else {
         answer::write(&if text.is_empty() { text } else { text + "\n" })?;
-        refused.iter().for_each(|reason| eprintln!("error: {reason}"));
+        for reason in &refused {
+            eprintln!("error: {reason}");
+        }
     }
     Ok(if refused.is_empty() { Outcome::Well } else { Outcome::NotWell })
 }

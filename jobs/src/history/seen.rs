@@ -118,10 +118,10 @@ impl Ledger {
     /// call, and counts once.
     pub async fn write(&mut self, seen: Seen) -> Result<(), QueueError> {
         if let Some(pending) = self.pending {
-            self.call(pending, LOOK_AGAIN).await?;
+            self.call(&pending, LOOK_AGAIN).await?;
         }
         if seen != self.written || matches!(self.place, Place::Queue(_)) {
-            self.next(seen, LOOK_AGAIN).await?;
+            self.next(&seen, LOOK_AGAIN).await?;
         }
         Ok(())
     }
@@ -129,18 +129,18 @@ impl Ledger {
     /// The same for the last time: the queue is looked at, whoever has just done so.
     pub async fn close(mut self, seen: Seen) -> Result<(), QueueError> {
         if let Some(pending) = self.pending {
-            self.call(pending, LOOK_AGAIN).await?;
+            self.call(&pending, LOOK_AGAIN).await?;
         }
-        self.next(seen, Duration::ZERO).await
+        self.next(&seen, Duration::ZERO).await
     }
 
-    async fn next(&mut self, seen: Seen, look_again: Duration) -> Result<(), QueueError> {
+    async fn next(&mut self, seen: &Seen, look_again: Duration) -> Result<(), QueueError> {
         self.number += 1;
-        self.pending = Some(seen);
+        self.pending = Some(*seen);
         self.call(seen, look_again).await
     }
 
-    async fn call(&mut self, seen: Seen, look_again: Duration) -> Result<(), QueueError> {
+    async fn call(&mut self, seen: &Seen, look_again: Duration) -> Result<(), QueueError> {
         let queues = match &self.place {
             Place::Queue(queue) => &queue.queues,
             Place::Events(events) => &events.queues,
@@ -166,7 +166,7 @@ impl Ledger {
         let mut lent = queues.link.lend(&keys.all()[0]).await?;
         let answer = call.invoke_async::<()>(&mut lent.redis).await;
         queues.link.heard(&lent, answer)?;
-        (self.written, self.pending) = (seen, None);
+        (self.written, self.pending) = (*seen, None);
         Ok(())
     }
 

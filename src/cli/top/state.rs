@@ -21,8 +21,12 @@ pub(super) struct Top {
     pub(super) mode: Mode,
     /// What came of the last action, or of looking.
     pub(super) said: Option<String>,
-    totals: HashMap<String, VecDeque<(Instant, (u64, u64))>>,
+    /// Of each queue, as of late.
+    totals: HashMap<String, VecDeque<Totals>>,
 }
+
+/// What was done and what failed since the queue began, at a moment.
+type Totals = (Instant, (u64, u64));
 
 /// What the keys are for.
 #[derive(Debug, Clone, PartialEq)]
