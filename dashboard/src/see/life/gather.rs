@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
 use futures::future::join_all;
-use millgate_events::{Became, Story, TrailError, TrailStore, Wanted};
+use millgate_events::{Became, Place, Story, TrailError, TrailStore, Wanted};
 use millgate_jobs::JobId;
 
 use super::{
