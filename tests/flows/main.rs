@@ -7,6 +7,7 @@ mod bench;
 mod browser;
 mod claims;
 mod command_line;
+mod dashboard;
 mod dead_letters;
 mod demo;
 mod dlq_command;
