@@ -32,7 +32,7 @@ pub use life::{
 pub use outside::{Outside, PartitionLag};
 pub use overview::{Figures, Overview, overview};
 pub use process::{ProcessView, process, processes};
-pub use queue::{QueueDetail, QueueView, queue, queues};
+pub use queue::{QueueDetail, QueueView, hours, queue, queues};
 pub use record::{Mask, RecordView, unmasked};
 pub use records::Records;
 pub use schedule::{ComingTick, MadeJob, ScheduleDetail, ScheduleView, schedule, schedules, ticks};

@@ -99,6 +99,9 @@ async fn a_queue_is_looked_at_once_in_a_while_whoever_asks() {
     two.write(Seen::default()).await.unwrap();
     one.write(Seen::default()).await.unwrap();
     assert_eq!(total(&bench.queue, Span::Hour).await.enqueued, 3);
+    bench.queue.enqueue(&jobs(2)).await.unwrap();
+    two.close(Seen::default()).await.unwrap();
+    assert_eq!(total(&bench.queue, Span::Hour).await.enqueued, 5, "who ends looks once more");
     bench.jump(MINUTE);
     one.write(Seen::default()).await.unwrap();
     let oldest = total(&bench.queue, Span::Hour).await.oldest_ms;
