@@ -88,6 +88,7 @@ impl<'a> JobSearch<'a> {
     }
 
     /// Passing over what is known to be empty.
+    #[must_use]
     pub fn without(mut self, is_empty: impl Fn(&str, JobState) -> bool) -> Self {
         let stop_is_empty = |stop: &Stop| stop.state.is_some_and(|state| is_empty(&stop.queue, state));
         self.empty = self.stops.iter().map(stop_is_empty).collect();

@@ -26,9 +26,8 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let (queue, id) = (view.param("queue").to_owned(), view.param("id").to_owned());
     let known = Known { here: &view.site().kinds, alive: None };
     let mask = |of: &str, value: Value| view.masked(of, value);
-    let page = match see::job(view.site(), std::slice::from_ref(&queue), &id, &known, &mask).await? {
-        Ok(page) => page,
-        Err(_) => return Ok(Page::new("Job", "jobs", gone(&view, &queue, &id))),
+    let Ok(page) = see::job(view.site(), std::slice::from_ref(&queue), &id, &known, &mask).await? else {
+        return Ok(Page::new("Job", "jobs", gone(&view, &queue, &id)));
     };
     let SeenJob { queue, job, .. } = &page.job;
     let title = format!("Job {}", job.key);
