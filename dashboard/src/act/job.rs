@@ -272,10 +272,10 @@ pub(super) async fn put_back(site: &Site, name: &str, jobs: &[KeptJob], work: &W
     }
     let performed = Performed::new(format!("{} jobs are back in queue {name}", ids.len()));
     let performed = Performed { count: Some(ids.len() as u64), refused, ..performed };
-    Ok(match ids.is_empty() {
-        true => performed,
-        false => performed.undone_by(Action::DeleteJobs { jobs: JobChoice::named(name, ids) }),
-    })
+    if ids.is_empty() {
+        return Ok(performed);
+    }
+    Ok(performed.undone_by(Action::DeleteJobs { jobs: JobChoice::named(name, ids) }))
 }
 
 /// Makes jobs wait until the times that they were to run at.
@@ -299,10 +299,10 @@ pub(super) async fn delay(
     }
     let performed = Performed::new(format!("{} jobs wait for their time again", ids.len()));
     let performed = Performed { count: Some(ids.len() as u64), refused, ..performed };
-    Ok(match ids.is_empty() {
-        true => performed,
-        false => performed.undone_by(Action::RunJobs { jobs: JobChoice::named(name, ids) }),
-    })
+    if ids.is_empty() {
+        return Ok(performed);
+    }
+    Ok(performed.undone_by(Action::RunJobs { jobs: JobChoice::named(name, ids) }))
 }
 
 /// Gives a job other arguments, and lets it run.

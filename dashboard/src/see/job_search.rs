@@ -38,6 +38,14 @@ struct Place {
     looked: u64,
 }
 
+/// Ids of one step that may be meant, where they were found, and where it began.
+struct Step {
+    queue: String,
+    state: Option<JobState>,
+    ids: Vec<JobId>,
+    before: Place,
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}.{}.{}.{}", self.stop, self.skip, self.looked, self.cursor.replace(' ', "-"))
@@ -80,6 +88,7 @@ impl<'a> JobSearch<'a> {
     }
 
     /// Passing over what is known to be empty.
+    #[must_use]
     pub fn without(mut self, is_empty: impl Fn(&str, JobState) -> bool) -> Self {
         let stop_is_empty = |stop: &Stop| stop.state.is_some_and(|state| is_empty(&stop.queue, state));
         self.empty = self.stops.iter().map(stop_is_empty).collect();
@@ -106,7 +115,7 @@ impl<'a> JobSearch<'a> {
     /// The next jobs, up to `most`, and their queue. There may be none, and still more to come; `None` is the end. What moves
     /// meanwhile may be missed.
     pub async fn next(&mut self, most: usize) -> Result<Option<(String, Vec<JobView>)>, QueueError> {
-        let Some((queue, state, ids, before)) = self.step(most).await? else { return Ok(None) };
+        let Some(Step { queue, state, ids, before }) = self.step(most).await? else { return Ok(None) };
         let may_be = |id: &JobId| state.is_none_or(|state| self.filter.may_be(*id, state));
         let likely: Vec<JobId> = ids.iter().copied().filter(may_be).collect();
         let jobs = self.queues.queue(&queue).look(&likely).await?;
@@ -135,13 +144,13 @@ impl<'a> JobSearch<'a> {
             let found = self.next(STEP).await?;
             return Ok(found.map(|(queue, jobs)| (queue, jobs.into_iter().map(|job| job.key).collect())));
         }
-        let Some((queue, state, mut ids, _)) = self.step(STEP).await? else { return Ok(None) };
+        let Some(Step { queue, state, mut ids, .. }) = self.step(STEP).await? else { return Ok(None) };
         ids.retain(|id| state.is_none_or(|state| self.filter.may_be(*id, state)) && self.seen.insert(*id));
         Ok(Some((queue, ids)))
     }
 
-    /// Ids of the next step that may be meant, and where it began.
-    async fn step(&mut self, most: usize) -> Result<Option<(String, Option<JobState>, Vec<JobId>, Place)>, QueueError> {
+    /// The next ids.
+    async fn step(&mut self, most: usize) -> Result<Option<Step>, QueueError> {
         let Some(stop) = self.stops.get(self.place.stop) else { return Ok(None) };
         let (queue, before) = (self.queues.queue(&stop.queue), self.place.clone());
         // Where all that come are meant no more are fetched than are wanted.
@@ -167,9 +176,9 @@ impl<'a> JobSearch<'a> {
             Some(cursor) => Place { stop: before.stop, cursor, skip: 0, looked },
             None => Place { stop: before.stop + 1, cursor: String::new(), skip: 0, looked },
         };
-        let (name, state) = (stop.queue.clone(), stop.state);
+        let step = Step { queue: stop.queue.clone(), state: stop.state, ids, before };
         self.pass_over();
-        Ok(Some((name, state, ids, before)))
+        Ok(Some(step))
     }
 }
 

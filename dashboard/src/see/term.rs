@@ -82,7 +82,10 @@ fn has(at: &Value, path: &[String], value: &str) -> bool {
         (Value::Object(fields), [name, rest @ ..]) => fields.get(name).is_some_and(|field| has(field, rest, value)),
         (Value::String(text), []) => text == value,
         (Value::Object(_), []) | (_, [_, ..]) => false,
-        (other, []) => other.to_string() == value,
+        (other, []) => {
+            let text = other.to_string();
+            text == value
+        }
     }
 }
 

@@ -110,7 +110,7 @@ async fn jobs_move_and_come_back() {
     assert_eq!((desk.queue.stats().await.unwrap().waiting, desk.other.stats().await.unwrap().waiting), (3, 0));
     let (status, why) =
         desk.refused(&json!({ "do": "move-jobs", "jobs": { "queue": "email", "filter": {} }, "to": "emial" })).await;
-    assert!(status == 400 && why.contains("there is no queue `emial`"), "{why}");
+    assert!(status == 404 && why.contains("there is no queue `emial`"), "{why}");
     let (status, why) =
         desk.refused(&json!({ "do": "move-jobs", "jobs": { "queue": "email", "filter": {} }, "to": "email" })).await;
     assert!(status == 400 && why.contains("they are in email already"), "{why}");

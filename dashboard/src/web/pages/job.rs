@@ -24,9 +24,8 @@ use crate::{
 /// A job.
 pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let (queue, id) = (view.param("queue").to_owned(), view.param("id").to_owned());
-    let page = match see::job(view.site(), std::slice::from_ref(&queue), &id, Some(&view.site().mask)).await? {
-        Ok(page) => page,
-        Err(_) => return Ok(Page::new("Job", "jobs", gone(&view, &queue, &id))),
+    let Ok(page) = see::job(view.site(), std::slice::from_ref(&queue), &id, Some(&view.site().mask)).await? else {
+        return Ok(Page::new("Job", "jobs", gone(&view, &queue, &id)));
     };
     let SeenJob { queue, job, .. } = &page.job;
     let title = format!("Job {}", job.key);
