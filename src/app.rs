@@ -9,6 +9,7 @@ use std::{
 
 use futures::future::BoxFuture;
 use millgate_bridge::{Route, Routes};
+use millgate_dashboard::EventRegistry;
 use millgate_events::{Event, Producer};
 use millgate_jobs::{Job, PublishEvent, Schedule, ScheduleError};
 use millgate_workers::{
@@ -20,7 +21,6 @@ use sqlx::{PgPool, migrate::Migrator};
 use crate::{
     cli,
     config::{self, Config, ConfigError, Loaded, NoSettings, Setting, WrittenRoute},
-    event_registry::EventRegistry,
     group::{Group, Know, MAIN},
     housekeeping::{ExpireDeadLetters, expire_dead_letters},
 };
@@ -250,6 +250,11 @@ impl App {
     pub fn dev_setting(mut self, variable: &'static str, value: &'static str) -> Self {
         self.dev_settings.push((variable, value));
         self
+    }
+
+    /// The routes of all groups, the main one first, by their names.
+    pub(crate) fn tables(&self) -> impl Iterator<Item = (&str, &Routes)> + Clone {
+        std::iter::once((MAIN, &self.routes)).chain(self.groups.iter().map(|group| (group.name, &group.routes)))
     }
 
     /// Runs the command line. Exit codes: 0 well, 1 failed, 2 not understood (a wrong argument or setting).

@@ -6,7 +6,7 @@ use millgate_bridge::{Route, Routes};
 use millgate_dashboard::Reader;
 use millgate_events::{Event, KafkaConfig};
 
-use crate::event_registry::EventRegistry;
+use millgate_dashboard::EventRegistry;
 
 /// The group that [`App::route`](crate::App::route) adds to.
 pub(crate) const MAIN: &str = "main";

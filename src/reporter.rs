@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
-use millgate_bridge::{Bridge, BridgeStats, Troubles};
+use millgate_bridge::{Bridge, BridgeStats, TopicCounts, Troubles, Waiting};
 use millgate_dashboard::Reader;
 use millgate_events::Holdings;
 use millgate_jobs::{
@@ -27,6 +27,8 @@ use crate::health::Health;
 const EVERY: Duration = Duration::from_secs(2);
 /// So many things that are wrong are told one by one.
 const MOST_TROUBLES: usize = 20;
+/// What is not well for no longer than this is about to be: a process that starts has heard of no server yet.
+const SETTLES: Duration = Duration::from_secs(10);
 /// How long a process that ends may still take to say so.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
@@ -202,7 +204,11 @@ impl Reporter {
         self.unwell.retain(|part, _| unwell.iter().any(|(wrong, _)| wrong == part));
         for (part, detail) in unwell {
             let text = format!("{part}: {detail}");
-            let since = clock.at(*self.unwell.entry(part).or_insert(now));
+            let began = *self.unwell.entry(part).or_insert(now);
+            if now - began < SETTLES {
+                continue;
+            }
+            let since = clock.at(began);
             troubles.push(Trouble { topic: None, partition: None, since, text });
         }
         troubles.sort_by_key(|trouble| trouble.since);
@@ -261,12 +267,14 @@ impl Bridged {
         for holding in self.holdings.list() {
             partitions.entry(holding.topic().to_string()).or_default().push(holding.partition());
         }
-        partitions.values_mut().for_each(|partitions| partitions.sort_unstable());
+        for numbers in partitions.values_mut() {
+            numbers.sort_unstable();
+        }
         BridgedGroup { group: self.group.clone(), partitions, handed_off: self.stats.read().handed_off }
     }
 
     fn troubles(&self, clock: Clock) -> Vec<Trouble> {
-        let trouble = |waiting: millgate_bridge::Waiting| Trouble {
+        let trouble = |waiting: Waiting| Trouble {
             topic: Some(waiting.topic.to_string()),
             partition: Some(waiting.partition),
             since: clock.at(waiting.since),
@@ -292,31 +300,46 @@ impl Books {
         while ending.run_until_cancelled(ticks.tick()).await.is_some() {
             let _ = ending.run_until_cancelled(self.write()).await;
         }
-        let _ = tokio::time::timeout(LAST_WORDS, self.write()).await;
+        let _ = tokio::time::timeout(LAST_WORDS, self.close()).await;
     }
 
     async fn write(&mut self) {
-        let mut topics = Vec::new();
-        for (name, stats) in &self.groups {
-            for (topic, counts) in stats.topics() {
-                let seen = Seen { handed_off: counts.handed_off, poison: counts.poison, ..Seen::default() };
-                topics.push(((*name, topic), seen));
-            }
+        let seen = self.seen();
+        for name in seen.keys() {
+            let ledger = || Ledger::of_events(&self.all.events(name.0, &name.1));
+            self.topics.entry(name.clone()).or_insert_with(ledger);
         }
-        for ((group, topic), _) in &topics {
-            let ledger = || Ledger::of_events(&self.all.events(group, topic));
-            self.topics.entry((*group, topic.clone())).or_insert_with(ledger);
-        }
-        let seen: BTreeMap<_, _> = topics.into_iter().collect();
-        let of_topics = self.topics.iter_mut().filter_map(|(name, ledger)| Some((ledger, seen.get(name).copied()?)));
-        let of_queues = self.queues.iter_mut().map(|(ledger, tally)| {
+        let of_topics = self.topics.iter_mut().map(|(name, ledger)| (ledger, seen.get(name).copied()));
+        let of_queues = self.queues.iter_mut().map(|(ledger, tally)| (ledger, tally.as_ref().map(Tally::seen)));
+        let all = of_queues.chain(of_topics).map(|(ledger, seen)| ledger.write(seen.unwrap_or_default()));
+        say(join_all(all).await);
+    }
+
+    async fn close(mut self) {
+        self.write().await;
+        let queues = self.queues.into_iter().map(|(ledger, tally)| {
             let seen = tally.as_ref().map(Tally::seen);
-            (ledger, seen.unwrap_or_default())
+            ledger.close(seen.unwrap_or_default())
         });
-        let written = join_all(of_queues.chain(of_topics).map(|(ledger, seen)| ledger.write(seen))).await;
-        if let Some(error) = written.into_iter().find_map(Result::err) {
-            debug!(%error, "the history is not written; what is missing is written later");
-        }
+        say(join_all(queues).await);
+    }
+
+    /// What became of the events, by group and topic.
+    fn seen(&self) -> BTreeMap<(&'static str, String), Seen> {
+        let of_group = |(group, stats): &(&'static str, Arc<BridgeStats>)| {
+            let group = *group;
+            stats.topics().into_iter().map(move |(topic, TopicCounts { handed_off, poison })| {
+                ((group, topic), Seen { handed_off, poison, ..Seen::default() })
+            })
+        };
+        self.groups.iter().flat_map(of_group).collect()
+    }
+}
+
+/// What is not written now is written later.
+fn say(written: Vec<Result<(), QueueError>>) {
+    if let Some(error) = written.into_iter().find_map(Result::err) {
+        debug!(%error, "the history is not written; what is missing is written later");
     }
 }
 

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
-use millgate_dashboard::{Reader, Site, access::Mask};
+use millgate_dashboard::{EventRegistry, Reader, Site, access::Mask};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
     TopicSpec, Trail, TrailStore,
@@ -33,7 +33,6 @@ use crate::{
     App,
     app::{Report, Samples, queue_names},
     config::{Config, PostgresConfig, WrittenRoute},
-    event_registry::EventRegistry,
     group,
     housekeeping::Retention,
     metrics::Metrics,
@@ -47,7 +46,7 @@ pub(crate) struct Servers {
     pub(crate) producer: Producer,
     pub(crate) queues: Queues,
     pub(crate) database: PgPool,
-    pub(crate) events: EventRegistry,
+    pub(crate) events: Arc<EventRegistry>,
     pub(crate) handlers: Arc<Handlers>,
     pub(crate) samples: Option<Samples>,
     pub(crate) report: Option<Report>,
@@ -91,7 +90,7 @@ impl Servers {
             producer,
             queues,
             database,
-            events: app.events,
+            events: Arc::new(app.events),
             handlers: Arc::new(app.handlers),
             samples: app.samples,
             report: app.report,
@@ -278,11 +277,14 @@ impl Servers {
             job_kinds: self.handlers.kinds().iter().map(|(kind, known)| ((*kind).to_owned(), known.clone())).collect(),
             readers: self.readers.clone(),
             schedules: self.schedules(),
+            events: self.events.clone(),
             letters: self.letters.clone(),
             mask: self.mask(),
+            dead_letter_topics: self.dead_letter_topics.names().into_iter().map(str::to_owned).collect(),
+            claims: self.producer.claims().clone(),
+            max_payload: self.config.redis.max_payload,
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
-            claims: self.producer.claims().clone(),
             ..Site::new(self.application, self.queues.clone())
         }
     }
@@ -391,5 +393,13 @@ mod tests {
         assert_eq!(event, json!({ "order": 7, "card_number": HIDDEN, "pin": 1, "holder": HIDDEN }));
         mask.apply_to_job("charge", Some("card.used"), &mut job);
         assert_eq!(job, json!({ "order": 7, "card_number": HIDDEN, "pin": HIDDEN, "holder": HIDDEN }));
+    }
+
+    #[tokio::test]
+    async fn an_application_without_tables_has_no_dead_letters_in_a_database_that_nobody_named() {
+        assert!(Servers::new(App::new("parcels"), Config::default()).unwrap().letters.is_none());
+        let named = PostgresConfig { url: "postgres://db/parcels".into(), ..PostgresConfig::default() };
+        let config = Config { postgres: named, ..Config::default() };
+        assert!(Servers::new(App::new("parcels"), config).unwrap().letters.is_some());
     }
 }

@@ -13,7 +13,7 @@ use millgate_events::{
     Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, Trail, metrics, processing,
     spans_are_on,
 };
-use millgate_jobs::{Enqueued, Expected, HandedOff, NewJob, Queues};
+use millgate_jobs::{Expected, HandedOff, NewJob, Queues, Tell};
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, error, warn};
 
@@ -198,7 +198,7 @@ impl HandOff {
         let (queue, token) = (self.queues.queue(name), &batch.token);
         let source = [partition.source.as_str()];
         let tell = noting.map(|noting| |job: &NewJob, became| noting.tell(job, became));
-        let tell = tell.as_ref().map(|tell| tell as &(dyn Fn(&NewJob, Enqueued) + Sync));
+        let tell = tell.as_ref().map(|tell| tell as Tell<'_>);
         if !share.cancels.is_empty() {
             // They go by the times of their events, so that it does no harm that they come before the jobs, and again.
             let taken = self.persist(token, name, || queue.cancel(&share.cancels)).await?;

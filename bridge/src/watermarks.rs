@@ -6,7 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use chrono::{DateTime, Utc};
-use millgate_events::{KafkaConfig, KafkaError, Logs};
+use millgate_events::{KafkaConfig, KafkaError, Lag, Logs};
 use millgate_jobs::{Expected, HandedOff, Portion, QueueError, Queues, Watermark};
 
 use crate::{Routes, expectations::Expectations, partition::source};
@@ -126,20 +126,17 @@ impl Watermarks {
             let chosen = choice.topic.as_deref();
             chosen.is_none_or(|chosen| chosen.strip_prefix(self.topic_prefix.as_str()).unwrap_or(chosen) == *topic)
         };
+        let topics: Vec<&str> = self.topics.iter().copied().filter(is_chosen).collect();
         let mut states = Vec::new();
-        for name in self.topics.iter().copied().filter(is_chosen) {
-            for committed in self.logs.committed(name).await? {
-                let (topic, partition) = (committed.topic, committed.partition);
-                let expectations = Expectations::read(&committed.note);
-                let log = self.logs.bounds(&topic, partition).await?;
-                for (queue, marks) in &stored {
-                    let stored = marks.get(&source(&self.group, &topic, partition)).copied();
-                    let expected = expectations.queues.get(*queue).copied();
-                    if expected.is_some() || stored.is_some() {
-                        let finding = find(log, expected, stored.map(|stored| stored.offset));
-                        let (queue, topic) = ((*queue).to_owned(), topic.clone());
-                        states.push(WatermarkState { queue, topic, partition, log, expected, stored, finding });
-                    }
+        for Lag { topic, partition, note, begin, end, .. } in self.logs.standings(&topics).await? {
+            let (expectations, log) = (Expectations::read(&note), (begin, end));
+            for (queue, marks) in &stored {
+                let stored = marks.get(&source(&self.group, &topic, partition)).copied();
+                let expected = expectations.queues.get(*queue).copied();
+                if expected.is_some() || stored.is_some() {
+                    let finding = find(log, expected, stored.map(|stored| stored.offset));
+                    let (queue, topic) = ((*queue).to_owned(), topic.to_string());
+                    states.push(WatermarkState { queue, topic, partition, log, expected, stored, finding });
                 }
             }
         }

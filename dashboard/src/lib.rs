@@ -6,9 +6,11 @@
 pub mod access;
 pub mod act;
 pub mod config;
+mod event_registry;
 pub mod see;
 mod site;
 pub mod web;
 
 pub use config::DashboardConfig;
+pub use event_registry::{EventRegistry, EventType};
 pub use site::{Reader, Site};

@@ -7,6 +7,7 @@ use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
 
 use crate::{
+    EventRegistry,
     access::Mask,
     see::{Outside, Records},
 };
@@ -35,18 +36,24 @@ pub struct Site {
     pub job_kinds: BTreeMap<String, JobKind>,
     /// Its consumer groups, the main one first.
     pub readers: Arc<Vec<Reader>>,
+    /// Its event types.
+    pub events: Arc<EventRegistry>,
     /// The schedules of all queues.
     pub schedules: Schedules,
     /// The table of dead letters, if there is a database.
     pub letters: Option<DeadLetterStore>,
     /// What nobody is shown.
     pub mask: Mask,
+    /// The topics of dead letters, without the prefix.
+    pub dead_letter_topics: Vec<String>,
     /// The tables of the trail, if there is a database.
     pub trail: Option<TrailStore>,
     /// Whether the trail is written, as far as the configuration says.
     pub trail_is_kept: bool,
     /// Where large values lie.
     pub claims: Claims,
+    /// Bytes of arguments that a queue takes of a job.
+    pub max_payload: usize,
     /// Records that were read a moment ago.
     pub records: Records,
     /// What servers said that are asked in the background.
@@ -64,10 +71,13 @@ impl Site {
             kinds: BTreeMap::new(),
             job_kinds: BTreeMap::new(),
             readers: Arc::default(),
+            events: Arc::default(),
             letters: None,
+            dead_letter_topics: Vec::new(),
             trail: None,
             trail_is_kept: false,
             claims: Claims::default(),
+            max_payload: usize::MAX,
             records: Records::default(),
             outside: Outside::default(),
             mask: Mask::default(),
@@ -78,5 +88,15 @@ impl Site {
     pub fn no_queue(&self, name: &str) -> String {
         let known = self.queue_names.join(", ");
         format!("there is no queue `{name}`: Redis holds nothing of it; there are: {known}")
+    }
+
+    /// The way to Kafka, with the main consumer group.
+    pub fn kafka(&self) -> KafkaConfig {
+        self.readers.first().map(|reader| reader.kafka.clone()).unwrap_or_default()
+    }
+
+    /// The routes of all groups, by the names of these.
+    pub fn tables(&self) -> impl Iterator<Item = (&str, &Routes)> + Clone {
+        self.readers.iter().map(|reader| (reader.name, &*reader.routes))
     }
 }

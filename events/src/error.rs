@@ -36,6 +36,16 @@ pub enum KafkaError {
     /// The topic does not exist.
     #[error("topic {0} does not exist; create it with `millgate topics apply`")]
     UnknownTopic(String),
+    /// The topic has no such partition.
+    #[error("topic {topic} has {has} partitions, the first is 0; there is no partition {partition}")]
+    NoPartition {
+        /// The topic, as Kafka names it.
+        topic: String,
+        /// What was asked for.
+        partition: i32,
+        /// How many there are.
+        has: usize,
+    },
     /// The producer's own queue is full: Kafka takes records more slowly than they come.
     #[error("the producer's queue is full; wait for deliveries, or raise queue.buffering.max.messages")]
     QueueFull,

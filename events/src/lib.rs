@@ -15,11 +15,15 @@ mod decode;
 mod error;
 mod event;
 mod headers;
+mod lag;
+mod layout;
 mod logs;
+mod membership;
 mod meta;
 mod metrics;
 mod outbox;
 mod producer;
+mod reading;
 mod record;
 mod scan;
 mod spans;
@@ -34,18 +38,22 @@ pub use config::KafkaConfig;
 pub use consumer::{Batch, BatchToken, Consumer, ConsumerConfig, Holding, Holdings};
 pub use dead_letter::{
     Action, Attempt, Claim, DEAD_LETTER_HEADERS, DeadLetter, DeadLetterError, DeadLetterStore, DeadLetterTopics,
-    DeadLetters, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, Origin, PastAction, Position,
-    StoredLetter, readable,
+    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, Origin, PastAction,
+    Position, StoredLetter, Trend, readable,
 };
 pub use decode::{DecodeError, Incoming};
 pub use error::KafkaError;
 pub use event::Event;
 pub use headers::Headers;
-pub use logs::{Committed, Found, Lag, Logs};
+pub use lag::Lag;
+pub use layout::{PartitionLayout, TopicLayout};
+pub use logs::{Committed, Found, Logs};
+pub use membership::{GroupMember, Membership};
 pub use meta::EventMeta;
 pub use metrics::{KafkaMetrics, metrics};
 pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckKey};
 pub use producer::{Delivery, Producer, Published};
+pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
 pub use scan::{Place, Scan, Scanned};
 pub use serde_json::Value;

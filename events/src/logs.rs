@@ -1,10 +1,6 @@
 //! What Kafka has of a partition, and of a group: asked once in a while, by a client made for the question.
 
-use std::{
-    collections::HashSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use rdkafka::{
@@ -24,6 +20,12 @@ pub struct Logs {
     timeout: Duration,
 }
 
+/// A client that asks, and is in no group.
+pub(crate) type Asker = BaseConsumer<Silent>;
+
+/// A topic, as Kafka names it, and a partition.
+pub(crate) type Name = (Arc<str>, i32);
+
 /// The first record at or after an offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Found {
@@ -31,19 +33,6 @@ pub struct Found {
     pub offset: i64,
     /// Its time in milliseconds since 1970, if it has one.
     pub timestamp: Option<i64>,
-}
-
-/// How far a group is behind in a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lag {
-    /// The topic, as Kafka names it.
-    pub topic: Arc<str>,
-    /// The partition.
-    pub partition: i32,
-    /// Records that are not known to be handed off.
-    pub records: u64,
-    /// The time of the first of them, as far as it came in time.
-    pub first: Option<DateTime<Utc>>,
 }
 
 /// How far a group is in a partition.
@@ -131,60 +120,28 @@ impl Logs {
         .await
     }
 
-    /// How far the group is behind in each of these partitions, whose topics are named as Kafka does. A partition that
-    /// nothing is known of is left out.
-    pub async fn lags(&self, partitions: Vec<(Arc<str>, i32)>) -> Result<Vec<Lag>, KafkaError> {
-        self.ask(move |client, timeout| {
-            let mut list = TopicPartitionList::with_capacity(partitions.len());
-            for (topic, partition) in &partitions {
-                list.add_partition(topic, *partition);
-            }
-            let committed = client.committed_offsets(list, timeout)?;
-            let mut lags = Vec::with_capacity(partitions.len());
-            let (mut behind, mut unseen) = (TopicPartitionList::new(), HashSet::new());
-            for (topic, partition) in partitions {
-                let (begin, end) = client.fetch_watermarks(&topic, partition, timeout)?;
-                let committed = committed.find_partition(&topic, partition).map(|element| element.offset());
-                let next = if let Some(Offset::Offset(offset)) = committed { offset.max(begin) } else { begin };
-                let records = u64::try_from(end - next).unwrap_or_default();
-                if records > 0 {
-                    behind.add_partition_offset(&topic, partition, Offset::Offset(next))?;
-                    unseen.insert((topic.clone(), partition));
-                }
-                lags.push(Lag { topic, partition, records, first: None });
-            }
-            // The first record of each that is behind says since when.
-            client.assign(&behind)?;
-            let deadline = Instant::now() + timeout / 4;
-            while !unseen.is_empty() {
-                let Some(message) = client.poll(deadline.saturating_duration_since(Instant::now())) else { break };
-                let message = message?;
-                let is_of = |lag: &&mut Lag| &*lag.topic == message.topic() && lag.partition == message.partition();
-                if let Some(lag) = lags.iter_mut().find(is_of)
-                    && unseen.remove(&(lag.topic.clone(), lag.partition))
-                {
-                    lag.first = message.timestamp().to_millis().and_then(DateTime::from_timestamp_millis);
-                    let mut seen = TopicPartitionList::new();
-                    seen.add_partition(message.topic(), message.partition());
-                    client.pause(&seen)?;
-                }
-            }
-            Ok(lags)
-        })
-        .await
-    }
-
-    /// Asks by a client of its own, on a thread that may block.
     pub(crate) async fn ask<T: Send + 'static>(
         &self,
-        question: impl FnOnce(&BaseConsumer<Silent>, Duration) -> Result<T, KafkaError> + Send + 'static,
+        question: impl FnOnce(&Asker, Duration) -> Result<T, KafkaError> + Send + 'static,
+    ) -> Result<T, KafkaError> {
+        self.ask_with(&[], question).await
+    }
+
+    /// The same by a client with some settings of its own. It is closed with the answer: nobody who went away keeps one open.
+    pub(crate) async fn ask_with<T: Send + 'static>(
+        &self,
+        own: &'static [(&'static str, &'static str)],
+        question: impl FnOnce(&Asker, Duration) -> Result<T, KafkaError> + Send + 'static,
     ) -> Result<T, KafkaError> {
         let (config, timeout) = (self.config.clone(), self.timeout);
         let asking = tokio::task::spawn_blocking(move || {
             let mut settings = config.consumer();
+            for (name, value) in own {
+                settings.set(*name, *value);
+            }
             // It is not told where to begin by anything but us; what is out of range is an answer.
             settings.set("auto.offset.reset", "earliest");
-            let client: BaseConsumer<Silent> =
+            let client: Asker =
                 settings.create_with_context(Silent).map_err(|error| KafkaError::Config(error.to_string()))?;
             question(&client, timeout)
         });
@@ -200,4 +157,51 @@ impl Logs {
             error => error,
         })
     }
+}
+
+/// Where partitions begin and end, in two questions for all of them. A partition that is not there is left out.
+pub(crate) fn bounds(
+    client: &Asker,
+    names: &[Name],
+    timeout: Duration,
+) -> Result<HashMap<Name, (i64, i64)>, KafkaError> {
+    if names.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let (begins, mut ends) =
+        (offsets(client, names, Offset::Beginning, timeout)?, offsets(client, names, Offset::End, timeout)?);
+    let bounds = begins.into_iter().filter_map(|(name, begin)| {
+        let end = ends.remove(&name)?;
+        Some((name, (begin, end)))
+    });
+    Ok(bounds.collect())
+}
+
+/// The protocol asks for the first and the last offset as for those of a time.
+fn offsets(client: &Asker, names: &[Name], of: Offset, timeout: Duration) -> Result<HashMap<Name, i64>, KafkaError> {
+    let mut list = TopicPartitionList::with_capacity(names.len());
+    for (topic, partition) in names {
+        list.add_partition_offset(topic, *partition, of)?;
+    }
+    let found = client.offsets_for_times(list, timeout)?;
+    let offsets = names.iter().filter_map(|(topic, partition)| {
+        let element = found.find_partition(topic, *partition)?;
+        match (element.error(), element.offset()) {
+            (Ok(()), Offset::Offset(offset)) => Some(((topic.clone(), *partition), offset)),
+            _ => None,
+        }
+    });
+    Ok(offsets.collect())
+}
+
+/// All partitions of topics, as Kafka names them; of one that is not there none.
+pub(crate) fn partitions(client: &Asker, topics: &[String], timeout: Duration) -> Result<Vec<Name>, KafkaError> {
+    let mut names = Vec::new();
+    for topic in topics {
+        let metadata = client.fetch_metadata(Some(topic), timeout)?;
+        let name: Arc<str> = topic.as_str().into();
+        let found = metadata.topics().iter().flat_map(MetadataTopic::partitions).map(MetadataPartition::id);
+        names.extend(found.map(|partition| (name.clone(), partition)));
+    }
+    Ok(names)
 }

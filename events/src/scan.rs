@@ -91,13 +91,15 @@ fn read(client: &BaseConsumer<Silent>, place: &Place, timeout: Duration) -> Resu
     Ok((message.offset() == *offset).then(|| Record::of(&message, topic.as_str().into())))
 }
 
-/// What is left of a partition: from its first wanted offset to its end.
+/// What is left of each partition: from its first wanted offset to its end.
+type Ranges = HashMap<(Arc<str>, i32), (i64, i64)>;
+
 fn ranges(
     client: &BaseConsumer<Silent>,
     timeout: Duration,
     topics: &[String],
     since: Option<DateTime<Utc>>,
-) -> Result<HashMap<(Arc<str>, i32), (i64, i64)>, KafkaError> {
+) -> Result<Ranges, KafkaError> {
     let metadata = client.fetch_metadata(None, timeout)?;
     let mut list = TopicPartitionList::new();
     for topic in metadata.topics().iter().filter(|topic| topics.iter().any(|name| name == MetadataTopic::name(topic))) {
@@ -106,7 +108,7 @@ fn ranges(
             list.add_partition_offset(topic.name(), partition, Offset::Offset(time))?;
         }
     }
-    let mut ranges = HashMap::new();
+    let mut ranges = Ranges::new();
     if list.count() == 0 {
         return Ok(ranges);
     }

@@ -4,8 +4,8 @@ use std::{collections::HashMap, time::Duration};
 
 use rdkafka::{
     admin::{
-        AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, NewPartitions, NewTopic, ResourceSpecifier,
-        TopicReplication,
+        AdminClient, AdminOptions, AlterConfig, ConfigEntry, ConfigSource, NewPartitions, NewTopic,
+        OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
     },
     error::RDKafkaErrorCode as Code,
 };
@@ -261,6 +261,22 @@ impl TopicAdmin {
             result.map_err(|(_, code)| KafkaError::Config(format!("topic {full}: {setting}={value}: {code}")))?;
         }
         Ok(())
+    }
+
+    /// The settings of topics, which are named as Kafka does: each with its name and value. Of a topic that is not there
+    /// nothing.
+    pub async fn settings_of(&self, topics: &[&str]) -> Result<HashMap<String, Vec<(String, String)>>, KafkaError> {
+        if topics.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let asked: Vec<ResourceSpecifier<'_>> = topics.iter().map(|topic| ResourceSpecifier::Topic(topic)).collect();
+        let answers = self.client.describe_configs(&asked, &self.options()).await?;
+        let settings = answers.into_iter().flatten().filter_map(|resource| {
+            let OwnedResourceSpecifier::Topic(name) = resource.specifier else { return None };
+            let entries = resource.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?)));
+            Some((name, entries.collect()))
+        });
+        Ok(settings.collect())
     }
 
     async fn settings(&self, full: &str) -> Result<Vec<ConfigEntry>, KafkaError> {

@@ -41,6 +41,9 @@ pub struct Portion {
     pub jobs: Vec<NewJob>,
 }
 
+/// Is told of each job what became of it.
+pub type Tell<'a> = &'a (dyn Fn(&NewJob, Enqueued) + Sync);
+
 /// What came of a hand-off.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HandedOff {
@@ -97,7 +100,7 @@ impl Queue {
         source: &str,
         expected: Expected,
         portions: &[Portion],
-        tell: Option<&(dyn Fn(&NewJob, Enqueued) + Sync)>,
+        tell: Option<Tell<'_>>,
     ) -> Result<HandedOff, QueueError> {
         for portion in portions {
             self.accept(&portion.jobs)?;

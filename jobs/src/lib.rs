@@ -77,7 +77,7 @@ pub use enqueue::Enqueued;
 pub use error::QueueError;
 pub use failure::{ErrorCode, Failure};
 pub use hand::Hand;
-pub use hand_off::{Expected, HandedOff, Portion, Watermark};
+pub use hand_off::{Expected, HandedOff, Portion, Tell, Watermark};
 pub use handful::{Handful, HandfulBackend, Judgement};
 pub use history::{Distribution, Events, Histogram, History, Ledger, Point, Seen, Span};
 pub use job::Job;

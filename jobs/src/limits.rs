@@ -179,7 +179,7 @@ mod tests {
             concurrency: Some(7),
             max_jobs: Some(9),
             rate: Some(rate),
-            ageing: Some(Duration::from_secs(120)),
+            ageing: Some(Duration::from_mins(2)),
             ..Limits::default()
         };
         assert_eq!(limits, wanted);

@@ -75,10 +75,10 @@ pub(crate) fn split(record: &str) -> (Map<String, Value>, &str) {
 
 /// Options, the line of kind, version and more, and arguments: a record.
 pub(crate) fn join(options: &Map<String, Value>, line: &str, arguments: &Value) -> String {
-    match options.is_empty() {
-        true => format!("{line}\n{arguments}"),
-        false => format!("+{}\n{line}\n{arguments}", Value::Object(options.clone())),
+    if options.is_empty() {
+        return format!("{line}\n{arguments}");
     }
+    format!("+{}\n{line}\n{arguments}", Value::Object(options.clone()))
 }
 
 /// Options and the line of kind, version and more.

@@ -1,42 +1,43 @@
-//! `millgate groups`: how far the bridge's consumer groups are in each partition.
+//! `millgate groups`: how far the bridge's consumer groups are in each partition, and who is in them.
 
-use std::{
-    collections::BTreeSet,
-    time::{Duration, SystemTime},
-};
+use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
-use chrono::{DateTime, Utc};
-use futures::future::try_join_all;
-use millgate_dashboard::Reader;
-use millgate_events::{Committed, KafkaError, Logs};
-use serde_json::{Value, json};
+use millgate_dashboard::see::{self, GroupLag, GroupView, SeeError};
+use millgate_events::GroupMember;
+use serde_json::json;
 
-use super::{Call, Outcome, group_choice::GroupChoice, moment::span};
-
-/// For one question to Kafka.
-const PATIENCE: Duration = Duration::from_secs(10);
+use super::{Call, Outcome, answer, group_choice::GroupChoice, moment::span};
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Only this topic
     #[arg(long, value_name = "NAME")]
     topic: Option<String>,
     #[command(flatten)]
     group: GroupChoice,
+    /// Also say who has which partition
+    #[arg(long)]
+    members: bool,
 }
 
-/// How far the group is in one partition.
-struct Lag {
-    committed: Committed,
-    /// The offset of the partition's next record.
-    end: i64,
-    /// Records that are not known to be handed off.
-    events: i64,
-    /// The age of the first of them.
-    age: Duration,
+#[derive(clap::Subcommand)]
+enum Command {
+    /// Show a group with its members, partitions, and the watermarks of its queues
+    Show {
+        /// `main`, or the group's name
+        #[arg(value_name = "NAME")]
+        group: String,
+    },
 }
 
-pub(super) async fn run(call: Call, Args { topic, group }: Args) -> anyhow::Result<Outcome> {
+pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
+    let Args { command, topic, group, members } = args;
+    if let Some(Command::Show { group }) = command {
+        return show(call, &group).await;
+    }
     let json = call.json;
     let servers = call.servers()?;
     let mut readers = match group.of(&servers) {
@@ -52,62 +53,72 @@ pub(super) async fn run(call: Call, Args { topic, group }: Args) -> anyhow::Resu
             return Ok(Outcome::Misunderstood(message));
         }
     }
-    let mut values = Vec::new();
+    let site = servers.site();
+    let mut all: Vec<GroupLag> = Vec::new();
+    let mut text = String::new();
     for reader in readers {
-        let lags = lags(reader, topic.as_deref()).await?;
-        if json {
-            values.extend(lags.iter().map(|lag| as_json(reader, lag)));
-            continue;
-        }
-        println!("group {} ({})", reader.kafka.consumer_group, reader.name);
-        for Lag { committed, end, events, age } in &lags {
-            let at = committed.offset.map_or("none".to_owned(), |offset| offset.to_string());
-            let behind = if *events == 0 { String::new() } else { format!("{events} behind, for {}", span(*age)) };
-            let place = format!("{}/{}", committed.topic, committed.partition);
-            println!("{place:<44} committed {at:<10} end {end:<10} {behind}");
-        }
+        writeln!(text, "group {} ({})", reader.kafka.consumer_group, reader.name)?;
+        let lags = if members {
+            let GroupView { mut partitions, membership, .. } = see::group(&site, reader).await?;
+            let members = membership.map(|membership| membership.members).unwrap_or_default();
+            text.extend(members.iter().map(member_line));
+            partitions.retain(|lag| topic.as_ref().is_none_or(|topic| reader.kafka.topic(topic) == lag.topic));
+            partitions
+        } else {
+            see::lags(reader, topic.as_deref()).await?
+        };
+        text.extend(lags.iter().map(lag_line));
+        all.extend(lags);
     }
-    if json {
-        println!("{:#}", json!(values));
-    }
+    answer::write(&if json { format!("{:#}\n", json!(all)) } else { text })?;
     Ok(Outcome::Well)
 }
 
-fn as_json(reader: &Reader, Lag { committed, end, events, age }: &Lag) -> Value {
-    json!({
-        "group": reader.kafka.consumer_group,
-        "name": reader.name,
-        "topic": committed.topic,
-        "partition": committed.partition,
-        "committed": committed.offset,
-        "end": end,
-        "lag": events,
-        "lag_seconds": age.as_secs(),
-    })
+fn lag_line(lag: &GroupLag) -> String {
+    let at = lag.committed.map_or("none".to_owned(), |offset| offset.to_string());
+    let behind = match lag.lag {
+        0 => String::new(),
+        events => format!("{events} behind, for {}", span(Duration::from_secs(lag.lag_seconds))),
+    };
+    let member = lag.member.as_ref().map(|member| format!("  {member}")).unwrap_or_default();
+    let place = format!("{}/{}", lag.topic, lag.partition);
+    format!("{place:<44} committed {at:<10} end {:<10} {behind}{member}\n", lag.end)
 }
 
-/// How far a group is in each partition of its topics, or of one of them.
-async fn lags(reader: &Reader, topic: Option<&str>) -> Result<Vec<Lag>, KafkaError> {
-    let logs = Logs::new(&reader.kafka, PATIENCE);
-    let chosen = reader.routes.topics().filter(|known| topic.is_none_or(|topic| topic == *known));
-    let committed = try_join_all(chosen.map(|topic| logs.committed(topic))).await?;
-    let mut lags = try_join_all(committed.into_iter().flatten().map(|committed| lag(&logs, committed, now()))).await?;
-    lags.sort_by(|a, b| (&a.committed.topic, a.committed.partition).cmp(&(&b.committed.topic, b.committed.partition)));
-    Ok(lags)
+fn member_line(member: &GroupMember) -> String {
+    let partitions = match &member.assignment {
+        None => "partitions unknown".to_owned(),
+        Some(topics) => format!("{} partitions", topics.iter().map(|(_, numbers)| numbers.len()).sum::<usize>()),
+    };
+    format!("member {}  {}  {}  {partitions}\n", member.id, member.client_id, member.host)
 }
 
-async fn lag(logs: &Logs, committed: Committed, now: DateTime<Utc>) -> Result<Lag, KafkaError> {
-    let (topic, partition) = (committed.topic.as_str(), committed.partition);
-    let (begin, end) = logs.bounds(topic, partition).await?;
-    let next = committed.offset.unwrap_or(begin).max(begin);
-    let events = (end - next).max(0);
-    let first = if events == 0 { None } else { logs.record_at(topic, partition, next).await? };
-    let time = first.and_then(|first| DateTime::from_timestamp_millis(first.timestamp?));
-    let age = time.and_then(|time| (now - time).to_std().ok()).unwrap_or_default();
-    Ok(Lag { committed, end, events, age })
-}
-
-#[expect(clippy::disallowed_methods, reason = "the age of a record is its age now")]
-fn now() -> DateTime<Utc> {
-    SystemTime::now().into()
+async fn show(call: Call, name: &str) -> anyhow::Result<Outcome> {
+    let json = call.json;
+    let site = call.servers()?.site();
+    let reader = match see::reader(&site, name) {
+        Err(SeeError::Missing(message)) => return Ok(Outcome::Misunderstood(message)),
+        found => found?,
+    };
+    let group = see::group(&site, reader).await?;
+    if json {
+        answer::write(&format!("{}\n", serde_json::to_string_pretty(&group)?))?;
+        return Ok(Outcome::Well);
+    }
+    let mut text = format!("group      {} ({})\n", group.group, group.name);
+    let state = group.membership.as_ref().map_or("nobody was ever in it", |membership| membership.state.as_str());
+    writeln!(text, "state      {state}")?;
+    writeln!(text, "behind     {}, for {}", group.lag, span(Duration::from_secs(group.lag_seconds)))?;
+    for member in group.membership.iter().flat_map(|membership| &membership.members) {
+        text += &member_line(member);
+    }
+    text.extend(group.partitions.iter().map(lag_line));
+    for mark in &group.watermarks {
+        let offset = |offset: Option<i64>| offset.map_or("nothing".to_owned(), |offset| offset.to_string());
+        let place = format!("{}/{}", mark.topic, mark.partition);
+        let (queue, stored, expected) = (&mark.queue, offset(mark.stored), offset(mark.expected));
+        writeln!(text, "queue {queue:<14} {place:<44} has {stored:<10} noted {expected:<10} {}", mark.finding)?;
+    }
+    answer::write(&text)?;
+    Ok(Outcome::Well)
 }

@@ -10,7 +10,6 @@ mod dashboard;
 mod dev;
 mod dlq;
 mod doctor;
-mod event_line;
 mod events;
 mod group_choice;
 mod groups;
@@ -28,10 +27,12 @@ mod rate;
 mod roles;
 mod routes;
 mod schedules;
+mod top;
 mod topics;
 mod trace;
 mod typed;
 mod watermarks;
+mod workers;
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -100,6 +101,10 @@ enum Command {
     /// Look at jobs, and act on them: retry, cancel, delete
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Show the processes that run, all roles of them; let one rest, go on, or stop
+    Workers(workers::Args),
+    /// Watch queues, workers and the bridge as they go
+    Top(top::Args),
     /// Show how far each queue is in each partition, and go on when Redis lost what it had
     #[command(subcommand)]
     Watermarks(watermarks::Command),
@@ -250,6 +255,8 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Routes(command) => routes::run(&call, command),
         Command::Queues(args) => queues::run(call, args).await,
         Command::Jobs(command) => jobs::run(call, command).await,
+        Command::Workers(args) => workers::run(call, args).await,
+        Command::Top(args) => top::run(call, args).await,
         Command::Watermarks(command) => watermarks::run(call, command).await,
         Command::Dlq(command) => dlq::run(call, command).await,
         Command::Schedules(command) => schedules::run(call, command).await,

@@ -6,10 +6,10 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use millgate_dashboard::{EventRegistry, see::EventLine};
 use millgate_events::OutRecord;
 
-use super::{Call, Outcome, event_line::EventLine};
-use crate::event_registry::EventRegistry;
+use super::{Call, Outcome};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -63,7 +63,8 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
 fn read(line: &str, events: &EventRegistry, source: &str) -> anyhow::Result<OutRecord> {
     let line: EventLine = serde_json::from_str(line)?;
     let Some(known) = events.find(&line.event_type) else {
-        let hint = events.nearest(&line.event_type).map(|name| format!("; did you mean {name}?"));
+        let distance = |name: &&str| strsim::damerau_levenshtein(&line.event_type, name);
+        let hint = events.names().min_by_key(distance).map(|name| format!("; did you mean {name}?"));
         anyhow::bail!("unknown event type {}{}", line.event_type, hint.unwrap_or_default());
     };
     let version = line.version.unwrap_or(known.version);
@@ -81,5 +82,5 @@ fn read(line: &str, events: &EventRegistry, source: &str) -> anyhow::Result<OutR
         // Only the current shape is known here, so the key of an older one has to be told.
         None => anyhow::bail!("an event of an older version needs a \"key\""),
     };
-    line.record(known.topic, version, key, source)
+    Ok(line.record(known.topic, version, key, source)?)
 }

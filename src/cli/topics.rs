@@ -1,10 +1,11 @@
 //! `millgate topics`.
 
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
+use millgate_dashboard::see::{self, TopicView};
 use millgate_events::TopicAdmin;
 
-use super::{Call, Outcome};
+use super::{Call, Outcome, answer, moment::span};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -14,11 +15,22 @@ pub(super) enum Command {
     Apply,
     /// Show the topics that are there
     List,
+    /// Show a topic: its partitions, its settings, and how far the groups are
+    Show {
+        /// With the prefix or without
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
 }
 
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
     let json = call.json;
     let servers = call.servers()?;
+    if let Command::Show { name } = &command {
+        let topic = see::topic(&servers.site(), name).await?;
+        answer::write(&if json { format!("{}\n", serde_json::to_string_pretty(&topic)?) } else { text(&topic)? })?;
+        return Ok(Outcome::Well);
+    }
     let admin = TopicAdmin::new(&servers.config.kafka, Duration::from_secs(10))?;
     if let Command::List = command {
         let topics = admin.list().await?;
@@ -55,4 +67,39 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         }
     }
     Ok(if apply && stuck > 0 { Outcome::NotWell } else { Outcome::Well })
+}
+
+fn text(topic: &TopicView) -> Result<String, std::fmt::Error> {
+    let mut out = String::new();
+    writeln!(out, "topic      {}", topic.name)?;
+    writeln!(out, "records    {}", topic.records)?;
+    for setting in ["retention.ms", "retention.bytes", "cleanup.policy", "min.insync.replicas", "max.message.bytes"] {
+        if let Some(value) = topic.settings.get(setting) {
+            writeln!(out, "setting    {setting}={value}")?;
+        }
+    }
+    for lag in &topic.groups {
+        let behind = match lag.lag {
+            0 => "up to date".to_owned(),
+            records => format!("{records} behind, for {}", span(Duration::from_secs(lag.lag_seconds))),
+        };
+        writeln!(out, "group      {:<20} {behind}", lag.group)?;
+    }
+    for it in &topic.partitions {
+        let offset = |offset: Option<i64>| offset.map_or("?".to_owned(), |offset| offset.to_string());
+        let (begin, end, lacking) =
+            (offset(it.begin), offset(it.end), it.replicas.len() - it.in_sync.len().min(it.replicas.len()));
+        let trouble = match (it.leader, lacking) {
+            (..0, _) => "  no leader".to_owned(),
+            (_, 0) => String::new(),
+            (_, lacking) => format!("  {lacking} not in sync"),
+        };
+        let number = it.partition;
+        writeln!(
+            out,
+            "partition  {number:<5} offsets {begin} to {end}  leader {}  replicas {:?}{trouble}",
+            it.leader, it.replicas
+        )?;
+    }
+    Ok(out)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use millgate_dashboard::see::{AttemptLife, JobLife, Life, Look, Moment, Severity};
+use millgate_dashboard::see::{JobLife, Life, Look, Moment, Severity};
 use millgate_events::Wanted;
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
 };
 
 #[derive(clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one flag for each way to be sure")]
 pub(super) struct Args {
     /// The id of an event, of what it belongs to, of an order (the event's key), of a trace or of a job
     #[arg(value_name = "ID")]
@@ -118,8 +119,8 @@ fn text(life: &Life, is_terminal: bool) -> Result<String, std::fmt::Error> {
     }
     for moment in &life.timeline {
         line(say, moment, start.unwrap_or(moment.at), is_terminal)?;
-        for (at, logged) in logged(life, moment) {
-            writeln!(say, "{:>10}    {:>9}  {}", "", after(start.unwrap_or(at), at), indented(logged))?;
+        for (at, logged) in &moment.log {
+            writeln!(say, "{:>10}    {:>9}  {}", "", after(start.unwrap_or(*at), *at), indented(logged))?;
         }
     }
     writeln!(say)?;
@@ -153,16 +154,6 @@ fn after(start: DateTime<Utc>, at: DateTime<Utc>) -> String {
 fn indented(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect();
     plain.replace('\n', "\n              ")
-}
-
-/// Lines of the log of the attempt that a moment tells of.
-fn logged<'a>(life: &'a Life, moment: &Moment) -> Vec<(DateTime<Utc>, &'a str)> {
-    let is_told = |job: &JobLife, attempt: &AttemptLife| {
-        attempt.began_at == Some(moment.at)
-            && moment.text.starts_with(&format!("{} attempt {} ", job.kind, attempt.attempt))
-    };
-    let told = life.jobs.iter().flat_map(|job| job.attempts.iter().filter(move |attempt| is_told(job, attempt)));
-    told.flat_map(|attempt| &attempt.log).map(|(at, line)| (*at, line.as_str())).collect()
 }
 
 fn now_of(job: &JobLife, life: &Life) -> String {

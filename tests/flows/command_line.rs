@@ -115,6 +115,18 @@ async fn schedules_are_shown_fired_paused_and_run_by_hand() {
     wait_until("it fires again", PATIENCE, async || enqueued().await > paused + 1).await;
     worker.sigterm();
     assert_eq!(end(&worker).await.0, Some(0));
+    let edited = shop.run(&["schedules", "edit", "pulse", "--cron", "@yearly"]).await;
+    assert!(edited.starts_with("pulse fires at `@yearly` in UTC, next at "), "{edited}");
+    let shown = shop.run(&["schedules", "show", "pulse"]).await;
+    assert!(shown.contains("edited; its definition says `* * * * * *` in UTC"), "{shown}");
+    assert_eq!(shown.matches("  next ").count(), 6, "its line, and five ticks: {shown}");
+    assert_eq!(shown.matches("  job ").count(), 5, "the last that it made: {shown}");
+    let (code, said) = end(&shop.start(&["schedules", "edit", "pulse", "--zone", "Mars"])).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("there is no time zone `Mars`"), "{said}");
+    assert_eq!(end(&shop.start(&["schedules", "edit", "pulse"])).await.0, Some(2));
+    let reset = shop.run(&["schedules", "edit", "pulse", "--reset"]).await;
+    assert_eq!(reset, "pulse fires at `* * * * * *` in UTC again, as its definition says");
     shop.run(&["schedules", "remove", "pulse"]).await;
     let (code, said) = end(&shop.start(&["schedules", "run", "pulse"])).await;
     assert_eq!(code, Some(2));

@@ -59,6 +59,22 @@ async fn each_group_gets_every_event_at_its_own_pace() {
     shop.publish(&[user(10)]).await;
     shop.wait_done("crm", KIND, 21).await;
     shop.wait_done("email", "welcome-email", 11).await;
+    let shown: Value = serde_json::from_str(&shop.run(&["groups", "show", "crm", "--json"]).await).unwrap();
+    let members = shown["membership"]["members"].as_array().unwrap();
+    assert_eq!((members.len(), &shown["name"], &shown["membership"]["state"]), (1, &"crm".into(), &"Stable".into()));
+    let marks = shown["watermarks"].as_array().unwrap();
+    assert!(
+        !marks.is_empty() && marks.iter().all(|mark| mark["queue"] == "crm" && mark["finding"] == "well"),
+        "{shown}"
+    );
+    let said = shop.run(&["groups", "--members", "--group", "crm"]).await;
+    assert!(said.contains(&format!("member {}", members[0]["id"].as_str().unwrap())), "{said}");
+    let topic = shop.run(&["topics", "show", "user.registered"]).await;
+    assert!(topic.contains("cleanup.policy=delete") && topic.contains("group      crm"), "{topic}");
+    let (missing, wrong) = (shop.start(&["topics", "show", "user.lost"]), shop.start(&["groups", "show", "cmr"]));
+    assert_eq!(missing.wait_exit(PATIENCE).await.code(), Some(1));
+    assert!(missing.output().contains("there is no topic") && missing.output().contains("topics apply"));
+    assert_eq!(wrong.wait_exit(PATIENCE).await.code(), Some(2));
     end(both).await;
     assert_eq!((enqueued(&shop, "email", "welcome-email").await, contacts(&shop).await), (11, 11));
 

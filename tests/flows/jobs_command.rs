@@ -9,7 +9,7 @@ use millgate::{
     unique,
 };
 use millgate_jobs::{Claimed, Hand, Job, JobId, JobState, NewJob, Queue};
-use millgate_testkit::{Binary, RedisSpace};
+use millgate_testkit::{Binary, Folder, RedisSpace};
 use serde_json::Value;
 
 use crate::shop::PATIENCE;
@@ -265,6 +265,58 @@ async fn jobs_are_moved_to_another_queue() {
     );
     let (code, said) = desk.millgate("jobs move --to inventry --queue email").await;
     assert!(code == 2 && said.contains("there is no queue `inventry`"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_is_in_the_audit_and_is_undone() {
+    let desk = Desk::new();
+    assert_eq!(desk.well("audit").await, "nobody has done anything yet");
+    let later = desk.enqueue(reminder("o7"), delay(DAY)).await;
+    let deleted = desk.json(&format!("jobs delete {later}")).await;
+    let entry = deleted["audit"][0].as_str().unwrap();
+    let listed = desk.well("audit list").await;
+    assert!(
+        listed.contains("1 jobs are deleted; `millgate audit undo ") && listed.contains("command line"),
+        "{listed}"
+    );
+    assert_eq!(desk.well(&format!("audit undo {entry}")).await, "1 jobs are back in queue email");
+    assert_eq!(desk.json(&format!("jobs show {later}")).await["state"], "delayed");
+    let (code, said) = desk.millgate(&format!("audit undo {entry}")).await;
+    assert!(code == 2 && said.contains("it is undone already"), "{said}");
+    let (code, said) = desk.millgate("audit undo 7-0").await;
+    assert!(code == 2 && said.contains("there is no action 7-0"), "{said}");
+    assert_eq!(desk.json("audit").await.as_array().unwrap().len(), 2);
+    desk.sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_edited_and_found_by_its_arguments() {
+    let desk = Desk::new();
+    let folder = Folder::new("edit");
+    desk.enqueue(mail(1), JobOptions::default()).await;
+    let id = desk.enqueue(mail(2), delay(DAY)).await;
+    let by_field = "jobs list --where payload.to=m2@mail.example";
+    assert!(desk.well(by_field).await.starts_with(id.as_str()));
+    assert_eq!(desk.json("jobs list --state delayed --since +23h --until +25h").await.as_array().unwrap().len(), 1);
+    assert!(desk.well("jobs list --state delayed --until +23h").await.contains("no such jobs"));
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let misfit = file("misfit.json", r#"{"to":7}"#);
+    let (code, said) = desk.millgate(&format!("jobs edit {id} --payload {misfit}")).await;
+    assert!(code == 2 && said.contains("have another shape than it takes"), "{said}");
+    let broken = file("broken.json", "{");
+    let (code, said) = desk.millgate(&format!("jobs edit {id} --payload {broken}")).await;
+    assert!(code == 2 && said.contains("is no JSON"), "{said}");
+    let fits = serde_json::to_string(&mail(3)).unwrap();
+    let said = desk.well(&format!("jobs edit {id} --payload {}", file("fits.json", &fits))).await;
+    assert!(said.contains("runs again with other arguments"), "{said}");
+    assert!(desk.well(by_field).await.contains("no such jobs"));
+    assert_eq!(desk.json(&format!("jobs show {id}")).await["arguments"]["to"], "m3@mail.example");
+    assert_eq!(desk.state(id).await, Some(JobState::Waiting));
+    desk.sound().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

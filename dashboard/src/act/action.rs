@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use millgate_events::LetterFilter;
 use millgate_jobs::{KeptJob, Limits, RemovedSchedule};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
 
-use super::{JobChoice, Payload};
+use super::{JobChoice, Payload, Redriving};
 use crate::access::Role;
 
 /// What an operator wants done. As JSON: `{"do": "pause-queue", "queue": "email"}`.
@@ -85,6 +88,35 @@ pub enum Action {
         /// When each is to run, by id.
         times: BTreeMap<String, DateTime<Utc>>,
     },
+    /// Let events go through their routes again, and jobs into their queues.
+    RedriveLetters(Redriving),
+    /// Decide that letters are not needed; they are kept, and no longer counted.
+    DiscardLetters {
+        /// Which.
+        letters: LetterFilter,
+        /// Why.
+        #[serde(default, deserialize_with = "text")]
+        why: String,
+    },
+    /// Take back a discard: its letters are dead again.
+    RestoreLetters {
+        /// Its number among the actions of the table.
+        discard: i64,
+        /// Why.
+        #[serde(default, deserialize_with = "text")]
+        why: String,
+    },
+    /// Put another payload over a letter's, for its redrive.
+    EditLetter {
+        /// Which.
+        letter: Uuid,
+        /// JSON; nothing: the letter's own again.
+        #[serde(default, deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
+        payload: Option<String>,
+        /// Why.
+        #[serde(default, deserialize_with = "text")]
+        why: String,
+    },
     /// Put a schedule's job in now, paused or not; its ticks stay as they are.
     RunSchedule {
         /// The queue of its job.
@@ -157,6 +189,19 @@ pub enum Action {
     },
 }
 
+/// A text, also one that a form took for a number or a list.
+pub(super) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(some_text(from)?.unwrap_or_default())
+}
+
+fn some_text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(from)? {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    })
+}
+
 impl Action {
     /// What an actor has to be allowed, and in which queue.
     pub fn needs(&self) -> (Role, Option<&str>) {
@@ -182,6 +227,10 @@ impl Action {
             | Self::MoveJobs { jobs, .. } => (Role::Operator, Some(&jobs.queue)),
             Self::QuietProcess { .. } | Self::ResumeProcess { .. } => (Role::Operator, None),
             Self::StopProcess { .. } => (Role::Admin, None),
+            Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
+                (Role::Operator, letters.queue.as_deref())
+            }
+            Self::RestoreLetters { .. } | Self::EditLetter { .. } => (Role::Operator, None),
         }
     }
 
@@ -194,6 +243,9 @@ impl Action {
             | Self::CancelJobs { jobs }
             | Self::DeleteJobs { jobs }
             | Self::MoveJobs { jobs, .. } => jobs.is_many(),
+            Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
+                letters.ids.len() != 1
+            }
             _ => false,
         }
     }
@@ -225,6 +277,34 @@ impl Action {
             Self::ResetSchedule { schedule, .. } => format!("let schedule {schedule} fire as its definition says"),
             Self::RemoveSchedule { schedule, .. } => format!("remove schedule {schedule}"),
             Self::RestoreSchedule { schedule, .. } => format!("put schedule {schedule} back"),
+            Self::RedriveLetters(Redriving { letters, .. }) => format!("redrive {}", meant(letters)),
+            Self::DiscardLetters { letters, .. } => format!("discard {}", meant(letters)),
+            Self::RestoreLetters { discard, .. } => format!("take back discard {discard} of dead letters"),
+            Self::EditLetter { letter, payload: Some(_), .. } => format!("edit dead letter {letter}"),
+            Self::EditLetter { letter, payload: None, .. } => format!("take back the edit of dead letter {letter}"),
         }
     }
+}
+
+/// Which letters, in words.
+fn meant(filter: &LetterFilter) -> String {
+    match filter.ids.as_slice() {
+        [] => {}
+        [id] => return format!("dead letter {id}"),
+        ids => return format!("{} dead letters", ids.len()),
+    }
+    let parts = [
+        ("of queue", &filter.queue),
+        ("of type", &filter.event_type),
+        ("of job kind", &filter.job_kind),
+        ("with code", &filter.code),
+        ("with fingerprint", &filter.fingerprint),
+    ];
+    let parts = parts.into_iter().filter_map(|(of, name)| Some(format!("{of} {}", name.as_ref()?)));
+    let kind = filter.kind.map(|kind| format!("of {kind}s"));
+    let topic = filter.topics.first().map(|topic| format!("of topic {topic}"));
+    let since = filter.since.map(|since| format!("since {}", since.format("%Y-%m-%d %H:%M:%S UTC")));
+    let until = filter.until.map(|until| format!("before {}", until.format("%Y-%m-%d %H:%M:%S UTC")));
+    let parts: Vec<String> = kind.into_iter().chain(topic).chain(parts).chain(since).chain(until).collect();
+    format!("the dead letters {}", parts.join(", "))
 }

@@ -54,6 +54,7 @@ pub(super) async fn preview(site: &Site, actor: &Actor, action: &Action) -> Resu
         asks: action.asks(),
         warning: Some(deed.warning().to_owned()),
         refused,
+        ..Preview::default()
     }))
 }
 

@@ -9,19 +9,23 @@ mod error;
 mod job;
 mod job_choice;
 mod job_deed;
+mod letters;
 mod payload;
 mod performed;
 mod process;
 mod queue;
+mod redrive;
 mod schedule;
 mod work;
 
+use millgate_events::DeadLetterError;
 use millgate_jobs::{QueueError, Times};
 
 pub use action::Action;
 pub use entry::{Entry, Via, entries, entry};
 pub use error::ActError;
 pub use job_choice::JobChoice;
+pub use letters::Redriving;
 pub use payload::Payload;
 pub use performed::{Performed, Preview};
 pub use work::Work;
@@ -48,7 +52,16 @@ pub async fn perform(site: &Site, actor: &Actor, action: &Action, work: &Work) -
 /// What would be done, and to how many. Changes nothing.
 pub async fn preview(site: &Site, actor: &Actor, action: &Action) -> Result<Preview, ActError> {
     allowed(actor, action)?;
-    Ok(job::preview(site, actor, action).await?.unwrap_or_else(|| Preview::of(action)))
+    let preview = Preview::of(action);
+    match action {
+        Action::RedriveLetters(redriving) => letters::would_redrive(site, redriving, preview).await,
+        Action::DiscardLetters { letters, .. } => letters::would_discard(site, letters, preview).await,
+        Action::RestoreLetters { discard, .. } => letters::would_restore(site, *discard, preview).await,
+        Action::EditLetter { letter, payload, .. } => {
+            letters::would_edit(site, *letter, payload.as_deref(), preview).await
+        }
+        _ => Ok(job::preview(site, actor, action).await?.unwrap_or(preview)),
+    }
 }
 
 /// Undoes what an entry of the audit says was done.
@@ -80,11 +93,16 @@ fn allowed(actor: &Actor, action: &Action) -> Result<(), ActError> {
 }
 
 async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result<Performed, ActError> {
+    let who = actor.viewer.name.as_str();
     match action {
         Action::PauseQueue { queue } => queue::pause(site, queue).await,
         Action::ResumeQueue { queue } => queue::resume(site, queue).await,
         Action::DrainQueue { queue } => queue::drain(site, queue).await,
         Action::LimitQueue { queue, limits } => queue::limit(site, queue, limits).await,
+        Action::RedriveLetters(redriving) => letters::redrive(site, who, redriving, work).await,
+        Action::DiscardLetters { letters, why } => letters::discard(site, who, letters, why, work).await,
+        Action::RestoreLetters { discard, why } => letters::restore(site, who, *discard, why, work).await,
+        Action::EditLetter { letter, payload, why } => letters::edit(site, who, *letter, payload.as_deref(), why).await,
         Action::RetryJobs { .. }
         | Action::RunJobs { .. }
         | Action::CancelJobs { .. }
@@ -106,6 +124,12 @@ async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result
         Action::ResetSchedule { queue, schedule } => schedule::reset(site, queue, schedule).await,
         Action::RemoveSchedule { queue, schedule } => schedule::remove(site, queue, schedule).await,
         Action::RestoreSchedule { queue, schedule, entry } => schedule::restore(site, queue, schedule, entry).await,
+    }
+}
+
+impl From<DeadLetterError> for ActError {
+    fn from(error: DeadLetterError) -> Self {
+        Self::Away(error.to_string())
     }
 }
 

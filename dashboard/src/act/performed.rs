@@ -1,5 +1,7 @@
 //! What came of an action.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::Action;
@@ -23,6 +25,9 @@ pub struct Performed {
     /// What it was not done to, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// How many of what, where there is more to count.
+    #[serde(flatten)]
+    pub figures: BTreeMap<&'static str, u64>,
     /// The job that it made, if it made one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<String>,
@@ -40,6 +45,7 @@ impl Performed {
             stopping: 0,
             missed: 0,
             refused: Vec::new(),
+            figures: BTreeMap::new(),
             job: None,
             undo: None,
         }
@@ -51,7 +57,7 @@ impl Performed {
 }
 
 /// What would be done.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Preview {
     /// In words.
     pub text: String,
@@ -65,16 +71,21 @@ pub struct Preview {
     /// What they should know by then.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<String>,
+    /// What would come of it, where that is known before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
     /// What it would not be done to, and why.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub refused: Vec<String>,
+    /// How many of what, where there is more to count.
+    #[serde(flatten)]
+    pub figures: BTreeMap<&'static str, u64>,
 }
 
 impl Preview {
     /// Of an action that is done to one thing, or is not counted.
     pub(super) fn of(action: &Action) -> Self {
-        let (text, asks) = (action.sentence(), action.asks());
-        Self { text, count: None, is_more: false, asks, warning: None, refused: Vec::new() }
+        Self { text: action.sentence(), asks: action.asks(), ..Self::default() }
     }
 }
 

@@ -76,7 +76,7 @@ mod tests {
         assert_eq!(known.look(Duration::ZERO, || async move { answered.await.unwrap_or(0) }), None);
         assert_eq!(known.look(Duration::ZERO, || async { unreachable!("it is being asked") }), None);
         answer.send(7).unwrap();
-        while known.look(Duration::from_secs(60), || async { unreachable!("it was asked a moment ago") }).is_none() {
+        while known.look(Duration::from_mins(1), || async { unreachable!("it was asked a moment ago") }).is_none() {
             tokio::task::yield_now().await;
         }
         // What is old is still known while it is asked again.

@@ -1,5 +1,7 @@
 //! All that is known of one job.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use millgate_jobs::{JobId, JobView, QueueError, QueueStats};
@@ -9,7 +11,7 @@ use super::{
     Reason, SeenJob,
     why::{Known, why},
 };
-use crate::Site;
+use crate::{Site, access::Mask};
 
 /// A job, and what keeps it from running.
 #[derive(Debug, Clone, Serialize)]
@@ -34,17 +36,31 @@ pub async fn job(
     site: &Site,
     names: &[String],
     id: &str,
-    known: &Known<'_>,
+    mask: Option<&Mask>,
 ) -> Result<Result<JobPage, String>, QueueError> {
     let (queue, job) = match find(site, names, id).await? {
         Ok(found) => found,
         Err(message) => return Ok(Err(message)),
     };
     let on = site.queues.queue(&queue);
-    let (stats, now) = tokio::try_join!(on.stats(), on.now())?;
-    let reasons = why(&on, &job, &stats, known, now).await?;
+    let (stats, now, alive) = tokio::try_join!(on.stats(), on.now(), alive(site, &queue))?;
+    let known = Known { here: &site.kinds, alive: alive.as_ref() };
+    let reasons = why(&on, &job, &stats, &known, now).await?;
     let why = reasons.iter().map(|reason| reason.text.as_str()).collect::<Vec<_>>().join("; ");
-    Ok(Ok(JobPage { job: SeenJob::new(site, &queue, job), why, reasons, stats, now }))
+    Ok(Ok(JobPage { job: SeenJob::new(&queue, job, mask), why, reasons, stats, now }))
+}
+
+/// The kinds that workers of a queue know that are alive; nothing, if there is none.
+async fn alive(site: &Site, queue: &str) -> Result<Option<BTreeMap<String, u32>>, QueueError> {
+    let processes = site.queues.processes().list().await?;
+    let workers = processes.into_iter().filter(|process| process.queues.iter().any(|worked| worked.name == queue));
+    let known: Vec<_> = workers.map(|process| process.kinds).collect();
+    let newest = known.iter().flatten().fold(BTreeMap::<String, u32>::new(), |mut newest, (kind, version)| {
+        let known = newest.entry(kind.clone()).or_default();
+        *known = (*known).max(*version);
+        newest
+    });
+    Ok((!known.is_empty()).then_some(newest))
 }
 
 /// The jobs of that id in these queues, with their queues.

@@ -16,6 +16,8 @@ pub struct JobSearch<'a> {
     filter: &'a JobFilter,
     states: Vec<JobState>,
     stops: Vec<Stop>,
+    /// Stops where there is nothing.
+    empty: Vec<bool>,
     place: Place,
     seen: HashSet<JobId>,
 }
@@ -65,8 +67,9 @@ impl<'a> JobSearch<'a> {
                 _ => states.iter().map(|state| stop(Some(*state))).collect(),
             }
         });
-        let stops = stops.collect();
-        Self { queues: &site.queues, filter, states, stops, place: Place::default(), seen: HashSet::new() }
+        let stops: Vec<Stop> = stops.collect();
+        let empty = vec![false; stops.len()];
+        Self { queues: &site.queues, filter, states, stops, empty, place: Place::default(), seen: HashSet::new() }
     }
 
     /// From a place on that such a search has told of.
@@ -74,6 +77,20 @@ impl<'a> JobSearch<'a> {
         let place = Place::read(place).filter(|place| place.stop < self.stops.len());
         let place = place.ok_or("that is no place in these jobs; begin with the first page")?;
         Ok(Self { place, ..self })
+    }
+
+    /// Passing over what is known to be empty.
+    pub fn without(mut self, is_empty: impl Fn(&str, JobState) -> bool) -> Self {
+        let stop_is_empty = |stop: &Stop| stop.state.is_some_and(|state| is_empty(&stop.queue, state));
+        self.empty = self.stops.iter().map(stop_is_empty).collect();
+        self.pass_over();
+        self
+    }
+
+    fn pass_over(&mut self) {
+        while self.place.cursor.is_empty() && self.empty.get(self.place.stop) == Some(&true) {
+            self.place.stop += 1;
+        }
     }
 
     /// Where it would go on; nothing at the end.
@@ -151,6 +168,7 @@ impl<'a> JobSearch<'a> {
             None => Place { stop: before.stop + 1, cursor: String::new(), skip: 0, looked },
         };
         let (name, state) = (stop.queue.clone(), stop.state);
+        self.pass_over();
         Ok(Some((name, state, ids, before)))
     }
 }

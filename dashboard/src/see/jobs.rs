@@ -1,6 +1,6 @@
 //! Jobs as one sees them, many at a time.
 
-use std::time::{Duration, Instant};
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
@@ -9,7 +9,7 @@ use serde::{Serialize, Serializer, ser::Error};
 use serde_json::Value;
 
 use super::{JobFilter, JobSearch};
-use crate::Site;
+use crate::{Site, access::Mask};
 
 /// A job, the queue it is in, and its arguments.
 #[derive(Debug, Clone)]
@@ -23,12 +23,19 @@ pub struct SeenJob {
 }
 
 impl SeenJob {
-    /// A job of a queue, without what nobody is shown of it.
-    pub fn new(site: &Site, queue: &str, job: JobView) -> Self {
+    /// A job of a queue, without what the mask hides of it.
+    pub fn new(queue: &str, job: JobView, mask: Option<&Mask>) -> Self {
         let mut arguments = serde_json::from_str(&job.payload).unwrap_or_else(|_| Value::from(job.payload.as_str()));
-        let event = job.origin.as_deref().map(|origin| origin.event_type.as_str());
-        site.mask.apply_to_job(&job.kind, event, &mut arguments);
-        Self { queue: queue.to_owned(), job, arguments }
+        if let Some(mask) = mask {
+            let event = job.origin.as_deref().map(|origin| origin.event_type.as_str());
+            mask.apply_to_job(&job.kind, event, &mut arguments);
+        }
+        Self { queue: queue.to_owned(), arguments, job }
+    }
+
+    /// Whether all of its arguments are shown.
+    pub fn is_whole(&self) -> bool {
+        serde_json::from_str(&self.job.payload).map_or(true, |arguments: Value| arguments == self.arguments)
     }
 }
 
@@ -52,19 +59,19 @@ pub struct Bound {
     pub jobs: usize,
     /// It ends after it has looked at so many.
     pub looks: u64,
-    /// And after so long.
-    pub time: Duration,
+    /// And after so many steps, of which each may look at some hundred.
+    pub steps: u32,
 }
 
 impl Bound {
     /// Until so many jobs are found, however long that takes.
     pub fn none(jobs: usize) -> Self {
-        Self { jobs, looks: u64::MAX, time: Duration::MAX }
+        Self { jobs, looks: u64::MAX, steps: u32::MAX }
     }
 
     /// A page: it has to be there at once.
     pub fn page(jobs: usize) -> Self {
-        Self { jobs, looks: 4_000, time: Duration::from_millis(25) }
+        Self { jobs, looks: 4_000, steps: 30 }
     }
 }
 
@@ -93,8 +100,9 @@ pub async fn jobs(
     filter: &JobFilter,
     from: Option<&str>,
     bound: Bound,
+    mask: Option<&Mask>,
 ) -> Result<Result<JobList, String>, QueueError> {
-    let begun = Instant::now();
+    let (stats, now) = tokio::try_join!(stats(site, filter), now(site))?;
     let mut search = JobSearch::new(site, filter, &JobState::ALL);
     if let Some(from) = from {
         search = match search.from(from) {
@@ -102,12 +110,15 @@ pub async fn jobs(
             Err(message) => return Ok(Err(message)),
         };
     }
-    let (of, now) = tokio::try_join!(count(site, filter), now(site))?;
-    let before = search.looked();
+    let mut search = search.without(|queue, state| stats.get(queue).is_some_and(|stats| in_state(stats, state) == 0));
+    let states = filter.states(&JobState::ALL);
+    let of: u64 = stats.values().flat_map(|stats| states.iter().map(|state| in_state(stats, *state))).sum();
+    let (before, mut steps) = (search.looked(), 0);
     let mut found: Vec<SeenJob> = Vec::new();
-    while found.len() < bound.jobs && search.looked() - before < bound.looks && begun.elapsed() < bound.time {
+    while found.len() < bound.jobs && search.looked() - before < bound.looks && steps < bound.steps {
         let Some((queue, jobs)) = search.next(bound.jobs - found.len()).await? else { break };
-        found.extend(jobs.into_iter().map(|job| SeenJob::new(site, &queue, job)));
+        found.extend(jobs.into_iter().map(|job| SeenJob::new(&queue, job, mask)));
+        steps += 1;
     }
     let next = search.place();
     let all_are_here = from.is_none() && next.is_none();
@@ -128,12 +139,12 @@ pub(crate) async fn now(site: &Site) -> Result<DateTime<Utc>, QueueError> {
     site.queues.queue("").now().await
 }
 
-/// How many jobs are in the queues and the states that a filter names.
-async fn count(site: &Site, filter: &JobFilter) -> Result<u64, QueueError> {
+/// What is in the queues that a filter names.
+async fn stats(site: &Site, filter: &JobFilter) -> Result<BTreeMap<String, QueueStats>, QueueError> {
     let names = filter.queue.as_ref().map_or(&site.queue_names[..], std::slice::from_ref);
-    let all = try_join_all(names.iter().map(|name| async { site.queues.queue(name).stats().await })).await?;
-    let states = filter.states(&JobState::ALL);
-    Ok(all.iter().flat_map(|stats| states.iter().map(|state| in_state(stats, *state))).sum())
+    let all =
+        names.iter().map(async |name| Ok::<_, QueueError>((name.clone(), site.queues.queue(name).stats().await?)));
+    Ok(try_join_all(all).await?.into_iter().collect())
 }
 
 /// How many jobs of a queue are in a state.

@@ -68,6 +68,11 @@ pub async fn queues(site: &Site) -> Result<Vec<QueueView>, QueueError> {
     queues_of(site, &queue_names(site, &processes)).await
 }
 
+/// The last hour of each of these queues.
+pub async fn hours(site: &Site, queues: &[QueueView]) -> Result<Vec<History>, QueueError> {
+    try_join_all(queues.iter().map(|view| async { site.queues.queue(&view.name).history(Span::Hour).await })).await
+}
+
 pub(super) fn queue_names(site: &Site, processes: &[Process]) -> Vec<String> {
     let worked = processes.iter().flat_map(|process| &process.queues).map(|queue| &queue.name);
     let names: BTreeSet<&String> = site.queue_names.iter().chain(worked).collect();

@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use millgate_events::{Claims, EventMeta, Incoming, Place, Record, Value, readable};
 use serde::Serialize;
 
+use super::payload;
+
 /// What may be shown of JSON, given the event's type or the job's kind.
 pub type Mask<'a> = &'a (dyn Fn(&str, Value) -> Value + Send + Sync);
 
@@ -36,6 +38,9 @@ pub struct RecordView {
     pub bytes: usize,
     /// Whether the value lay in the claim store.
     pub was_claimed: bool,
+    /// The name of its value in the claim store, where it was left there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<String>,
 }
 
 /// A record with its value, wherever that lay.
@@ -56,19 +61,22 @@ impl Opened {
                 Err(away) => problem = Some(away.to_string()),
             }
         }
+        let opened = Self::read(record, topic_prefix, mask);
+        let problem = problem.or(opened.view.problem);
+        Self { view: RecordView { problem, was_claimed, ..opened.view }, ..opened }
+    }
+
+    /// Fetches nothing: a value in the claim store is left there.
+    pub(crate) fn read(record: Record, topic_prefix: &str, mask: Mask<'_>) -> Self {
         let topic = record.topic.strip_prefix(topic_prefix).unwrap_or(&record.topic).to_owned();
-        let meta = match Incoming::read(&record, &topic) {
-            Ok(incoming) => incoming.map(|incoming| EventMeta::clone(&incoming.meta)),
-            Err(error) => {
-                problem.get_or_insert(error.to_string());
-                None
-            }
+        let (meta, problem) = match Incoming::read(&record, &topic) {
+            Ok(incoming) => (incoming.map(|incoming| EventMeta::clone(&incoming.meta)), None),
+            Err(error) => (None, Some(error.to_string())),
         };
+        let claim = record.headers.text("ce_dataref").filter(|_| Claims::is_claim(&record)).map(str::to_owned);
         let event_type = meta.as_ref().map_or(topic.as_str(), |meta| &meta.event_type);
-        let payload = record.value.as_deref().map(|value| match serde_json::from_slice(value) {
-            Ok(json) => mask(event_type, json),
-            Err(_) => readable(value),
-        });
+        let value = record.value.as_deref().filter(|_| claim.is_none());
+        let payload = value.map(|value| payload(event_type, value, mask));
         let view = RecordView {
             place: Place { topic: record.topic.to_string(), partition: record.partition, offset: record.offset },
             timestamp: record.timestamp.and_then(DateTime::from_timestamp_millis),
@@ -83,7 +91,8 @@ impl Opened {
                 .collect(),
             payload,
             bytes: record.value.as_deref().map_or(0, <[u8]>::len),
-            was_claimed,
+            was_claimed: false,
+            claim,
         };
         Self { view, meta, record }
     }

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{PartitionLag, QueueView, ScheduleView, outside::Last};
 
 /// A job that has waited longer says that its queue is behind.
-const LATE: Duration = Duration::from_secs(60);
+const LATE: Duration = Duration::from_mins(1);
 /// A tick that is later was missed.
 const OVERDUE: Duration = Duration::from_secs(30);
 /// Jobs that died are told for so many minutes.
@@ -48,7 +48,7 @@ pub(super) struct Group {
     /// `main`, or its name.
     pub(super) name: &'static str,
     /// As Kafka names it.
-    pub(super) group: String,
+    pub(super) consumer_group: String,
     /// The topics that it reads.
     pub(super) topics: Vec<&'static str>,
     /// The queues that it fills.
@@ -109,6 +109,11 @@ fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     if more == 0 { told } else { format!("{told} and {more} more") }
 }
 
+/// `1 job waits`, `5 jobs wait`.
+fn many(count: u64, one: &str, more: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { more })
+}
+
 fn span(time: Duration) -> String {
     let time = humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
     time.split(' ').take(2).collect::<Vec<_>>().join(" ")
@@ -142,7 +147,7 @@ fn redis_evicts(seen: &Seen<'_>) -> Vec<Wrong> {
 fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
     let runs = |group: &&Group| {
         let mut bridged = seen.processes.iter().flat_map(|process| &process.groups);
-        bridged.any(|bridged| bridged.group == group.group)
+        bridged.any(|bridged| bridged.group == group.consumer_group)
     };
     let missing = seen.groups.iter().filter(|group| !group.topics.is_empty() && !runs(group));
     let told = missing.map(|group| {
@@ -153,13 +158,17 @@ fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
         let topics = some(group.topics.iter().copied());
         match behind {
             0 => warn(
-                format!("no bridge runs for group {}: events of {topics} would wait; `millgate bridge`", group.group),
+                format!(
+                    "no bridge runs for group {}: events of {topics} would wait; `millgate bridge`",
+                    group.consumer_group
+                ),
                 &["workers"],
             ),
             behind => bad(
                 format!(
-                    "no bridge runs for group {}: {behind} events wait on {topics}; `millgate bridge`",
-                    group.group
+                    "no bridge runs for group {}: {} on {topics}; `millgate bridge`",
+                    group.consumer_group,
+                    many(behind, "event waits", "events wait")
                 ),
                 &["workers"],
             ),
@@ -199,19 +208,17 @@ pub(super) fn serving<'a>(processes: &'a [Process], queue: &'a str) -> impl Iter
 fn queues_unserved(seen: &Seen<'_>) -> Vec<Wrong> {
     let waits = |queue: &&QueueView| queue.stats.waiting > 0 && !queue.stats.paused;
     let told = seen.queues.iter().filter(waits).filter_map(|queue| {
-        let (name, waiting) = (queue.name.as_str(), queue.stats.waiting);
+        let name = queue.name.as_str();
+        let waiting = many(queue.stats.waiting, "job waits", "jobs wait");
         let mut serving = serving(seen.processes, name).peekable();
         if serving.peek().is_none() {
             return Some(bad(
-                format!("no worker serves queue {name}, and {waiting} jobs wait in it; `millgate worker`"),
+                format!("no worker serves queue {name}, and {waiting} in it; `millgate worker`"),
                 &["queues", name],
             ));
         }
         serving.all(|process| process.quiet).then(|| {
-            bad(
-                format!("every worker of queue {name} is quiet, and {waiting} jobs wait in it; resume one"),
-                &["workers"],
-            )
+            bad(format!("every worker of queue {name} is quiet, and {waiting} in it; resume one"), &["workers"])
         })
     });
     told.collect()
@@ -249,7 +256,8 @@ fn queues_stopped(seen: &Seen<'_>) -> Vec<Wrong> {
         let name = queue.name.as_str();
         match (queue.stats.paused, queue.stats.draining) {
             (true, _) => {
-                Some(format!("queue {name} is paused: no worker takes jobs from it, and {} wait", queue.stats.waiting))
+                let waiting = many(queue.stats.waiting, "job waits", "jobs wait");
+                Some(format!("queue {name} is paused: no worker takes jobs from it, and {waiting}"))
             }
             (_, true) => Some(format!("queue {name} is draining: it takes no more jobs")),
             _ => None,
@@ -264,7 +272,7 @@ fn queues_full(seen: &Seen<'_>) -> Vec<Wrong> {
         let (stats, most) = (&queue.stats, queue.stats.limits.max_jobs?);
         let holds = stats.waiting + stats.delayed + stats.held + stats.active;
         let text = || {
-            format!("queue {} holds {holds} jobs and takes no more than {most}: who fills it has to wait", queue.name)
+            format!("queue {} takes no more than {most} jobs and holds {holds}: who fills it has to wait", queue.name)
         };
         (holds >= most).then(|| bad(text(), &["queues", &queue.name]))
     });
@@ -290,11 +298,14 @@ fn jobs_die(seen: &Seen<'_>) -> Vec<Wrong> {
     let dead: u64 = points.iter().rev().take(RECENT).map(|point| point.dead).sum();
     let mut told = Vec::new();
     if dead > 0 {
-        told.push(warn(format!("{dead} jobs died in the last {RECENT} minutes"), &["dead"]));
+        told.push(warn(format!("{} died in the last {RECENT} minutes", many(dead, "job", "jobs")), &["dead"]));
     }
     let unburied: u64 = seen.queues.iter().map(|queue| queue.stats.unburied).sum();
     if unburied > 0 {
-        told.push(warn(format!("{unburied} dead jobs are not on the dead-letter topic yet"), &["queues"]));
+        told.push(warn(
+            format!("{} not on the dead-letter topic yet", many(unburied, "dead job is", "dead jobs are")),
+            &["queues"],
+        ));
     }
     told
 }

@@ -48,12 +48,12 @@ fn process() -> Process {
 
 fn group() -> Group {
     let queues = BTreeSet::from(["email".to_owned()]);
-    Group { name: "main", group: "shop".into(), topics: vec!["order.created"], queues }
+    Group { name: "main", consumer_group: "shop".into(), topics: vec!["order.created"], queues }
 }
 
-fn lag(records: u64) -> Last<Arc<[PartitionLag]>> {
+fn lag(records: u64) -> Arc<[PartitionLag]> {
     let topic = "order.created".to_owned();
-    Some(Ok(Arc::new([PartitionLag { reader: "main", topic, partition: 0, records, seconds: Some(5) }])))
+    Arc::new([PartitionLag { reader: "main", topic, partition: 0, records, seconds: Some(5) }])
 }
 
 fn schedule() -> ScheduleView {
@@ -95,7 +95,7 @@ impl Scene {
             queues: vec![queue(1, 1)],
             hour: None,
             schedules: vec![schedule()],
-            lags: lag(0),
+            lags: Some(Ok(lag(0))),
             policy: Some(Ok("noeviction".into())),
             letters: Some(Ok(())),
         }
@@ -139,7 +139,7 @@ fn a_bridge_that_is_missing_is_bad_once_events_wait() {
     let mut scene = Scene::well();
     scene.processes[0].groups.clear();
     scene.one(Gravity::Warn, "no bridge runs for group shop: events of order.created would wait", "workers");
-    scene.lags = lag(12);
+    scene.lags = Some(Ok(lag(12)));
     scene.one(Gravity::Bad, "12 events wait on order.created", "workers");
 }
 
@@ -185,14 +185,14 @@ fn what_operators_stopped_is_told() {
     scene.one(Gravity::Warn, "queue email is draining", "queues/email");
     scene.queues[0].stats.paused = true;
     scene.queues[0].stats.oldest = Some(ago(3_600));
-    scene.one(Gravity::Warn, "queue email is paused: no worker takes jobs from it, and 1 wait", "queues/email");
+    scene.one(Gravity::Warn, "queue email is paused: no worker takes jobs from it, and 1 job waits", "queues/email");
 }
 
 #[test]
 fn a_queue_at_its_limit_keeps_the_bridge_waiting() {
     let mut scene = Scene::well();
     scene.queues[0].stats.limits = Limits { max_jobs: Some(1), ..Limits::default() };
-    scene.one(Gravity::Bad, "holds 1 jobs and takes no more than 1", "queues/email");
+    scene.one(Gravity::Bad, "takes no more than 1 jobs and holds 1", "queues/email");
 }
 
 #[test]

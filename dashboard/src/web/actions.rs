@@ -100,8 +100,15 @@ fn put(action: &mut Value, pointer: &str, value: &str) {
     let Some(parent) = action.pointer_mut(parent).and_then(Value::as_object_mut) else { return };
     match value {
         "" => _ = parent.remove(name),
-        value => _ = parent.insert(name.to_owned(), value.parse::<u64>().map_or_else(|_| value.into(), Value::from)),
+        value => _ = parent.insert(name.to_owned(), read(value)),
     }
+}
+
+/// A number, a list of what was chosen, or else a text.
+fn read(value: &str) -> Value {
+    let number = || value.parse::<u64>().ok().map(Value::from);
+    let list = || serde_json::from_str::<Vec<String>>(value).ok().map(Value::from);
+    number().or_else(list).unwrap_or_else(|| value.into())
 }
 
 /// Where to go afterwards: to a page of ours.
@@ -131,6 +138,7 @@ async fn ask(view: &View, action: &Action, preview: &Preview, back: &str) -> Res
         @if let Some(count) = preview.count {
             p { "That is " @if preview.is_more { "at least " } strong #count { (number(count)) } " of them." }
         }
+        @if let Some(outcome) = &preview.outcome { p.outcome { (outcome) "." } }
         @if let Some(warning) = &preview.warning { p { (warning) } }
         @if !preview.refused.is_empty() { ul { @for refused in &preview.refused { li { "Not done: " (refused) } } } }
         form.act method="post" action=(view.link("/actions")) {

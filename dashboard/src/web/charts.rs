@@ -42,6 +42,14 @@ pub(crate) fn throughput(history: &History) -> Markup {
     draw(history, "Jobs", "a second", &[("done", "done", done), ("failed", "failed", failed)])
 }
 
+/// Jobs done, so small that it fits into a row.
+pub(crate) fn done(history: &History) -> Markup {
+    let done = rates(history, |point| point.done);
+    let most = done.iter().copied().fold(0.0, f64::max);
+    let begin = spans::beginning(history.span);
+    chart::spark(&format!("Jobs done since {begin}: up to {} a second", chart::figure(most)), &done)
+}
+
 /// Events handed off.
 pub(crate) fn events(history: &History) -> Markup {
     let (well, poison) = (rates(history, |point| point.handed_off), rates(history, |point| point.poison));

@@ -1,6 +1,6 @@
 //! Jobs as files: all that a filter lets through.
 
-use std::{fmt::Write, io, sync::Arc};
+use std::{io, sync::Arc};
 
 use axum::{
     Router,
@@ -13,7 +13,7 @@ use chrono::SecondsFormat;
 use futures::{Stream, stream};
 use millgate_jobs::JobState;
 
-use super::{Web, trouble::Trouble, view::View};
+use super::{Web, csv, trouble::Trouble, view::View};
 use crate::see::{self, JobFilter, JobQuery, JobSearch, SeenJob};
 
 /// So many jobs are in a file at most.
@@ -76,7 +76,7 @@ fn text(view: View, filter: JobFilter, format: Format) -> impl Stream<Item = io:
         let mut many = count;
         let (queue, jobs) = found.unwrap_or_default();
         for job in jobs {
-            let job = SeenJob::new(view.site(), &queue, job);
+            let job = SeenJob::new(&queue, job, Some(&view.site().mask));
             match format {
                 Format::Csv => out.push_str(&line(&job)),
                 Format::Json => {
@@ -115,37 +115,5 @@ fn line(SeenJob { queue, job, arguments }: &SeenJob) -> String {
         failure.map(|failure| failure.message.clone()).unwrap_or_default(),
         arguments.to_string(),
     ];
-    let mut line = String::new();
-    for (at, cell) in cells.iter().enumerate() {
-        // A String takes all that is written to it.
-        let _ = write!(line, "{}{}", if at == 0 { "" } else { "," }, escaped(cell));
-    }
-    line + "\r\n"
-}
-
-/// A cell. What a spreadsheet would take for a formula gets a quote in front.
-fn escaped(cell: &str) -> String {
-    let safe = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() };
-    if safe.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", safe.replace('"', "\"\"")) } else { safe }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cell_is_no_formula_and_ends_where_it_should() {
-        for (cell, wanted) in [
-            ("plain", "plain"),
-            ("a,b", "\"a,b\""),
-            ("say \"hi\"", "\"say \"\"hi\"\"\""),
-            ("two\nlines", "\"two\nlines\""),
-            ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
-            ("+1", "'+1"),
-            ("-1", "'-1"),
-            ("@SUM(A1,A2)", "\"'@SUM(A1,A2)\""),
-        ] {
-            assert_eq!(escaped(cell), wanted);
-        }
-    }
+    csv::line(&cells)
 }

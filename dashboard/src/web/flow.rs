@@ -75,7 +75,7 @@ fn picture(view: &View, flow: &Flow) -> Markup {
             }
             @for arrow in &flow.arrows { (line(arrow, &corners)) }
             @for (place, corner) in flow.places.iter().zip(&corners) { (place_box(view, place, *corner)) }
-            @for arrow in &flow.arrows { (label(arrow, &corners)) }
+            @for arrow in &flow.arrows { (label(arrow, flow, &corners)) }
         }
     }
 }
@@ -96,11 +96,12 @@ fn line(arrow: &Arrow, corners: &[(f64, f64)]) -> Markup {
     }
 }
 
-fn label(arrow: &Arrow, corners: &[(f64, f64)]) -> Markup {
+/// What goes along a line, at the end at which the line is by itself.
+fn label(arrow: &Arrow, flow: &Flow, corners: &[(f64, f64)]) -> Markup {
     let (Some([x1, y1, x2, y2]), Some(now)) = (ends(arrow, corners), arrow.rate) else { return html! {} };
-    // Nearer to where it has a line of its own.
-    let (x, y) = (f64::midpoint(x1, x2), y1 + (y2 - y1) * if y1 < y2 { 0.5 } else { 0.45 } - 5.0);
-    html! { text.rate x=(x) y=(y) text-anchor="middle" { (rate(now)) } }
+    let is_alone = flow.arrows.iter().filter(|other| other.from == arrow.from).count() == 1;
+    let (x, y, anchor) = if is_alone { (x1 + 6.0, y1 - 6.0, "start") } else { (x2 - 10.0, y2 - 6.0, "end") };
+    html! { text.rate x=(x) y=(y) text-anchor=(anchor) { (rate(now)) } }
 }
 
 fn place_box(view: &View, place: &Place, (x, y): (f64, f64)) -> Markup {

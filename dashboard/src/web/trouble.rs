@@ -9,7 +9,7 @@ use millgate_jobs::{QueueError, ScheduleError};
 use serde_json::json;
 
 use super::layout;
-use crate::act::ActError;
+use crate::{act::ActError, see::SeeError};
 
 /// Why there is no page, and what to do about it.
 #[derive(Debug, Clone)]
@@ -53,6 +53,17 @@ impl Trouble {
 impl From<QueueError> for Trouble {
     fn from(error: QueueError) -> Self {
         Self::Away(error.to_string())
+    }
+}
+
+impl From<SeeError> for Trouble {
+    fn from(error: SeeError) -> Self {
+        let text = error.to_string();
+        match error {
+            SeeError::Misunderstood(_) => Self::Misunderstood(text),
+            SeeError::Missing(_) => Self::NotFound(text),
+            SeeError::Away(_) => Self::Away(text),
+        }
     }
 }
 

@@ -66,7 +66,7 @@ impl View {
 
     /// The address of a page by the parts of its path, which may hold anything.
     pub(crate) fn link_to(&self, parts: &[&str]) -> String {
-        self.link(&parts.iter().map(|part| format!("/{}", encoded(part))).collect::<String>())
+        self.link(&format!("/{}", parts.iter().map(|part| encoded(part)).collect::<Vec<_>>().join("/")))
     }
 
     /// The address of a page with what it is asked for.

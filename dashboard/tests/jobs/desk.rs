@@ -1,6 +1,10 @@
 //! A dashboard of a test's own, and somebody who sits before it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
 
 use axum::Extension;
 use millgate_dashboard::{
@@ -56,6 +60,7 @@ pub(crate) struct Desk {
     pub(crate) hand: Hand,
     client: Client,
     address: String,
+    looks: AtomicU32,
     _serving: JoinSet<()>,
 }
 
@@ -90,6 +95,7 @@ impl Desk {
             queue,
             client: Client::builder().redirect(Policy::none()).build().unwrap(),
             address,
+            looks: AtomicU32::new(0),
             _redis: redis,
             _serving: serving,
         }
@@ -105,9 +111,10 @@ impl Desk {
         Self::answer(self.client.get(format!("{}{path}", self.address)).send().await.unwrap()).await
     }
 
-    /// A page that is there.
+    /// A page that is there, as it is now: viewers of one address share a look.
     pub(crate) async fn page(&self, path: &str) -> String {
-        let answer = self.get(path).await;
+        let sign = if path.contains('?') { '&' } else { '?' };
+        let answer = self.get(&format!("{path}{sign}look={}", self.looks.fetch_add(1, Relaxed))).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
         assert_eq!(answer.text.matches("<h1").count(), 1, "{path} has one title");
         assert!(!answer.text.contains("<script>alert"), "{path}: {}", answer.text);

@@ -103,10 +103,10 @@ async fn a_job_shows_where_it_comes_from_and_a_viewer_only_looks() {
     let job = NewJob::of(&greet(1), JobOptions::default()).unwrap().caused_by("e/17/greet".into(), origin);
     let id = desk.queue.enqueue(&[job]).await.unwrap()[0].id().unwrap();
     let page = desk.page(&format!("/jobs/email/{id}")).await;
-    assert!(page.contains("href=\"/events/e%2F17\"") && page.contains("orders/3/41"), "{page}");
+    assert!(page.contains("href=\"/events/e%2F17?by=event\"") && page.contains("orders/3/41"), "{page}");
     assert!(!page.contains("action=\"/actions\""), "{page}");
     assert!(!desk.page("/jobs?queue=email").await.contains("action=\"/actions\""));
-    let gone = desk.get("/jobs/email/0mwqnd2k1003").await;
-    assert_eq!(gone.status, 404);
-    assert!(gone.text.contains("there is no job 0mwqnd2k1003 in email"), "{}", gone.text);
+    let gone = desk.page("/jobs/email/0mwqnd2k1003").await;
+    assert!(gone.contains("is not in queue email") && gone.contains("/events/0mwqnd2k1003?by=job"), "{gone}");
+    assert_eq!(desk.get("/api/jobs/email/0mwqnd2k1003").await.status, 404);
 }

@@ -42,14 +42,24 @@ impl Desk {
         Self::opened(Viewer::everything("ann"), |site| site).await
     }
 
+    /// A dashboard that is mounted under a path.
+    pub(crate) async fn under(path: &str) -> Self {
+        let config = DashboardConfig { path: path.into(), ..DashboardConfig::default() };
+        Self::made(&config, Viewer::everything("ann"), |site| site).await
+    }
+
     /// A dashboard for somebody, of a site that is changed first.
     pub(crate) async fn opened(viewer: Viewer, change: impl FnOnce(Site) -> Site) -> Self {
+        Self::made(&DashboardConfig::default(), viewer, change).await
+    }
+
+    async fn made(config: &DashboardConfig, viewer: Viewer, change: impl FnOnce(Site) -> Site) -> Self {
         let redis = RedisSpace::fresh("desk");
         let queues = redis.queues();
         let names = vec!["crm.sync".to_owned(), "email".to_owned()];
         let schedules = millgate_jobs::Schedules::new(&queues, &names);
         let site = change(Site { queue_names: names, schedules, ..Site::new("shop", queues) });
-        let router: Router = web::router(site, &DashboardConfig::default()).layer(Extension(viewer));
+        let router: Router = web::router(site, config).layer(Extension(viewer));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let serving = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -101,7 +111,7 @@ impl Desk {
 
     /// Sends a form as a page does, with these fields filled in, and gives the page that follows.
     pub(crate) async fn submit(&self, action: &Value, filled: &[(&str, &str)], back: &str) -> (StatusCode, String) {
-        let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<Vec<_>>().concat();
         let action = action.to_string();
         let fields = [("action", action.as_str()), ("back", back)];
         let fields = fields.iter().chain(filled).map(|(name, value)| format!("{}={}", encode(name), encode(value)));

@@ -99,7 +99,7 @@ async fn kafka_says_how_far_behind_and_nobody_waits_for_it() {
     assert_eq!(lag, 1);
     let overview = desk.api("/overview").await;
     let texts = overview["wrong"].to_string();
-    assert!(texts.contains("no bridge runs for group") && texts.contains("1 events wait on users"), "{texts}");
+    assert!(texts.contains("no bridge runs for group") && texts.contains("1 event waits on users"), "{texts}");
     let places = overview["flow"]["places"].as_array().unwrap();
     let stages: Vec<_> = places.iter().map(|place| place["stage"].as_str().unwrap()).collect();
     assert_eq!(stages, ["topic", "bridge", "queue", "queue", "workers", "dead"]);
@@ -141,5 +141,15 @@ async fn each_span_is_there_and_no_other() {
         let (status, text) = desk.look(path).await;
         assert_eq!(status, StatusCode::BAD_REQUEST);
         assert!(text.contains("`year` is no span; there are hour, day and week"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn all_of_it_can_lie_under_a_path() {
+    let desk = Desk::under("/ops/millgate").await;
+    for path in ["/ops/millgate", "/ops/millgate/"] {
+        let page = desk.page(path).await;
+        assert!(page.contains("href=\"/ops/millgate/queues/email\""), "{path}: {page}");
+        assert!(page.contains("href=\"/ops/millgate/?span=day\""), "{path}: {page}");
     }
 }

@@ -11,7 +11,7 @@ use super::{DeadLetterError, DeadLetterStore, LetterFilter};
 /// Something that is about to be done.
 #[derive(Debug, Clone, Copy)]
 pub struct Action<'a> {
-    /// `redrive`, `discard` or `edit`.
+    /// `redrive`, `discard`, `restore` or `edit`.
     pub what: &'a str,
     /// Who does it.
     pub who: &'a str,
@@ -26,7 +26,7 @@ pub struct Action<'a> {
 pub struct PastAction {
     /// Its number.
     pub id: i64,
-    /// `redrive`, `discard` or `edit`.
+    /// `redrive`, `discard`, `restore` or `edit`.
     pub what: String,
     /// Who did it.
     pub who: String,

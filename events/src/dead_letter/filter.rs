@@ -1,14 +1,15 @@
 //! Which letters are meant.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{LetterKind, LetterStatus};
 
 /// Letters that are all of this; what is empty lets every letter through.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct LetterFilter {
     /// Of these ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -59,6 +60,13 @@ impl LetterFilter {
     #[must_use]
     pub fn open(self) -> Self {
         Self { statuses: vec![LetterStatus::Dead, LetterStatus::Redriving], ..self }
+    }
+
+    /// Whether it says anything about which letters are meant, beyond what became of them.
+    pub fn chooses(&self) -> bool {
+        let names = [&self.event_type, &self.queue, &self.job_kind, &self.code, &self.fingerprint];
+        let is_named = !self.ids.is_empty() || !self.topics.is_empty() || names.iter().any(|name| name.is_some());
+        is_named || self.kind.is_some() || self.since.is_some() || self.until.is_some()
     }
 
     pub(super) fn push_where(&self, query: &mut QueryBuilder<Postgres>) {

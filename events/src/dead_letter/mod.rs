@@ -1,6 +1,7 @@
 //! Dead letters: what could not be used, with its whole story, on a topic and in a table.
 
 mod action;
+mod cause;
 mod error;
 mod filter;
 mod fingerprint;
@@ -13,6 +14,7 @@ mod stored;
 mod topics;
 
 pub use action::{Action, PastAction};
+pub use cause::{LetterCause, Trend};
 pub use error::DeadLetterError;
 pub use filter::LetterFilter;
 pub use letter::{Attempt, DEAD_LETTER_HEADERS, DeadLetter, Origin};

@@ -100,8 +100,40 @@ impl DeadLetterStore {
         Ok(count.unsigned_abs())
     }
 
-    /// Puts a payload over that of a dead letter, which is kept. Gives whether the letter was dead.
-    pub async fn edit(&self, letter: Uuid, payload: &[u8], action: &Action<'_>) -> Result<bool, DeadLetterError> {
+    /// How many of the letters that were discarded by that action are discarded still.
+    pub async fn count_discarded(&self, discard: i64) -> Result<u64, DeadLetterError> {
+        let count =
+            "SELECT count(*) FROM dead_letters WHERE status = 'discarded' AND actions[cardinality(actions)] = $1";
+        let count: i64 = sqlx::query_scalar(count).bind(discard).fetch_one(&self.database).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Takes back a discard, for up to `most` of its letters: they are dead again. Gives how many.
+    pub async fn restore(&self, discard: i64, most: u32, action: i64) -> Result<u64, DeadLetterError> {
+        let mut query = QueryBuilder::new(
+            "WITH changed AS (UPDATE dead_letters SET status = 'dead', settled_at = NULL, actions = array_append(actions, ",
+        );
+        // What was done last to a discarded letter is its discard.
+        query
+            .push_bind(action)
+            .push(") WHERE status = 'discarded' AND id IN (SELECT id FROM dead_letters WHERE status = 'discarded' ")
+            .push("AND actions[cardinality(actions)] = ")
+            .push_bind(discard)
+            .push(" ORDER BY failed_at, id LIMIT ")
+            .push_bind(i64::from(most))
+            .push(" FOR UPDATE) RETURNING 1), ");
+        push_count(&mut query, action);
+        let count: i64 = query.build_query_scalar().fetch_one(&self.database).await?;
+        Ok(count.unsigned_abs())
+    }
+
+    /// Puts a payload over that of a dead letter, which is kept; or takes it away again. Gives whether the letter was dead.
+    pub async fn edit(
+        &self,
+        letter: Uuid,
+        payload: Option<&[u8]>,
+        action: &Action<'_>,
+    ) -> Result<bool, DeadLetterError> {
         // One transaction: an edit without its row of the audit would be nobody's.
         let mut transaction = self.database.begin().await?;
         let insert = "INSERT INTO dead_letter_actions (what, who, why, filter, ended_at, letters) \

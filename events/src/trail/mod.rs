@@ -91,7 +91,9 @@ impl Trail {
             return;
         }
         let now = now();
-        events.iter_mut().for_each(|event| event.handed_off = now);
+        for event in &mut events {
+            event.handed_off = now;
+        }
         inner.add(|buffer, room| buffer.add_events(events, room, now));
     }
 

@@ -6,7 +6,10 @@ use redis::ScriptInvocation;
 use uuid::Uuid;
 
 use super::{ADD, Distribution, HistoryKeys};
-use crate::{Queue, QueueError, Queues};
+use crate::{Queue, QueueError, Queues, new_job::millis};
+
+/// A queue is looked at no more often, however many processes there are.
+const LOOK_AGAIN: Duration = Duration::from_secs(4);
 
 /// A group's topic, whose events a bridge hands off. Cheap to clone.
 #[derive(Clone)]
@@ -115,17 +118,29 @@ impl Ledger {
     /// call, and counts once.
     pub async fn write(&mut self, seen: Seen) -> Result<(), QueueError> {
         if let Some(pending) = self.pending {
-            self.call(pending).await?;
+            self.call(&pending, LOOK_AGAIN).await?;
         }
         if seen != self.written || matches!(self.place, Place::Queue(_)) {
-            self.number += 1;
-            self.pending = Some(seen);
-            self.call(seen).await?;
+            self.next(&seen, LOOK_AGAIN).await?;
         }
         Ok(())
     }
 
-    async fn call(&mut self, seen: Seen) -> Result<(), QueueError> {
+    /// The same for the last time: the queue is looked at, whoever has just done so.
+    pub async fn close(mut self, seen: Seen) -> Result<(), QueueError> {
+        if let Some(pending) = self.pending {
+            self.call(&pending, LOOK_AGAIN).await?;
+        }
+        self.next(&seen, Duration::ZERO).await
+    }
+
+    async fn next(&mut self, seen: &Seen, look_again: Duration) -> Result<(), QueueError> {
+        self.number += 1;
+        self.pending = Some(*seen);
+        self.call(seen, look_again).await
+    }
+
+    async fn call(&mut self, seen: &Seen, look_again: Duration) -> Result<(), QueueError> {
         let queues = match &self.place {
             Place::Queue(queue) => &queue.queues,
             Place::Events(events) => &events.queues,
@@ -146,12 +161,12 @@ impl Ledger {
                 call.key(queue.key(&format!("wait{priority}")));
             }
         }
-        call.arg(queues.clock_shift.millis()).arg(&self.writer).arg(self.number);
+        call.arg(queues.clock_shift.millis()).arg(&self.writer).arg(self.number).arg(millis(look_again));
         seen.since(&self.written).write(&mut call);
         let mut lent = queues.link.lend(&keys.all()[0]).await?;
         let answer = call.invoke_async::<()>(&mut lent.redis).await;
         queues.link.heard(&lent, answer)?;
-        (self.written, self.pending) = (seen, None);
+        (self.written, self.pending) = (*seen, None);
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 -- KEYS: minutes, tens, hours, last; for a queue also counts, delayed, dead, lanes, fair, wait0 … wait9.
--- ARGV: shift, writer, its call's number, then a field and by how much it grew, in turn. A call that is repeated, as its
--- answer was lost, adds nothing the second time.
+-- ARGV: shift, writer, its call's number, for how long a queue is not looked at again whoever asks (ms), then a field and by
+-- how much it grew, in turn. A call that is repeated, as its answer was lost, adds nothing the second time.
 -- A bucket is `field=number` and more, parted by spaces, by its number since 1970. A queue's own counts are read here: what
 -- they grew by since anybody last looked is added to the buckets of now, as well as the most that waited.
 local call = redis.call
@@ -11,16 +11,14 @@ local function int(number) return string.format('%.0f', number) end
 
 -- ms a bucket, buckets kept.
 local STEPS = { { 60000, 180 }, { 600000, 288 }, { 3600000, 768 } }
--- Whoever asks: a queue is looked at no more often.
-local LOOK_AGAIN = 4000
 
 local grown, most = {}, {}
 local function grow(field, by) if by > 0 then grown[field] = (grown[field] or 0) + by end end
 
 local writer = 'w:' .. ARGV[2]
-if #ARGV > 3 and string.match(call('HGET', LAST, writer) or '', '^%d+') ~= ARGV[3] then
+if #ARGV > 4 and string.match(call('HGET', LAST, writer) or '', '^%d+') ~= ARGV[3] then
   call('HSET', LAST, writer, ARGV[3] .. ' ' .. int(now))
-  for at = 4, #ARGV, 2 do grow(ARGV[at], tonumber(ARGV[at + 1])) end
+  for at = 5, #ARGV, 2 do grow(ARGV[at], tonumber(ARGV[at + 1])) end
 end
 
 -- When an id was made, ms since 1970.
@@ -40,7 +38,7 @@ local COUNTED = { enqueued = 1, done = 1, retried = 1, dead = 1, cancelled = 1 }
 local function look()
   local looked = call('HGET', LAST, 'looked')
   -- A clock that went back must not stop it.
-  if looked and math.abs(now - looked) < LOOK_AGAIN then return end
+  if looked and math.abs(now - looked) < tonumber(ARGV[4]) then return end
   call('HSET', LAST, 'looked', int(now))
   local counts, sums = call('HGETALL', KEYS[5]), {}
   for at = 1, #counts, 2 do

@@ -20,8 +20,8 @@ fn seen(runs: u64, ms: u64) -> Seen {
     Seen { started: runs, waits: histogram.read(), runs: histogram.read(), ..Seen::default() }
 }
 
-fn plus(one: Seen, other: Seen) -> Seen {
-    let mut sum = Seen { started: one.started + other.started, ..one };
+fn plus(one: &Seen, other: &Seen) -> Seen {
+    let mut sum = Seen { started: one.started + other.started, ..*one };
     sum.waits.merge(&other.waits);
     sum.runs.merge(&other.runs);
     sum
@@ -44,7 +44,7 @@ async fn what_two_workers_saw_is_added_up_in_every_span() {
     two.write(seen(10, 4_000)).await.unwrap();
     // All that it has seen is said each time; what is new of it counts.
     one.write(seen(90, 10)).await.unwrap();
-    one.write(plus(seen(90, 10), seen(5, 10))).await.unwrap();
+    one.write(plus(&seen(90, 10), &seen(5, 10))).await.unwrap();
     for span in SPANS {
         let history = bench.queue.history(span).await.unwrap();
         assert_eq!(history.points.len(), span.points());
@@ -99,6 +99,9 @@ async fn a_queue_is_looked_at_once_in_a_while_whoever_asks() {
     two.write(Seen::default()).await.unwrap();
     one.write(Seen::default()).await.unwrap();
     assert_eq!(total(&bench.queue, Span::Hour).await.enqueued, 3);
+    bench.queue.enqueue(&jobs(2)).await.unwrap();
+    two.close(Seen::default()).await.unwrap();
+    assert_eq!(total(&bench.queue, Span::Hour).await.enqueued, 5, "who ends looks once more");
     bench.jump(MINUTE);
     one.write(Seen::default()).await.unwrap();
     let oldest = total(&bench.queue, Span::Hour).await.oldest_ms;
@@ -112,7 +115,7 @@ async fn each_span_forgets_what_is_older() {
     let mut all = Seen::default();
     // One a quarter of an hour, for four hours, and then one after a week.
     for _ in 0..16 {
-        all = plus(all, seen(1, 1));
+        all = plus(&all, &seen(1, 1));
         ledger.write(all).await.unwrap();
         bench.jump(15 * MINUTE);
     }
@@ -126,7 +129,7 @@ async fn each_span_forgets_what_is_older() {
     };
     assert!(kept("minutes").await <= 13, "three hours of it are kept");
     bench.jump(8 * 24 * 60 * MINUTE);
-    all = plus(all, seen(1, 1));
+    all = plus(&all, &seen(1, 1));
     ledger.write(all).await.unwrap();
     for span in SPANS {
         assert_eq!(started(span).await, 1, "{span:?}");

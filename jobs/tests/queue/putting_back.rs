@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use millgate_jobs::{
     Between, Cancel, Enqueued, Failure, Hand, Job, JobId, JobKind, JobOptions, JobState, LanePlace, NewJob, QueueError,
-    Verdict, delay,
+    Verdict,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -92,7 +92,8 @@ async fn what_is_not_wanted_any_more_does_not_come_back() {
 async fn jobs_move_there_and_back_and_there_again() {
     let bench = Bench::new();
     let other = bench.other("other");
-    bench.enter(job(1, delay(DAY)).with_id("own")).await;
+    let tomorrow = bench.queue.now().await.unwrap() + DAY;
+    bench.enter(job(1, JobOptions::default().run_at(tomorrow)).with_id("own")).await;
     bench.enter(job(2, JobOptions::default())).await;
     let mut queues = [&bench.queue, &other];
     for _ in 0..4 {
@@ -144,7 +145,8 @@ async fn an_edited_job_runs_with_its_new_arguments_and_is_found_by_them() {
     // Of a block, which waits; and a job that is delayed.
     let block = bench.queue.enqueue(&jobs(3)).await.unwrap();
     let waiting = block[1].id().unwrap();
-    let delayed = bench.enter(job(10, delay(DAY))).await;
+    let tomorrow = bench.queue.now().await.unwrap() + DAY;
+    let delayed = bench.enter(job(10, JobOptions::default().run_at(tomorrow))).await;
 
     let refused = bench.queue.edit(dead, &json!({ "order": "x" }), Some(&kind)).await.unwrap_err();
     assert!(matches!(refused, QueueError::Arguments { .. }), "{refused}");

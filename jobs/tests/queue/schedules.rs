@@ -348,7 +348,7 @@ async fn other_times_stay_until_they_are_reset_or_the_code_has_new_ones() {
     let ahead = ahead_to_the_minute(&bench).await;
     let keeper = schedules(&bench, ahead);
     let hourly = schedule("report", "@hourly");
-    keeper.declare("shop", &[hourly.clone()]).await.unwrap();
+    keeper.declare("shop", std::slice::from_ref(&hourly)).await.unwrap();
     keeper.edit("report", &times(" */2 * * * * ", "Asia/Kathmandu")).await.unwrap();
     let state = keeper.list().await.unwrap().remove(0);
     assert_eq!((state.schedule.cron(), state.schedule.zone()), ("*/2 * * * *", "Asia/Kathmandu"));
@@ -356,7 +356,7 @@ async fn other_times_stay_until_they_are_reset_or_the_code_has_new_ones() {
 
     // A restart, even with another payload, leaves them as they are; and they fire.
     let other = Schedule::new("report", "@hourly", "UTC", &Work { n: 8 }).unwrap();
-    keeper.declare("shop", &[other.clone()]).await.unwrap();
+    keeper.declare("shop", std::slice::from_ref(&other)).await.unwrap();
     assert_eq!(turn(&bench, ahead + 2 * MINUTE).await.0, 1);
     let state = schedules(&bench, ahead + 2 * MINUTE).list().await.unwrap().remove(0);
     assert_eq!((state.schedule.cron(), state.jobs.len()), ("*/2 * * * *", 1));

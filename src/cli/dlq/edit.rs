@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
-use millgate_events::{LetterFilter, StoredLetter};
+use millgate_dashboard::{
+    Site,
+    act::{self, Action, Work},
+    see::{self, no_letter},
+};
+use millgate_events::StoredLetter;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
     super::{Outcome, answer},
-    Signature, Store, letter_id, no_letter,
-};
-use crate::{
-    redrive::{Redrive, Tally},
-    servers::Servers,
+    Signature, letter_id,
 };
 
 #[derive(clap::Args)]
@@ -83,28 +84,24 @@ impl Change {
     }
 }
 
-pub(super) async fn run(servers: &Servers, store: Store, json: bool, args: Args) -> anyhow::Result<Outcome> {
-    let Some(letter) = store.get(args.id).await? else { return Ok(Outcome::Misunderstood(no_letter(args.id))) };
-    let payload = match edited(&letter, &args)? {
+pub(super) async fn run(site: &Site, json: bool, args: Args) -> anyhow::Result<Outcome> {
+    let Some(view) = see::letter(site, args.id, &see::unmasked).await? else {
+        return Ok(Outcome::Misunderstood(no_letter(args.id)));
+    };
+    let payload = match edited(&view.letter, &args)? {
         Ok(payload) => payload,
         Err(message) => return Ok(Outcome::Misunderstood(message)),
     };
     let text = payload.to_string();
-    if !args.dry_run {
-        let filter = LetterFilter { ids: vec![letter.id], ..LetterFilter::default() };
-        if !store.edit(letter.id, text.as_bytes(), &args.signature.under("edit", &filter)).await? {
-            anyhow::bail!("letter {} is {}, and only dead ones are edited", letter.id, letter.status);
-        }
-    }
-    // Told now, and not only by its redrive.
-    let letter = StoredLetter { edited: Some(text.clone().into_bytes()), ..letter };
-    let mut tally = Tally::default();
-    Redrive::new(servers, store).would(std::slice::from_ref(&letter), &mut tally).await;
-    let refused: Vec<String> =
-        tally.refused.keys().map(|reason| format!("redriven it would stay dead: {reason}")).collect();
-    let verb = if args.dry_run { "would go" } else { "goes" };
-    let said = format!("{text} {verb} instead of the payload; `millgate dlq redrive {}` uses it", letter.id);
-    answer::act(json, &serde_json::json!({ "id": letter.id, "payload": payload }), &said, &refused)?;
+    let action = Action::EditLetter { letter: args.id, payload: Some(text.clone()), why: args.signature.why() };
+    let actor = args.signature.actor();
+    let (verb, refused) = if args.dry_run {
+        ("would go", act::preview(site, &actor, &action).await?.refused)
+    } else {
+        ("goes", act::perform(site, &actor, &action, &Work::new()).await?.refused)
+    };
+    let said = format!("{text} {verb} instead of the payload; `millgate dlq redrive {}` uses it", args.id);
+    answer::act(json, &serde_json::json!({ "id": args.id, "payload": payload }), &said, &refused)?;
     Ok(if refused.is_empty() { Outcome::Well } else { Outcome::NotWell })
 }
 

@@ -1,15 +1,17 @@
 //! `millgate dlq list`.
 
-use millgate_events::{LetterStatus, Position};
+use millgate_dashboard::{
+    Site,
+    see::{self, LetterChoice, LetterPage, SeeError},
+};
+use millgate_events::LetterStatus;
 use uuid::Uuid;
 
 use super::{
     super::{Outcome, answer},
-    Store,
     filter::Filter,
-    letter_id, no_letter, row,
+    letter_id, row,
 };
-use crate::servers::Servers;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
@@ -26,31 +28,23 @@ pub(in crate::cli) struct Args {
     limit: u32,
 }
 
-pub(super) async fn run(servers: &Servers, store: &Store, json: bool, args: Args) -> anyhow::Result<Outcome> {
-    let now = store.now().await?;
-    let after = match args.after {
-        None => Position::START,
-        Some(id) => match store.get(id).await? {
-            Some(letter) => Position::after(&letter),
-            None => return Ok(Outcome::Misunderstood(no_letter(id))),
-        },
+pub(super) async fn run(site: &Site, json: bool, args: Args) -> anyhow::Result<Outcome> {
+    let words: Vec<&str> = args.status.iter().map(|status| status.as_str()).collect();
+    let (status, limit) = (Some(words.join(",")), Some(args.limit));
+    let choice = LetterChoice { status, limit, after: args.after, ..args.filter.choice() };
+    let LetterPage { letters, more_after, now } = match see::letters(site, &choice).await {
+        Err(SeeError::Misunderstood(message)) => return Ok(Outcome::Misunderstood(message)),
+        found => found?,
     };
-    let mut filter = args.filter.resolve(servers, now);
-    filter.statuses = args.status;
-    // One more, to know whether there are.
-    let mut letters = store.page(&filter, after, args.limit + 1).await?;
-    let more = letters.len() > args.limit as usize;
-    letters.truncate(args.limit as usize);
     if json {
-        let values: Vec<_> = letters.iter().map(row::json).collect::<Result<_, _>>()?;
-        answer::write(&format!("{}\n", serde_json::to_string_pretty(&values)?))?;
+        answer::write(&format!("{}\n", serde_json::to_string_pretty(&letters)?))?;
         return Ok(Outcome::Well);
     }
     let mut rows: Vec<String> = letters.iter().map(|letter| row::line(letter, now)).collect();
-    match letters.last() {
-        Some(last) if more => rows.push(format!("… and more: --after {}", last.id)),
-        Some(_) => {}
-        None => rows.push("no such letters; `millgate dlq stats` counts all".to_owned()),
+    match (rows.is_empty(), more_after) {
+        (true, _) => rows.push("no such letters; `millgate dlq stats` counts all".to_owned()),
+        (false, Some(last)) => rows.push(format!("… and more: --after {last}")),
+        (false, None) => {}
     }
     answer::write(&format!("{}\n", rows.join("\n")))?;
     Ok(Outcome::Well)

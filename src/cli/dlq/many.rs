@@ -1,11 +1,18 @@
 //! What is acted on: letters that are named, or all that a filter lets through.
 
-use chrono::{DateTime, Utc};
-use millgate_events::{DeadLetterStore, LetterFilter, Position};
+use millgate_dashboard::{
+    Site,
+    act::{self, Action, Actor, Preview, Work},
+};
+use millgate_events::LetterFilter;
 use uuid::Uuid;
 
-use super::{filter::Filter, letter_id, no_letter};
-use crate::servers::Servers;
+use super::{
+    super::{Outcome, answer, progress, typed},
+    Store,
+    filter::Filter,
+    letter_id,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Many {
@@ -16,19 +23,10 @@ pub(super) struct Many {
     filter: Filter,
     /// Only say what would be done
     #[arg(long)]
-    pub(super) dry_run: bool,
+    dry_run: bool,
     /// Do it, also to more than one letter
     #[arg(long, conflicts_with = "dry_run")]
     yes: bool,
-}
-
-/// The letters that are meant.
-pub(super) struct Meant {
-    /// Those of them that were there when the command began, and that something can be done about.
-    pub(super) filter: LetterFilter,
-    /// Why nothing can be done about others that were named.
-    pub(super) refused: Vec<String>,
-    pub(super) now: DateTime<Utc>,
 }
 
 impl Many {
@@ -45,23 +43,30 @@ impl Many {
         }
     }
 
-    /// Whether somebody has to say `--yes` before it is done to so many.
-    pub(super) fn needs_yes(&self, letters: u64) -> bool {
-        self.ids.is_empty() && !self.yes && !self.dry_run && letters > 1
+    /// Those that are meant.
+    pub(super) async fn letters(&self, site: &Site, store: &Store) -> anyhow::Result<LetterFilter> {
+        let chosen = self.filter.clone().choice().filter(site, store.now().await?)?;
+        Ok(LetterFilter { ids: self.ids.clone(), ..chosen })
     }
 
-    pub(super) async fn resolve(&self, servers: &Servers, store: &DeadLetterStore) -> anyhow::Result<Meant> {
-        let now = store.now().await?;
-        let filter = LetterFilter { ids: self.ids.clone(), ..self.filter.clone().resolve(servers, now) };
-        let mut refused = Vec::new();
-        if !self.ids.is_empty() {
-            let most = u32::try_from(self.ids.len()).unwrap_or(u32::MAX);
-            let found = store.page(&filter, Position::START, most).await?;
-            let closed = found.iter().filter(|letter| !letter.status.is_open());
-            refused.extend(closed.map(|letter| format!("letter {} is {} already", letter.id, letter.status)));
-            let missing = self.ids.iter().filter(|id| found.iter().all(|letter| letter.id != **id));
-            refused.extend(missing.map(|id| no_letter(*id)));
+    /// Does it, or only says what would be done: where that is wanted, or somebody has to say `--yes` first.
+    pub(super) async fn act(&self, site: &Site, actor: &Actor, action: &Action, json: bool) -> anyhow::Result<Outcome> {
+        if self.dry_run || (self.ids.is_empty() && !self.yes) {
+            let preview = act::preview(site, actor, action).await?;
+            let asks = !self.dry_run && preview.count.is_some_and(|count| count > 1);
+            if self.dry_run || asks {
+                let Preview { outcome, figures, refused, .. } = preview;
+                answer::act(json, &figures, &outcome.unwrap_or_default(), &refused)?;
+                if asks {
+                    let message = format!("nothing was done yet; to do it: {} --yes", typed::line());
+                    return Ok(Outcome::Misunderstood(message));
+                }
+                return Ok(if refused.is_empty() { Outcome::Well } else { Outcome::NotWell });
+            }
         }
-        Ok(Meant { filter: LetterFilter { stored_by: Some(now), ..filter }.open(), refused, now })
+        let work = Work::new();
+        let performed = progress::shown(&work, act::perform(site, actor, action, &work)).await?;
+        answer::act(json, &performed.figures, &performed.text, &performed.refused)?;
+        Ok(if performed.refused.is_empty() && !work.is_stopped() { Outcome::Well } else { Outcome::NotWell })
     }
 }

@@ -10,10 +10,14 @@ mod row;
 mod show;
 mod stats;
 
-use millgate_events::{Action, DeadLetterStore as Store, LetterFilter};
+use millgate_dashboard::{
+    access::Viewer,
+    act::{Actor, Via},
+    see::no_letters,
+};
+use millgate_events::DeadLetterStore as Store;
 
 use super::{Call, Outcome};
-use crate::servers::Servers;
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -43,41 +47,30 @@ struct Signature {
 }
 
 impl Signature {
-    /// Under what is done to those letters.
-    fn under<'a>(&'a self, what: &'a str, filter: &'a LetterFilter) -> Action<'a> {
-        let text = |text: &'a Option<String>| text.as_deref().unwrap_or_default();
-        Action { what, who: text(&self.by), why: text(&self.why), filter }
+    fn actor(&self) -> Actor {
+        Actor { viewer: Viewer::everything(self.by.as_deref().unwrap_or_default()), via: Via::CommandLine }
+    }
+
+    fn why(&self) -> String {
+        self.why.clone().unwrap_or_default()
     }
 }
 
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
     let json = call.json;
-    let servers = call.servers()?;
-    let Some(store) = servers.letters.clone() else { return Ok(Outcome::Misunderstood(without_table(&servers))) };
+    let site = call.servers()?.site();
+    let Some(store) = site.letters.clone() else { return Ok(Outcome::Misunderstood(no_letters(&site))) };
     match command {
-        Command::Stats(args) => stats::run(&servers, &store, json, args).await,
-        Command::List(args) => list::run(&servers, &store, json, args).await,
-        Command::Show(args) => show::run(&store, json, args).await,
-        Command::Redrive(args) => redrive::run(&servers, store, json, args).await,
-        Command::Discard(args) => discard::run(&servers, &store, json, args).await,
-        Command::Edit(args) => edit::run(&servers, store, json, args).await,
+        Command::Stats(args) => stats::run(&site, &store, json, args).await,
+        Command::List(args) => list::run(&site, json, args).await,
+        Command::Show(args) => show::run(&site, json, args).await,
+        Command::Redrive(args) => redrive::run(&site, &store, json, args).await,
+        Command::Discard(args) => discard::run(&site, &store, json, args).await,
+        Command::Edit(args) => edit::run(&site, json, args).await,
     }
-}
-
-fn without_table(servers: &Servers) -> String {
-    let topics = servers.dead_letter_topics.names().join(", ");
-    format!(
-        "this application has no database, and its dead letters are only on their topic ({topics}); set postgres.url \
-         (MILLGATE_POSTGRES_URL) for all its programs, and create the table with `millgate migrate`"
-    )
 }
 
 /// What a letter's id looks like.
 fn letter_id(text: &str) -> Result<uuid::Uuid, String> {
     text.parse().map_err(|_| format!("`{text}` is no letter's id; `millgate dlq list` shows them"))
-}
-
-/// Answers that somebody is missing.
-fn no_letter(id: uuid::Uuid) -> String {
-    format!("there is no letter {id}; `millgate dlq list` shows them")
 }

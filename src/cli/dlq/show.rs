@@ -3,6 +3,10 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
+use millgate_dashboard::{
+    Site,
+    see::{self, no_letter, what_died},
+};
 use millgate_events::{LetterKind, PastAction, StoredLetter};
 use uuid::Uuid;
 
@@ -11,7 +15,7 @@ use super::{
         Outcome, answer,
         moment::{from_now, point},
     },
-    Store, letter_id, no_letter, row,
+    letter_id,
 };
 
 #[derive(clap::Args)]
@@ -21,15 +25,12 @@ pub(in crate::cli) struct Args {
     id: Uuid,
 }
 
-pub(super) async fn run(store: &Store, json: bool, args: Args) -> anyhow::Result<Outcome> {
-    let Some(letter) = store.get(args.id).await? else { anyhow::bail!(no_letter(args.id)) };
-    let (actions, now) = (store.actions(args.id).await?, store.now().await?);
+pub(super) async fn run(site: &Site, json: bool, args: Args) -> anyhow::Result<Outcome> {
+    let Some(view) = see::letter(site, args.id, &see::unmasked).await? else { anyhow::bail!(no_letter(args.id)) };
     if json {
-        let mut value = row::json(&letter)?;
-        value["actions"] = serde_json::to_value(&actions)?;
-        answer::write(&format!("{value:#}\n"))?;
+        answer::write(&format!("{}\n", serde_json::to_string_pretty(&view)?))?;
     } else {
-        answer::write(&text(&letter, &actions, now)?)?;
+        answer::write(&text(&view.letter, &view.actions, view.now)?)?;
     }
     Ok(Outcome::Well)
 }
@@ -40,10 +41,10 @@ fn text(letter: &StoredLetter, actions: &[PastAction], now: DateTime<Utc>) -> Re
     writeln!(say, "letter       {}", letter.id)?;
     writeln!(say, "state        {}", letter.status)?;
     match letter.kind {
-        LetterKind::Event => writeln!(say, "event        {}", row::what(letter))?,
+        LetterKind::Event => writeln!(say, "event        {}", what_died(letter))?,
         LetterKind::Job => {
             let (queue, id) = (letter.queue.as_deref().unwrap_or("?"), letter.job_id.as_deref().unwrap_or("?"));
-            writeln!(say, "job          {} {id} of queue {queue}", row::what(letter))?;
+            writeln!(say, "job          {} {id} of queue {queue}", what_died(letter))?;
             if let Some(event_type) = &letter.event_type {
                 writeln!(say, "event        {event_type}")?;
             }

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
+use millgate_dashboard::Site;
 use millgate_events::LetterStats;
 
 use super::{
@@ -10,7 +11,6 @@ use super::{
     Store,
     filter::Filter,
 };
-use crate::servers::Servers;
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
@@ -18,9 +18,9 @@ pub(in crate::cli) struct Args {
     filter: Filter,
 }
 
-pub(super) async fn run(servers: &Servers, store: &Store, json: bool, args: Args) -> anyhow::Result<Outcome> {
+pub(super) async fn run(site: &Site, store: &Store, json: bool, args: Args) -> anyhow::Result<Outcome> {
     let now = store.now().await?;
-    let stats = store.stats(&args.filter.resolve(servers, now)).await?;
+    let stats = store.stats(&args.filter.choice().filter(site, now)?).await?;
     if json {
         let mut value = serde_json::to_value(&stats)?;
         value["by_status"] = stats

@@ -75,7 +75,7 @@ fn text(view: &RecordView) -> Result<String, anyhow::Error> {
     }
     match &view.payload {
         Some(payload) => {
-            writeln!(out, "payload  {}", serde_json::to_string_pretty(payload)?.replace('\n', "\n         "))?
+            writeln!(out, "payload  {}", serde_json::to_string_pretty(payload)?.replace('\n', "\n         "))?;
         }
         None => writeln!(out, "payload  none: a tombstone")?,
     }

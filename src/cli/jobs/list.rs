@@ -27,7 +27,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let filter = args.filter.resolve(servers.queues.queue("").now().await?);
     let most = args.limit as usize;
     // One more, to know whether there are.
-    let list = see::jobs(&site, &filter, None, Bound::none(most + 1)).await?.map_err(anyhow::Error::msg)?;
+    let list = see::jobs(&site, &filter, None, Bound::none(most + 1), None).await?.map_err(anyhow::Error::msg)?;
     let shown = &list.jobs[..list.jobs.len().min(most)];
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(shown)?))?;

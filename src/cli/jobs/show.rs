@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
-use millgate_dashboard::see::{self, JobPage, Known, SeenJob};
+use millgate_dashboard::see::{self, JobPage, SeenJob};
 
 use super::super::{
     Call, Outcome, answer,
@@ -28,9 +28,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
         Err(message) => return Ok(Outcome::Misunderstood(message)),
     };
     let site = servers.site();
-    // What workers know that are alive is not asked for here.
-    let known = Known { here: &site.kinds, alive: None };
-    let page = match see::job(&site, &names, &args.id, &known).await? {
+    let page = match see::job(&site, &names, &args.id, None).await? {
         Ok(page) => page,
         Err(message) => anyhow::bail!(message),
     };

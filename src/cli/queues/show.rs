@@ -59,20 +59,20 @@ fn limits(limits: &Limits) -> String {
 }
 
 pub(super) async fn all(site: &Site, json: bool) -> anyhow::Result<Outcome> {
-    show(see::queues(site).await?, json)
+    show(&see::queues(site).await?, json)
 }
 
 pub(super) async fn one(site: &Site, name: &str, json: bool) -> anyhow::Result<Outcome> {
-    show(vec![QueueView::of(&site.queues.queue(name)).await?], json)
+    show(&[QueueView::of(&site.queues.queue(name)).await?], json)
 }
 
-fn show(views: Vec<QueueView>, json: bool) -> anyhow::Result<Outcome> {
+fn show(views: &[QueueView], json: bool) -> anyhow::Result<Outcome> {
     if json {
         let views: BTreeMap<&str, &QueueView> = views.iter().map(|view| (view.name.as_str(), view)).collect();
         println!("{}", serde_json::to_string_pretty(&views)?);
         return Ok(Outcome::Well);
     }
-    for view in &views {
+    for view in views {
         println!("{}", text(view));
     }
     Ok(Outcome::Well)

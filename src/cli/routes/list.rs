@@ -1,32 +1,26 @@
 //! `millgate routes list`.
 
 use millgate_bridge::{Action, Outline};
-use serde_json::{Value, json};
+use millgate_dashboard::see::{self, EventRoutes};
 
 use super::super::{Call, Outcome, answer};
 use crate::group::MAIN;
 
 pub(super) fn run(call: &Call) -> anyhow::Result<Outcome> {
-    let mut values: Vec<Value> = Vec::new();
-    let mut text = String::new();
-    let groups = call.app.groups.iter().map(|group| (group.name, &group.routes));
-    for (group, routes) in std::iter::once((MAIN, &call.app.routes)).chain(groups) {
-        let outlines = routes.table().outlines();
-        if group != MAIN {
-            text += &["\ngroup ", group, "\n\n"].concat();
-        }
-        for event in routes.event_types() {
-            let of_event: Vec<&Outline> = outlines.iter().filter(|outline| outline.event == event).collect();
-            text += event;
-            text += if of_event.is_empty() { ": comes to nothing\n" } else { "\n" };
-            for outline in &of_event {
-                text += &line(outline);
-            }
-            values.push(json!({ "group": group, "event": event, "routes": of_event }));
-        }
-    }
+    let found = see::routes(call.app.tables());
     if call.json {
-        text = format!("{}\n", serde_json::to_string_pretty(&values)?);
+        answer::write(&format!("{}\n", serde_json::to_string_pretty(&found)?))?;
+        return Ok(Outcome::Well);
+    }
+    let (mut text, mut last) = (String::new(), MAIN);
+    for EventRoutes { group, event, routes } in &found {
+        if group != last {
+            text += &["\ngroup ", group, "\n\n"].concat();
+            last = group;
+        }
+        text += event;
+        text += if routes.is_empty() { ": comes to nothing\n" } else { "\n" };
+        text.extend(routes.iter().map(line));
     }
     answer::write(&text)?;
     Ok(Outcome::Well)

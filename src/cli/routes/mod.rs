@@ -1,7 +1,6 @@
 //! `millgate routes`: what events come to, without any server.
 
 mod list;
-mod sample;
 mod test;
 
 use std::path::PathBuf;

@@ -1,8 +1,10 @@
 //! A shop at work, and somebody who looks at it.
 
-use millgate_testkit::{Browser, Child};
+use std::path::Path;
 
-use crate::shop::{PATIENCE, Shop};
+use millgate_testkit::{Browser, Child, wait_until};
+
+use crate::shop::{PATIENCE, Shop, notification, order};
 
 pub(crate) struct World {
     pub(crate) shop: Shop,
@@ -22,10 +24,33 @@ impl World {
         shop.set("MILLGATE_DASHBOARD_LISTEN", "127.0.0.1:0");
         let dashboard = shop.start(&["dashboard"]);
         let line = dashboard.wait_for_line("dashboard at http://", PATIENCE).await;
-        let address = line.split("dashboard at ").nth(1).unwrap().trim().trim_end_matches('/').to_owned();
+        let address = line.split("dashboard at ").nth(1).unwrap().split_whitespace().next().unwrap();
+        let address = address.trim_end_matches('/').to_owned();
         let mut roles: Vec<Child> = roles.iter().map(|role| shop.start(&[role])).collect();
         roles.push(dashboard);
         Self { shop, browser: Browser::start().await, address, _roles: roles }
+    }
+
+    /// A shop at work with something of everything: orders, a reminder that waits, a mail that cannot be delivered, an event
+    /// that nobody knows.
+    pub(crate) async fn busy(name: &str) -> Self {
+        let mut shop = Shop::open(name).await;
+        shop.set("MILLGATE_SHOP_REMINDER_DELAY", "1h");
+        let world = Self::of(shop, &["bridge", "worker"]).await;
+        let mut lines: Vec<String> = (1..=5).map(order).collect();
+        lines.push(notification("nobody"));
+        world.shop.publish(&lines).await;
+        let headers =
+            [("ce_specversion", "1.0"), ("ce_id", "odd-1"), ("ce_source", "shop"), ("ce_type", "order.exploded")];
+        world.shop.kafka.put("order.created", 0, Some(b"order-9"), Some(b"{\"nonsense\": true}"), &headers).await;
+        world.shop.wait_done("email", "send-confirmation-email", 5).await;
+        wait_until("two letters are dead", PATIENCE, async || world.letters().await == 2).await;
+        world
+    }
+
+    pub(crate) async fn letters(&self) -> i64 {
+        let count = "SELECT count(*) FROM dead_letters WHERE status = 'dead'";
+        sqlx::query_scalar(count).fetch_one(self.shop.database.pool()).await.unwrap()
     }
 
     pub(crate) async fn goto(&self, path: &str) {
@@ -40,10 +65,10 @@ impl World {
         assert!(errors.is_empty(), "{page}: {errors:#?}");
     }
 
-    /// Writes what is seen to the folder of the documentation's pictures, if that is wanted: `MILLGATE_SCREENSHOTS=docs/dashboard`.
+    /// Writes what is seen to a folder, if that is wanted: `MILLGATE_SCREENSHOTS=docs/dashboard`.
     pub(crate) async fn picture(&self, name: &str) {
         if let Some(folder) = std::env::var_os("MILLGATE_SCREENSHOTS") {
-            let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
             std::fs::create_dir_all(&folder).unwrap();
             self.browser.screenshot(folder.join(format!("{name}.png"))).await;
         }

@@ -1,24 +1,21 @@
 //! From an id to a life: one store after another is asked, and what one says is asked of the next.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::collections::BTreeSet;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use futures::future::join_all;
-use humantime::format_duration;
-use millgate_events::{Became, Logs, Place, Record, Scan, Story, TraceParent, TrailStore, Wanted};
+use millgate_events::{Became, Place, Story, TrailError, TrailStore, Wanted};
 use millgate_jobs::JobId;
-use uuid::Uuid;
 
-use super::{EventLife, JobLife, LetterLife, Life, Look, moment::timeline};
+use super::{
+    EventLife, JobLife, LetterLife, Life, Look,
+    moment::timeline,
+    search::{logs, look_on_kafka, topic_prefix},
+};
 use crate::{Site, see::record::Opened};
 
-/// For one question to Kafka.
-const QUESTION: Duration = Duration::from_secs(5);
-/// A search on Kafka is no longer, and looks at no more.
-const SEARCH: Duration = Duration::from_secs(15);
-const RECORDS: u64 = 200_000;
 /// An event's id may be made a little before it, and clocks differ.
-const BEFORE: TimeDelta = TimeDelta::minutes(1);
+pub(super) const BEFORE: TimeDelta = TimeDelta::minutes(1);
 /// More of one story would not be read.
 const LETTERS: u32 = 100;
 const OPENED: usize = 50;
@@ -43,7 +40,7 @@ pub(super) async fn life(site: &Site, wanted: Wanted, look: &Look<'_>) -> Life {
     if life.events.is_empty() && look.on_kafka {
         records = look_on_kafka(site, &mut life, look).await;
     }
-    let prefix = site.readers.first().map(|reader| reader.kafka.topic_prefix.clone()).unwrap_or_default();
+    let prefix = topic_prefix(site);
     let opened = join_all(records.into_iter().map(|record| Opened::of(record, &prefix, &site.claims, look.mask))).await;
     if !opened.is_empty() {
         add_opened(site, &mut life, opened, &prefix);
@@ -91,7 +88,7 @@ async fn ask_trail(site: &Site, life: &mut Life, wanted: &[Wanted]) -> Story {
     }
 }
 
-async fn stories(trail: &TrailStore, wanted: &[Wanted]) -> Result<Story, millgate_events::TrailError> {
+async fn stories(trail: &TrailStore, wanted: &[Wanted]) -> Result<Story, TrailError> {
     let mut all = Story::default();
     for wanted in wanted {
         let story = trail.story(wanted).await?;
@@ -151,113 +148,6 @@ async fn ask_letters(site: &Site, life: &mut Life, story: &Story) {
             Ok(actions) => life.letters.push(LetterLife { letter, actions }),
             Err(error) => life.problems.push(error.to_string()),
         }
-    }
-}
-
-fn logs(site: &Site) -> Option<Logs> {
-    Some(Logs::new(&site.readers.first()?.kafka, QUESTION))
-}
-
-/// Events that nothing is noted of: where letters say that they lie, or where their time says that they may lie.
-async fn look_on_kafka(site: &Site, life: &mut Life, look: &Look<'_>) -> Vec<Record> {
-    let Some(logs) = logs(site) else { return Vec::new() };
-    let mut places: Vec<Place> = Vec::new();
-    for LetterLife { letter, .. } in &life.letters {
-        if let (Some(topic), Some(partition), Some(offset)) = (&letter.topic, letter.partition, letter.offset) {
-            places.push(Place { topic: topic.clone(), partition, offset });
-        }
-    }
-    places.dedup();
-    if !places.is_empty() {
-        match logs.records(places).await {
-            Ok(records) => return records.into_iter().flatten().collect(),
-            Err(error) => life.problems.push(error.to_string()),
-        }
-    }
-    let time = made_at(life.wanted.text()).map(|time| time - BEFORE);
-    let Some(since) = look.since.or(time) else {
-        let why = "Kafka was not: the id does not say its time; `--since 1h` says where to begin";
-        life.searched.push(why.to_owned());
-        return Vec::new();
-    };
-    let topics: BTreeSet<String> =
-        site.readers.iter().flat_map(|reader| reader.routes.topics()).map(str::to_owned).collect();
-    let names = topics.iter().cloned().collect::<Vec<_>>().join(", ");
-    let scan = Scan {
-        topics: topics.into_iter().collect(),
-        since: Some(since),
-        until: None,
-        most: 100,
-        records: RECORDS,
-        within: SEARCH,
-    };
-    let prefix = logs_prefix(site);
-    let wanted = life.wanted.clone();
-    match logs.scan(scan, move |record| is_wanted(record, &wanted, &prefix)).await {
-        Ok(scanned) => {
-            let bound = if scanned.is_whole {
-                "to their ends".to_owned()
-            } else {
-                format!("and no further (at most {RECORDS} records in {})", format_duration(SEARCH))
-            };
-            let since = since.format("%Y-%m-%d %H:%M:%S UTC");
-            life.searched.push(format!("Kafka from {since} on, {} records, {bound}: {names}", scanned.looked_at));
-            scanned.found
-        }
-        Err(error) => {
-            life.problems.push(error.to_string());
-            Vec::new()
-        }
-    }
-}
-
-fn logs_prefix(site: &Site) -> String {
-    site.readers.first().map(|reader| reader.kafka.topic_prefix.clone()).unwrap_or_default()
-}
-
-/// The time in a UUID of version 7, as events get them.
-fn made_at(id: &str) -> Option<DateTime<Utc>> {
-    let uuid: Uuid = id.parse().ok()?;
-    if uuid.get_version_num() != 7 {
-        return None;
-    }
-    let (seconds, nanos) = uuid.get_timestamp()?.to_unix();
-    DateTime::from_timestamp(i64::try_from(seconds).ok()?, nanos)
-}
-
-fn is_wanted(record: &Record, wanted: &Wanted, prefix: &str) -> bool {
-    let headers = &record.headers;
-    let text = wanted.text();
-    let is = |names: [&str; 2]| names.iter().any(|name| headers.text(name) == Some(text));
-    let is_event = || is(["ce_id", "event-id"]);
-    let is_correlation = || is(["ce_correlationid", "correlation-id"]);
-    let is_key = || record.key.as_deref() == Some(text.as_bytes()) || headers.text("ce_subject") == Some(text);
-    let is_trace =
-        || headers.text("traceparent").and_then(TraceParent::parse).is_some_and(|trace| trace.trace_id() == text);
-    let by_headers = match wanted {
-        Wanted::Event(_) => is_event(),
-        Wanted::Correlation(_) => is_correlation(),
-        Wanted::Key(_) => is_key(),
-        Wanted::Trace(_) => is_trace(),
-        Wanted::Job(_) => false,
-        Wanted::Any(_) => is_event() || is_correlation() || is_key() || is_trace(),
-    };
-    // Only what has no attributes in its headers has them in its value.
-    by_headers || (headers.text("ce_id").is_none() && in_value(record, wanted, prefix))
-}
-
-fn in_value(record: &Record, wanted: &Wanted, prefix: &str) -> bool {
-    let topic = record.topic.strip_prefix(prefix).unwrap_or(&record.topic);
-    let Ok(Some(incoming)) = millgate_events::Incoming::read(record, topic) else { return false };
-    let (meta, text) = (&incoming.meta, wanted.text());
-    let (is_event, is_correlation) = (meta.id == text, meta.correlation_id == text);
-    let is_key = meta.subject.as_deref() == Some(text);
-    match wanted {
-        Wanted::Event(_) => is_event,
-        Wanted::Correlation(_) => is_correlation,
-        Wanted::Key(_) => is_key,
-        Wanted::Trace(_) | Wanted::Job(_) => false,
-        Wanted::Any(_) => is_event || is_correlation || is_key,
     }
 }
 
@@ -385,18 +275,4 @@ async fn ask_queues(site: &Site, life: &mut Life, look: &Look<'_>) {
         }
     }
     life.problems.extend(problem);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_of_an_id_is_in_it_if_it_is_of_version_7() {
-        // The example of RFC 9562, A.6.
-        let time = made_at("017f22e2-79b0-7cc3-98c4-dc0c0c07398f").unwrap();
-        assert_eq!(time.to_rfc3339(), "2022-02-22T19:22:22+00:00");
-        assert_eq!(made_at("919108f7-52d1-4320-9bac-f847db4148a8"), None);
-        assert_eq!(made_at("order-17"), None);
-    }
 }

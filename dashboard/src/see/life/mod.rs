@@ -4,6 +4,7 @@ mod event;
 mod gather;
 mod job;
 mod moment;
+mod search;
 
 use chrono::{DateTime, Utc};
 use millgate_events::{Gap, PastAction, StoredLetter, Wanted};

@@ -19,6 +19,9 @@ pub struct Moment {
     pub severity: Severity,
     /// What it is about.
     pub link: Option<Link>,
+    /// What a handler logged meanwhile.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log: Vec<(DateTime<Utc>, String)>,
 }
 
 /// What sort of thing.
@@ -81,7 +84,7 @@ pub(super) fn timeline(life: &Life) -> Vec<Moment> {
     let mut moments = Vec::new();
     for event in &life.events {
         moments.push(published(event));
-        moments.extend(event.handed_off.iter().map(|handed_off| self::handed_off(event, handed_off)));
+        moments.extend(event.handed_off.iter().map(|handed_off| self::handed_off(event, handed_off, &life.jobs)));
     }
     for job in &life.jobs {
         moments.extend(attempts(job, life));
@@ -101,6 +104,7 @@ pub(super) fn timeline(life: &Life) -> Vec<Moment> {
         ),
         severity: Severity::Warning,
         link: None,
+        log: Vec::new(),
     }));
     moments.sort_by_key(|moment| (moment.at.timestamp_millis(), moment.what));
     moments
@@ -120,22 +124,27 @@ fn published(event: &EventLife) -> Moment {
         place.topic, place.partition, place.offset
     );
     let link = Some(Link::Event { id: event.id.clone() });
-    Moment { at: event.published_at(), what: What::Published, text, severity: Severity::Info, link }
+    Moment { at: event.published_at(), what: What::Published, text, severity: Severity::Info, link, log: Vec::new() }
 }
 
-fn handed_off(event: &EventLife, handed_off: &HandedOff) -> Moment {
+fn handed_off(event: &EventLife, handed_off: &HandedOff, all: &[JobLife]) -> Moment {
     let HandedOff { group, at, jobs, problem } = handed_off;
+    // It is noted when the whole batch is handed off, and workers are quick.
+    let of_it = all.iter().filter(|job| jobs.iter().any(|note| note.queue == job.queue && note.id == job.id));
+    let ran = of_it.filter_map(|job| job.attempts.iter().find_map(|attempt| attempt.began_at)).min();
+    let at = ran.map_or(*at, |ran| ran.min(*at)).max(event.published_at());
     let came_to = match (problem, jobs.is_empty()) {
         (Some(code), _) => format!("cannot become jobs ({code})"),
         (None, true) => "handed off, and came to no job".to_owned(),
         (None, false) => format!("handed off: {}", jobs.iter().map(job_in_words).collect::<Vec<_>>().join(", ")),
     };
     Moment {
-        at: *at,
+        at,
         what: What::HandedOff,
         text: format!("{} {came_to} (group {group})", event.event_type),
         severity: if problem.is_some() { Severity::Bad } else { Severity::Good },
         link: Some(Link::Event { id: event.id.clone() }),
+        log: Vec::new(),
     }
 }
 
@@ -191,6 +200,7 @@ fn moment_of(job: &JobLife, attempt: &AttemptLife, at: DateTime<Utc>) -> Moment 
         text: format!("{} attempt {} {word}", job.kind, attempt.attempt),
         severity,
         link: Some(Link::Job { queue: job.queue.clone(), id: job.id.clone() }),
+        log: attempt.log.clone(),
     }
 }
 
@@ -204,6 +214,7 @@ fn of_letter(life: &LetterLife) -> Vec<Moment> {
         text: format!("{what} is dead, letter {}: {}: {}", letter.id, letter.code, letter.message),
         severity: if letter.status.is_open() { Severity::Bad } else { Severity::Info },
         link: link.clone(),
+        log: Vec::new(),
     };
     let actions = life.actions.iter().map(|action| Moment {
         at: action.began_at,
@@ -211,6 +222,7 @@ fn of_letter(life: &LetterLife) -> Vec<Moment> {
         text: format!("{} of letter {} by {}: {}", action.what, letter.id, action.who, action.why),
         severity: Severity::Info,
         link: link.clone(),
+        log: Vec::new(),
     });
     std::iter::once(died).chain(actions).collect()
 }

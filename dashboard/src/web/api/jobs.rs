@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Answer, answer};
 use crate::{
-    see::{self, Bound, JobQuery, Known},
+    see::{self, Bound, JobQuery},
     web::{trouble::Trouble, view::View},
 };
 
@@ -31,14 +31,13 @@ async fn found(view: View) -> Result<see::JobList, Trouble> {
     let (query, part): (JobQuery, Part) = (view.query()?, view.query()?);
     let filter = query.read(see::now(view.site()).await?).map_err(Trouble::Misunderstood)?;
     let bound = Bound::page(part.limit.unwrap_or(USUAL).clamp(1, MOST));
-    let list = see::jobs(view.site(), &filter, part.from.as_deref(), bound).await?;
+    let list = see::jobs(view.site(), &filter, part.from.as_deref(), bound, Some(&view.site().mask)).await?;
     list.map_err(Trouble::Misunderstood)
 }
 
 /// `GET /api/jobs/email/0mwqnde3n003`.
 pub(super) async fn one(view: View) -> Result<Response, Response> {
-    let known = Known { here: &view.site().kinds, alive: None };
     let names = [view.param("queue").to_owned()];
-    let found = see::job(view.site(), &names, view.param("id"), &known).await;
+    let found = see::job(view.site(), &names, view.param("id"), Some(&view.site().mask)).await;
     answer(found.map_err(Trouble::from).and_then(|found| found.map_err(Trouble::NotFound)))
 }

@@ -1,6 +1,8 @@
 //! The API: what the pages show and do, as JSON.
 
 mod jobs;
+mod kafka;
+mod letters;
 
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/schedules/{name}", get(schedule))
         .route("/actions", get(entries).post(perform))
         .route("/actions/undo", post(undo))
+        .merge(kafka::routes())
+        .merge(letters::routes())
 }
 
 type Answer = Result<Response, Response>;

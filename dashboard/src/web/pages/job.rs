@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 use millgate_jobs::{JobState, Origin};
+use serde_json::Value;
 
 use super::{
     super::{
@@ -15,26 +16,22 @@ use super::{
     jobs::{move_to, path, state_tag},
 };
 use crate::{
-    access::Role,
+    access::{HIDDEN, Role},
     act::{Action, JobChoice, Payload},
-    see::{self, JobPage, Known, SeenJob},
+    see::{self, JobPage, SeenJob},
 };
 
 /// A job.
 pub(super) async fn one(view: View) -> Result<Page, Trouble> {
     let (queue, id) = (view.param("queue").to_owned(), view.param("id").to_owned());
-    let known = Known { here: &view.site().kinds, alive: None };
-    let found = see::job(view.site(), &[queue], &id, &known).await?;
-    let page = found.map_err(|message| {
-        Trouble::NotFound(format!("{message}. Its event still knows what became of it: find it by the event's id"))
-    })?;
+    let page = match see::job(view.site(), std::slice::from_ref(&queue), &id, Some(&view.site().mask)).await? {
+        Ok(page) => page,
+        Err(_) => return Ok(Page::new("Job", "jobs", gone(&view, &queue, &id))),
+    };
     let SeenJob { queue, job, .. } = &page.job;
     let title = format!("Job {}", job.key);
     let main = html! {
-        p.crumbs {
-            a href=(view.link("/jobs")) { "Jobs" } " / "
-            a href=(view.link(&format!("/jobs?queue={}", encoded(queue)))) { (queue) }
-        }
+        (crumbs(&view, queue))
         h1 { (job.kind) " " span.mono { (job.key) } " " (state_tag(job.state)) }
         section.card #why aria-label="Why it is not running" { (why(&view, &page)) }
         (acts(&view, &page))
@@ -46,7 +43,11 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
                 (edit(&view, &page))
             }
         }
-        section.card { h2 { "Attempts" } (attempts(&page)) }
+        section.card {
+            h2 { "Attempts" }
+            (attempts(&page))
+            p { a href=(view.link(&format!("/events/{}?by=job", encoded(&job.id)))) { "Its whole life" } }
+        }
         @if !job.log.is_empty() {
             section.card {
                 h2 { "Log" }
@@ -56,6 +57,28 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
         @if let Some(origin) = &job.origin { section.card { h2 { "Where it comes from" } (comes_from(&view, origin)) } }
     };
     Ok(Page::new(title, "jobs", main))
+}
+
+/// In place of a job that is not there, or not any more: its page may be open while it ends.
+fn gone(view: &View, queue: &str, id: &str) -> Markup {
+    html! {
+        (crumbs(view, queue))
+        h1 { "Job " span.mono { (id) } " is not in queue " (queue) }
+        p.empty {
+            "What is done, cancelled or on the dead-letter topic is gone from its queue. "
+            a #life href=(view.link(&format!("/events/{}?by=job", encoded(id)))) { "What is known of its life" }
+            ", or " a href=(view.link(&format!("/jobs?queue={}", encoded(queue)))) { "what else is in " (queue) } "."
+        }
+    }
+}
+
+fn crumbs(view: &View, queue: &str) -> Markup {
+    html! {
+        p.crumbs {
+            a href=(view.link("/jobs")) { "Jobs" } " › "
+            a href=(view.link(&format!("/jobs?queue={}", encoded(queue)))) { (queue) }
+        }
+    }
 }
 
 /// Arguments as one reads them.
@@ -134,12 +157,15 @@ fn edit(view: &View, page: &JobPage) -> Markup {
     }
     let (queue, id) = (queue.clone(), job.key.to_string());
     // What is typed goes where this stands.
-    let action = Action::EditJob { queue, id, payload: Payload(serde_json::Value::Null) };
+    let action = Action::EditJob { queue, id, payload: Payload(Value::Null) };
     let text = pretty(&page.job);
     let rows = text.lines().count().clamp(4, 24);
     let fields = html! {
         label.field { "Arguments as JSON" textarea name="/payload" rows=(rows) spellcheck="false" { (text) } }
-        p.faint { "It keeps its options and runs at once with these. That cannot be undone." }
+        p.faint {
+            "It keeps its options and runs at once with these. That cannot be undone."
+            @if !page.job.is_whole() { " What is hidden stays as it is where you leave " code { (HIDDEN) } "." }
+        }
     };
     html! { details #edit { summary { "Edit and run" } (form::form(view, &action, &fields, "Run with these")) } }
 }
@@ -167,12 +193,12 @@ fn comes_from(view: &View, origin: &Origin) -> Markup {
         dl.facts {
             dt { "Event" }
             dd {
-                a #event href=(view.link(&format!("/events/{}", encoded(&origin.event_id)))) { (origin.event_type) " " (origin.event_id) }
+                a #event href=(view.link(&format!("/events/{}?by=event", encoded(&origin.event_id)))) { (origin.event_type) " " (origin.event_id) }
                 " of " (origin.event_source)
             }
             dt { "Record" } dd.mono { (origin.record) }
             dt { "Request" }
-            dd.mono { a href=(view.link(&format!("/events/find?id={}", encoded(&origin.correlation_id)))) { (origin.correlation_id) } }
+            dd.mono { a href=(view.link(&format!("/events/{}?by=correlation", encoded(&origin.correlation_id)))) { (origin.correlation_id) } }
         }
     }
 }

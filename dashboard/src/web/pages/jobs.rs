@@ -60,7 +60,8 @@ pub(super) async fn list(view: View) -> Result<Page, Trouble> {
             return Ok(Page::new("Jobs", "jobs", main));
         }
     };
-    let list = see::jobs(view.site(), &filter, asked.from.as_deref(), Bound::page(MOST)).await?;
+    let list =
+        see::jobs(view.site(), &filter, asked.from.as_deref(), Bound::page(MOST), Some(&view.site().mask)).await?;
     let list = list.map_err(Trouble::Misunderstood)?;
     // Where every job is looked at, once is enough.
     let is_still = asked.from.is_some() || matches!(filter.term, Some(Term::Payload { .. })) || filter.since.is_some();
@@ -69,7 +70,7 @@ pub(super) async fn list(view: View) -> Result<Page, Trouble> {
         h1 { "Jobs" }
         (filters(&view, &typed))
         div data-still[is_still] {
-            p.faint #found { (how_many(&list)) " " (exports(&view, &address)) }
+            p.faint #found { (how_many(&filter, &list)) " " (exports(&view, &address)) }
             @if list.jobs.is_empty() { (nothing(&view, &filter, &list)) } @else {
                 @if let Some(queue) = &filter.queue { (bulk(&view, queue, &filter, &list)) }
                 @else if view.may(Role::Operator, None) { p.faint { "Choose a queue to act on several jobs at once." } }
@@ -127,11 +128,12 @@ fn filters(view: &View, typed: &JobQuery) -> Markup {
     }
 }
 
-fn how_many(list: &JobList) -> Markup {
+fn how_many(filter: &JobFilter, list: &JobList) -> Markup {
     html! {
         @if list.is_exact { strong #total { (number(list.total)) } " match" }
         @else { "at least " strong #total { (number(list.total)) } " match" }
-        @if !list.is_exact { "; looked at " (number(list.looked)) " of " (number(list.of)) }
+        // Jobs of other kinds are passed over by the block, and not counted.
+        @if !list.is_exact && filter.kind.is_none() { "; looked at " (number(list.looked)) " of " (number(list.of)) }
         "."
     }
 }

@@ -1,18 +1,24 @@
 //! The pages, a file each.
 
 mod audit;
+mod dead;
 mod events;
+mod groups;
 mod job;
 mod jobs;
 mod overview;
 mod queues;
+mod routes;
 mod schedules;
 mod tasks;
+mod topics;
 mod workers;
 
 use std::sync::Arc;
 
 use axum::Router;
+
+pub(super) use routes::tried_out;
 
 use super::{Web, page::page};
 
@@ -32,4 +38,9 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
         .route("/tasks/{id}", page(tasks::one))
+        .merge(dead::routes())
+        .merge(topics::routes())
+        .route("/groups", page(groups::all))
+        .route("/groups/{group}", page(groups::one))
+        .merge(routes::routes())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use maud::{Markup, html};
+use millgate_jobs::{Distribution, History};
 
 use super::super::{
     chart, charts, form,
@@ -20,6 +21,7 @@ use crate::{
 /// All queues.
 pub(super) async fn all(view: View) -> Result<Page, Trouble> {
     let queues = see::queues(view.site()).await?;
+    let hours = see::hours(view.site(), &queues).await?;
     let main = html! {
         h1 { "Queues" }
         @if queues.is_empty() {
@@ -29,9 +31,10 @@ pub(super) async fn all(view: View) -> Result<Page, Trouble> {
                 table.rows #queues {
                     thead { tr {
                         th scope="col" { "Queue" } th.n scope="col" { "Waiting" } th.n scope="col" { "Oldest" } th.n scope="col" { "Delayed" }
-                        th.n scope="col" { "Held" } th.n scope="col" { "Active" } th.n scope="col" { "Dead" } th scope="col" { span.faint { "Do" } }
+                        th.n scope="col" { "Held" } th.n scope="col" { "Active" } th.n scope="col" { "Dead" } th.n scope="col" { "Done/s" }
+                        th scope="col" { "Last hour" } th scope="col" { span.faint { "Do" } }
                     } }
-                    tbody { @for queue in &queues { (row(&view, queue)) } }
+                    tbody { @for (queue, hour) in queues.iter().zip(&hours) { (row(&view, queue, hour)) } }
                 }
             }
         }
@@ -39,7 +42,7 @@ pub(super) async fn all(view: View) -> Result<Page, Trouble> {
     Ok(Page::new("Queues", "queues", main))
 }
 
-fn row(view: &View, queue: &QueueView) -> Markup {
+fn row(view: &View, queue: &QueueView, hour: &History) -> Markup {
     let stats = &queue.stats;
     html! {
         tr id=(format!("queue-{}", queue.name)) {
@@ -50,6 +53,8 @@ fn row(view: &View, queue: &QueueView) -> Markup {
             td.n { (number(stats.held)) }
             td.n { (number(stats.active)) }
             td.n { (number(stats.unburied)) }
+            td.n { (chart::figure(hour.rate_now(|point| point.done))) }
+            td { (charts::done(hour)) }
             td.acts { (acts(view, queue)) }
         }
     }
@@ -89,6 +94,7 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
         p.acts { (acts(&view, queue)) }
         (spans::choice(&view, span))
         div.grid { (history(&detail)) }
+        section.card { h2 { "How long it takes" } (percentiles(&detail)) }
         section.card { h2 { "Workers" } (workers(&view, &detail)) }
         section.card { h2 { "Kinds" } (kinds(&view, &detail)) }
         section.card { h2 { "Limits" } (limits(&view, queue)) }
@@ -118,23 +124,26 @@ fn words(view: &View, detail: &QueueDetail) -> Markup {
 }
 
 fn history(detail: &QueueDetail) -> Markup {
-    let (history, total) = (&detail.history, detail.history.total());
-    let time = |time: Option<Duration>| time.map_or("–".to_owned(), span);
+    let history = &detail.history;
     html! {
         section.card { h2 { "Done and failed" } (charts::throughput(history)) }
         section.card { h2 { "Waiting" } (charts::waiting(history)) }
-        section.card {
-            h2 { "How long" }
-            (charts::latency(history))
-            table.rows #percentiles {
-                thead { tr { th scope="col" { "Of all" } th.n scope="col" { "p50" } th.n scope="col" { "p95" } th.n scope="col" { "p99" } } }
-                tbody {
-                    tr { th scope="row" { "Wait for the first run" } td.n { (time(total.waits.p50())) } td.n { (time(total.waits.p95())) } td.n { (time(total.waits.p99())) } }
-                    tr { th scope="row" { "Run" } td.n { (time(total.runs.p50())) } td.n { (time(total.runs.p95())) } td.n { (time(total.runs.p99())) } }
-                }
-            }
-        }
+        section.card { h2 { "Wait and run, p95" } (charts::latency(history)) }
         section.card { h2 { "The oldest that waited" } (charts::oldest(history)) }
+    }
+}
+
+fn percentiles(detail: &QueueDetail) -> Markup {
+    let total = detail.history.total();
+    let row = |name: &str, of: &Distribution| {
+        let time = |time: Option<Duration>| time.map_or("–".to_owned(), span);
+        html! { tr { th scope="row" { (name) } td.n { (time(of.p50())) } td.n { (time(of.p95())) } td.n { (time(of.p99())) } td.n { (number(of.count())) } } }
+    };
+    html! {
+        table.rows #percentiles {
+            thead { tr { th scope="col" { "In this time" } th.n scope="col" { "p50" } th.n scope="col" { "p95" } th.n scope="col" { "p99" } th.n scope="col" { "of" } } }
+            tbody { (row("Wait for the first run", &total.waits)) (row("Run", &total.runs)) }
+        }
     }
 }
 
@@ -214,7 +223,7 @@ fn limits(view: &View, queue: &QueueView) -> Markup {
     };
     html! {
         p.faint { "For all workers together, from the next job that one takes. What is empty does not hold." }
-        div.filters #limits { (form::form(view, &action, &fields, "Set these limits")) }
+        div.limits #limits { (form::form(view, &action, &fields, "Set these limits")) }
     }
 }
 

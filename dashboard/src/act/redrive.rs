@@ -5,18 +5,18 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use millgate_bridge::{Plan, Poison, Routes};
 use millgate_events::{Claim, Claims, DeadLetterStore, Record, StoredLetter};
 use millgate_jobs::{Cancel, Enqueued, NewJob, Queues, Revival};
-use serde::Serialize;
 use uuid::Uuid;
 
-use crate::servers::Servers;
+use super::ActError;
+use crate::Site;
 
 /// Redis knows for so long which redrives it has done, so that one that was cut off can be ended.
 const REMEMBERED: Duration = Duration::from_hours(7 * 24);
 /// For so long that is relied on. What was cut off earlier may run twice.
-pub(crate) const RELIED_ON: Duration = Duration::from_hours(6 * 24);
+pub(super) const RELIED_ON: Duration = Duration::from_hours(6 * 24);
 
 /// What it takes to redrive.
-pub(crate) struct Redrive {
+pub(super) struct Redrive {
     store: DeadLetterStore,
     /// Those of the main group, and by consumer group those of all.
     main: Arc<Routes>,
@@ -35,26 +35,26 @@ enum Errand {
 }
 
 /// What became of letters.
-#[derive(Debug, Default, Serialize)]
-pub(crate) struct Tally {
+#[derive(Debug, Default)]
+pub(super) struct Tally {
     /// Letters that went back, or would.
-    pub(crate) redriven: u64,
+    pub(super) redriven: u64,
     /// Of these: jobs.
-    pub(crate) jobs: u64,
+    pub(super) jobs: u64,
     /// Of these: events.
-    pub(crate) events: u64,
+    pub(super) events: u64,
     /// The jobs that the events came to.
-    pub(crate) jobs_of_events: u64,
+    pub(super) jobs_of_events: u64,
     /// Those that stay dead, by the reason.
-    pub(crate) refused: BTreeMap<String, Refused>,
+    pub(super) refused: BTreeMap<String, Refused>,
 }
 
 /// Letters that stay dead.
-#[derive(Debug, Serialize)]
-pub(crate) struct Refused {
-    pub(crate) letters: u64,
+#[derive(Debug)]
+pub(super) struct Refused {
+    pub(super) letters: u64,
     /// One of them.
-    pub(crate) example: Uuid,
+    pub(super) example: Uuid,
 }
 
 impl Tally {
@@ -73,22 +73,46 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// In words; `are` or `would be`.
+    pub(super) fn text(&self, verb: &str) -> String {
+        let Self { redriven, jobs, events, jobs_of_events, .. } = self;
+        format!(
+            "{redriven} letters {verb} redriven: {jobs} jobs, and {events} events that come to {jobs_of_events} jobs"
+        )
+    }
+
+    pub(super) fn figures(&self) -> BTreeMap<&'static str, u64> {
+        let Self { redriven, jobs, events, jobs_of_events, .. } = self;
+        [("redriven", *redriven), ("jobs", *jobs), ("events", *events), ("jobs_of_events", *jobs_of_events)].into()
+    }
+
+    /// Why letters stay dead.
+    pub(super) fn reasons(&self) -> impl Iterator<Item = String> {
+        let reason = |(reason, Refused { letters, example }): (&String, &Refused)| {
+            format!("{letters} letters stay dead ({example} is one): {reason}")
+        };
+        self.refused.iter().map(reason)
+    }
+}
+
 impl Redrive {
-    pub(crate) fn new(servers: &Servers, store: DeadLetterStore) -> Self {
+    pub(super) fn new(site: &Site, store: DeadLetterStore) -> Self {
+        let main = site.readers.first();
         Self {
             store,
-            routes: servers.readers.iter().map(|it| (it.kafka.consumer_group.clone(), it.routes.clone())).collect(),
-            main: servers.routes.clone(),
-            main_group: servers.config.kafka.consumer_group.clone(),
-            queues: servers.queues.clone(),
-            claims: servers.producer.claims().clone(),
-            topic_prefix: servers.config.kafka.topic_prefix.clone(),
-            max_payload: servers.config.redis.max_payload,
+            routes: site.readers.iter().map(|it| (it.kafka.consumer_group.clone(), it.routes.clone())).collect(),
+            main: main.map(|reader| reader.routes.clone()).unwrap_or_default(),
+            main_group: main.map(|reader| reader.kafka.consumer_group.clone()).unwrap_or_default(),
+            queues: site.queues.clone(),
+            claims: site.claims.clone(),
+            topic_prefix: site.kafka().topic_prefix,
+            max_payload: site.max_payload,
         }
     }
 
     /// What would become of letters. Changes nothing.
-    pub(crate) async fn would(&self, letters: &[StoredLetter], tally: &mut Tally) {
+    pub(super) async fn would(&self, letters: &[StoredLetter], tally: &mut Tally) {
         for letter in letters {
             match self.errand(letter).await {
                 Ok(errand) => {
@@ -102,7 +126,7 @@ impl Redrive {
 
     /// Redrives letters that are claimed. Whatever has been done when this fails, or is cut off, is not done again by
     /// the next redrive of these letters.
-    pub(crate) async fn run(&self, letters: &[StoredLetter], action: i64, tally: &mut Tally) -> anyhow::Result<()> {
+    pub(super) async fn run(&self, letters: &[StoredLetter], action: i64, tally: &mut Tally) -> Result<(), ActError> {
         let (mut done, mut back) = (Vec::new(), Vec::new());
         let mut revivals: BTreeMap<String, Vec<(&StoredLetter, Revival)>> = BTreeMap::new();
         for letter in letters {
@@ -142,7 +166,7 @@ impl Redrive {
     }
 
     /// Jobs, queue by queue, and then what they may be cancelled by.
-    async fn hand_off(&self, jobs: Vec<NewJob>, cancels: Vec<(String, Cancel)>) -> anyhow::Result<()> {
+    async fn hand_off(&self, jobs: Vec<NewJob>, cancels: Vec<(String, Cancel)>) -> Result<(), ActError> {
         let mut by_queue: BTreeMap<String, (Vec<NewJob>, Vec<Cancel>)> = BTreeMap::new();
         for job in jobs {
             by_queue.entry(job.queue.clone()).or_default().0.push(job);
@@ -208,91 +232,5 @@ impl Redrive {
             plan(record)
         };
         planned.map_err(|poison| format!("it still is poison: {}", poison.message()))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use millgate_bridge::on;
-    use millgate_derive::{Event, Job};
-    use millgate_events::{DeadLetter, Headers, KafkaConfig, LetterFilter, Position, Record};
-    use millgate_jobs::RedisConfig;
-    use millgate_testkit::{Database, KafkaSpace, RedisSpace};
-    use serde::Deserialize;
-
-    use super::*;
-    use crate::{
-        App,
-        config::{Config, PostgresConfig},
-    };
-
-    #[derive(Serialize, Deserialize, Event)]
-    #[event(type = "parcel.lost", key = "parcel")]
-    struct ParcelLost {
-        parcel: String,
-    }
-
-    #[derive(Serialize, Deserialize, Job)]
-    #[job(queue = "search")]
-    struct SearchParcel {
-        parcel: String,
-    }
-
-    fn servers(app: App, kafka: KafkaConfig, redis: RedisConfig, url: String) -> Servers {
-        let postgres = PostgresConfig { url, ..PostgresConfig::default() };
-        Servers::new(app, Config { kafka, redis, postgres, ..Config::default() }).unwrap()
-    }
-
-    #[tokio::test]
-    async fn an_event_goes_through_the_routes_of_today() {
-        let (kafka, redis) = (KafkaSpace::fresh("today"), RedisSpace::fresh("today"));
-        kafka.create("dead-letter-queue", 1).await;
-        let database = Database::fresh(None).await;
-        let servers = |app| servers(app, kafka.config(), redis.config(), database.url());
-        let yesterday = servers(App::new("parcels"));
-        yesterday.migrate().await.unwrap();
-        let record = Record {
-            topic: kafka.name("parcel.lost").into(),
-            partition: 0,
-            offset: 7,
-            timestamp: Some(1_700_000_000_000),
-            key: None,
-            value: Some(r#"{"parcel":"p1"}"#.into()),
-            headers: Headers::new(),
-        };
-        let now = chrono::DateTime::UNIX_EPOCH;
-        let letter =
-            DeadLetter::of_event(&record, "bridge", "unknown_type", "event type parcel.lost is unknown here", now);
-        yesterday.dead_letters.write(&letter).await.unwrap();
-        let store = yesterday.letters.clone().unwrap();
-        let letters = store.whole_page(&LetterFilter::default(), Position::START, 10).await.unwrap();
-        let mut tally = Tally::default();
-        Redrive::new(&yesterday, store.clone()).would(&letters, &mut tally).await;
-        assert!(tally.refused.keys().all(|reason| reason.contains("parcel.lost is unknown here")), "{tally:?}");
-
-        let app = App::new("parcels").route(on::<ParcelLost>().enqueue(|e| SearchParcel { parcel: e.parcel.clone() }));
-        let today = servers(app);
-        let redrive = Redrive::new(&today, store.clone());
-        // Twice, as by two commands at once.
-        for redriven in [1, 0] {
-            let mut tally = Tally::default();
-            redrive.run(&claimed(&store, &letters).await, 0, &mut tally).await.unwrap();
-            assert_eq!((tally.redriven, tally.jobs_of_events), (redriven, 1));
-        }
-        let stats = today.queues.queue("search").stats().await.unwrap();
-        assert_eq!((stats.waiting, stats.enqueued()), (1, 1));
-    }
-
-    async fn claimed(store: &DeadLetterStore, letters: &[StoredLetter]) -> Vec<StoredLetter> {
-        let claimed = store.claim(&LetterFilter::default().open(), Position::START, 10, 0).await.unwrap();
-        if claimed.is_empty() { letters.to_vec() } else { claimed }
-    }
-
-    #[tokio::test]
-    async fn an_application_without_tables_has_no_dead_letters_in_a_database_that_nobody_named() {
-        assert!(Servers::new(App::new("parcels"), Config::default()).unwrap().letters.is_none());
-        let named = PostgresConfig { url: "postgres://db/parcels".into(), ..PostgresConfig::default() };
-        let config = Config { postgres: named, ..Config::default() };
-        assert!(Servers::new(App::new("parcels"), config).unwrap().letters.is_some());
     }
 }

@@ -7,22 +7,30 @@ use serde::Deserialize;
 /// One event. What may be left out has a value of its own then.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct EventLine {
+pub struct EventLine {
+    /// Its type.
     #[serde(rename = "type")]
-    pub(super) event_type: String,
-    pub(super) data: Value,
-    pub(super) id: Option<String>,
-    pub(super) source: Option<String>,
-    pub(super) time: Option<DateTime<Utc>>,
-    pub(super) version: Option<u32>,
-    pub(super) correlation_id: Option<String>,
-    pub(super) key: Option<String>,
+    pub event_type: String,
+    /// Its payload.
+    pub data: Value,
+    /// Its id; a new one if none is given.
+    pub id: Option<String>,
+    /// Who published it.
+    pub source: Option<String>,
+    /// When it happened; now if it does not say.
+    pub time: Option<DateTime<Utc>>,
+    /// The version of its payload.
+    pub version: Option<u32>,
+    /// What set it off.
+    pub correlation_id: Option<String>,
+    /// Its key.
+    pub key: Option<String>,
 }
 
 impl EventLine {
     /// The event as a record: with this key, of this version, published on this topic; by `source`, if it does not say by
     /// whom.
-    pub(super) fn record(self, topic: &str, version: u32, key: String, source: &str) -> anyhow::Result<OutRecord> {
+    pub fn record(self, topic: &str, version: u32, key: String, source: &str) -> Result<OutRecord, serde_json::Error> {
         let id = self.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
         let meta = EventMeta {
             source: self.source.unwrap_or_else(|| source.to_owned()),

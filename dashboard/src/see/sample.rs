@@ -1,13 +1,14 @@
-//! Events from a file, as records that the bridge could have found.
+//! Events as people write them, as records that the bridge could have found.
 
 use anyhow::Context;
 use millgate_events::{Headers, OutRecord, Record, Value};
 use serde::Deserialize;
 use serde_json::Map;
 
-use crate::{cli::event_line::EventLine, event_registry::EventRegistry};
+use super::EventLine;
+use crate::EventRegistry;
 
-/// An event of a file, and its line there.
+/// An event of a text, and its line there.
 pub(super) struct Sample {
     pub(super) line: usize,
     /// Its topic is without the prefix.

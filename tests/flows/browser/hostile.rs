@@ -1,0 +1,94 @@
+//! What others write is shown, and never done.
+
+use millgate::email::NotificationEmail;
+use millgate_jobs::{Failure, Hand, JobOptions, NewJob, Verdict};
+use std::time::Duration;
+
+use super::world::World;
+use crate::shop::{PATIENCE, Shop};
+
+/// Closes whatever it may stand in, and says when it is done.
+const EVIL: &str = "\"'></textarea></pre></script><script>window.evil=1</script><img src=x onerror=\"window.evil=2\"><svg onload=window.evil=3>{{7*7}}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_in_any_field_is_text() {
+    let shop = Shop::open("hostile").await;
+    let data = serde_json::json!({
+        "order_id": format!("order-{EVIL}"), "customer_name": EVIL, "customer_email": "ada@mail.example",
+        "items": [{ "sku": EVIL, "quantity": 1 }], "total_cents": 1_990, "currency": "EUR",
+    });
+    let line = serde_json::json!({ "type": "order.created", "id": format!("event-{EVIL}"), "data": data }).to_string();
+    let world = World::of(shop, &["bridge", "worker"]).await;
+    world.shop.publish(&[line]).await;
+    let headers = [
+        ("ce_specversion", "1.0"),
+        ("ce_id", EVIL),
+        ("ce_source", EVIL),
+        ("ce_type", EVIL),
+        ("ce_correlationid", EVIL),
+        (EVIL, EVIL),
+    ];
+    world.shop.kafka.put("order.created", 0, Some(EVIL.as_bytes()), Some(EVIL.as_bytes()), &headers).await;
+
+    // A job of a queue that nobody works on, with everything that a job can have.
+    let queue = world.shop.queues.queue("evil");
+    let mail =
+        NotificationEmail { to: EVIL.into(), subject: EVIL.into(), body: EVIL.into(), ..NotificationEmail::default() };
+    let options = JobOptions { index: vec![format!("field={EVIL}")], ..JobOptions::default() };
+    queue.enqueue(&[NewJob::of(&mail, options).unwrap().with_id(EVIL)]).await.unwrap();
+    let hand = Hand::new(&queue, Duration::from_hours(1));
+    let jobs = hand.claim(1).await.unwrap();
+    let failure = Failure::new(EVIL, EVIL);
+    let verdict = Verdict::Retry { failure, after: Duration::from_hours(1) };
+    hand.settle(&[(jobs.into_iter().next().unwrap(), verdict)]).await.unwrap();
+    let key = queue.page(millgate_jobs::JobState::Delayed, None, 1, None).await.unwrap().ids[0];
+
+    millgate_testkit::wait_until("poison is dead", PATIENCE, async || world.letters().await >= 1).await;
+    let (letter, cause): (uuid::Uuid, String) = sqlx::query_as("SELECT id, fingerprint FROM dead_letters LIMIT 1")
+        .fetch_one(world.shop.database.pool())
+        .await
+        .unwrap();
+    let topic = world.shop.kafka.name("order.created");
+    let escaped: String = EVIL.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let pages = [
+        "/".to_owned(),
+        "/events".into(),
+        format!("/events/event-{escaped}"),
+        format!("/events/{escaped}"),
+        format!("/events?type={escaped}"),
+        "/jobs".into(),
+        "/jobs?queue=evil".into(),
+        format!("/jobs?queue=evil&where=field%3D{escaped}"),
+        format!("/jobs?queue={escaped}"),
+        format!("/jobs?kind={escaped}&since={escaped}"),
+        format!("/jobs/evil/{key}"),
+        format!("/jobs/evil/{escaped}"),
+        format!("/queues/{escaped}"),
+        "/dead".into(),
+        format!("/dead/{cause}"),
+        format!("/dead/{escaped}"),
+        format!("/dead/letter/{letter}"),
+        format!("/workers/{escaped}"),
+        format!("/schedules/{escaped}"),
+        format!("/topics/{topic}"),
+        format!("/topics/{topic}/0/0"),
+        format!("/topics/{escaped}"),
+        format!("/groups/{escaped}"),
+        format!("/find?id={escaped}"),
+        format!("/audit?done={escaped}"),
+        format!("/nowhere/{escaped}"),
+    ];
+    let browser = &world.browser;
+    for page in pages {
+        world.goto(&page).await;
+        browser.wait_for("main").await;
+        assert_eq!(browser.eval("return window.evil ?? null").await, serde_json::Value::Null, "{page}");
+        assert_eq!(browser.count("main img, main script, main svg[onload]").await, 0, "{page}");
+        // The policy would have stopped it, too; but nothing may come so far.
+        let errors = browser.console_errors().await;
+        assert!(errors.iter().all(|error| !error.contains("Content Security Policy")), "{page}: {errors:?}");
+    }
+    // It was there.
+    world.goto(&format!("/jobs/evil/{key}")).await;
+    browser.wait_for_text("main", "window.evil=1").await;
+}

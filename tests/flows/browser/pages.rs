@@ -1,0 +1,92 @@
+//! Every page, as everybody may meet it: light, dark, on a phone, without scripts.
+
+use millgate_jobs::JobState;
+
+use super::world::World;
+
+/// All pages of a busy shop, with something that each must show.
+async fn all(world: &World) -> Vec<(String, String, &'static str)> {
+    let queue = world.shop.queues.queue("email");
+    let delayed = queue.page(JobState::Delayed, None, 1, None).await.unwrap().ids[0];
+    let letter: uuid::Uuid = sqlx::query_scalar("SELECT id FROM dead_letters WHERE job_kind IS NOT NULL LIMIT 1")
+        .fetch_one(world.shop.database.pool())
+        .await
+        .unwrap();
+    let cause: String = sqlx::query_scalar("SELECT fingerprint FROM dead_letters WHERE job_kind IS NULL LIMIT 1")
+        .fetch_one(world.shop.database.pool())
+        .await
+        .unwrap();
+    let topic = world.shop.kafka.name("order.created");
+    let group = world.shop.kafka.config().consumer_group;
+    [
+        ("overview", "/".to_owned(), "The flow, now"),
+        ("events", "/events".to_owned(), "order.created"),
+        ("event", "/events/order-1?by=key".to_owned(), "send-confirmation-email attempt 1 done"),
+        ("jobs", "/jobs".to_owned(), "reminder-email"),
+        ("job", format!("/jobs/email/{delayed}"), "delayed until"),
+        ("queues", "/queues".to_owned(), "email"),
+        ("queue", "/queues/email".to_owned(), "send-confirmation-email"),
+        ("dead-letters", "/dead".to_owned(), "order.exploded"),
+        ("cause", format!("/dead/{cause}"), "order.exploded"),
+        ("letter", format!("/dead/letter/{letter}"), "notification-email"),
+        ("workers", "/workers".to_owned(), "bridge"),
+        ("schedules", "/schedules".to_owned(), "daily-summary"),
+        ("schedule", "/schedules/daily-summary".to_owned(), "daily-summary"),
+        ("topics", "/topics".to_owned(), "order.created"),
+        ("topic", format!("/topics/{topic}"), "order-"),
+        ("record", format!("/topics/{topic}/0/0"), "ce_type"),
+        ("groups", "/groups".to_owned(), "main"),
+        ("group", format!("/groups/{group}"), "order.created"),
+        ("routes", "/routes".to_owned(), "order.created"),
+        ("try", "/routes/try".to_owned(), "Try it out"),
+        ("audit", "/audit".to_owned(), "Audit"),
+        ("tasks", "/tasks".to_owned(), "Nothing runs here"),
+    ]
+    .map(|(name, path, shows)| (name.to_owned(), path, shows))
+    .to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_page_can_be_used_by_everybody() {
+    let world = World::busy("pages").await;
+    let browser = &world.browser;
+    let mut wrong = Vec::new();
+    for (name, path, shows) in all(&world).await {
+        for look in ["light", "dark", "phone"] {
+            match look {
+                "dark" => browser.prefer_dark().await,
+                "phone" => {
+                    browser.prefer_light().await;
+                    browser.resize(390, 844).await;
+                }
+                _ => browser.prefer_light().await,
+            }
+            world.goto(&path).await;
+            browser.wait_for_text("main", shows).await;
+            let page = format!("{name}, {look}");
+            wrong.extend(browser.axe().await.into_iter().map(|hindrance| format!("{page}: {hindrance}")));
+            wrong.extend(browser.console_errors().await.into_iter().map(|error| format!("{page}: {error}")));
+            // On a phone a page is as wide as the phone: what is wider scrolls by itself.
+            if look == "phone" {
+                let wide = browser.eval("return document.documentElement.scrollWidth - window.innerWidth").await;
+                if wide.as_i64().unwrap() > 0 {
+                    wrong.push(format!("{page}: {wide} pixels too wide"));
+                }
+                browser.resize(1280, 900).await;
+            }
+            if ["overview", "event", "job", "dead-letters"].contains(&name.as_str()) {
+                world.picture(&if look == "light" { name.clone() } else { format!("{name}-{look}") }).await;
+            }
+        }
+        browser.prefer_light().await;
+        // Without scripts it stands still, and shows the same.
+        browser.scripts(false).await;
+        world.goto(&path).await;
+        let html = browser.html().await;
+        if !html.contains(shows) {
+            wrong.push(format!("{name}: without scripts there is no `{shows}`"));
+        }
+        browser.scripts(true).await;
+    }
+    assert!(wrong.is_empty(), "{} things: {wrong:#?}", wrong.len());
+}
