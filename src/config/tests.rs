@@ -144,6 +144,7 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
             "webhook",
             "bridge",
             "relay",
+            "trail",
             "claim_check",
             "worker",
             "http",
