@@ -184,7 +184,8 @@ async fn a_group_shows_who_is_in_it_and_who_has_what() {
     );
     assert_eq!(members[0]["assignment"][0][1], serde_json::json!([0, 1, 2]));
     assert_eq!(group["partitions"][0]["member"], members[0]["id"]);
-    let page = office.page("/groups/main").await;
+    // Not the page that was made a moment ago, when nobody was there.
+    let page = office.page("/groups/main?fresh=yes").await;
     assert!(page.contains(members[0]["id"].as_str().unwrap()) && page.contains("stable"), "{page}");
     consumer.close().await.unwrap();
     wait_until("it has left", PATIENCE, async || office.page("/groups/main").await.contains("nobody is in it")).await;

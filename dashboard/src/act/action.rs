@@ -225,12 +225,14 @@ impl Action {
             | Self::CancelJobs { jobs }
             | Self::DeleteJobs { jobs }
             | Self::MoveJobs { jobs, .. } => (Role::Operator, Some(&jobs.queue)),
-            Self::QuietProcess { .. } | Self::ResumeProcess { .. } => (Role::Operator, None),
+            Self::QuietProcess { .. }
+            | Self::ResumeProcess { .. }
+            | Self::RestoreLetters { .. }
+            | Self::EditLetter { .. } => (Role::Operator, None),
             Self::StopProcess { .. } => (Role::Admin, None),
             Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
                 (Role::Operator, letters.queue.as_deref())
             }
-            Self::RestoreLetters { .. } | Self::EditLetter { .. } => (Role::Operator, None),
         }
     }
 

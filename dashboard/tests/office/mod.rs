@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower::ServiceExt;
 
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 /// What nobody wants to see at work on a page.
 pub(crate) const EVIL: &str = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>";
 
@@ -168,7 +168,7 @@ impl Office {
 }
 
 pub(crate) fn part(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    text.bytes().fold(String::new(), |part, byte| part + &format!("%{byte:02X}"))
 }
 
 #[expect(clippy::disallowed_methods, reason = "what died a while ago is on the trend of today")]
