@@ -144,9 +144,11 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
             "webhook",
             "bridge",
             "relay",
+            "trail",
             "claim_check",
             "worker",
             "http",
+            "dashboard",
             "log",
             "topics",
             "shop"
