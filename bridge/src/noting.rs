@@ -1,7 +1,7 @@
 //! What the trail is told of a batch. Nothing waits for it.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,8 +15,9 @@ pub(crate) struct Noting<'a> {
     trail: &'a Trail,
     group: Arc<str>,
     events: Vec<EventNote>,
-    /// What queues said of jobs, by their names.
-    told: Mutex<HashMap<String, Enqueued>>,
+    /// What queues said of jobs, by their names. An event that is published twice has twice the same names, and queues
+    /// answer in the order of the records.
+    told: Mutex<HashMap<String, VecDeque<Enqueued>>>,
 }
 
 impl<'a> Noting<'a> {
@@ -56,16 +57,19 @@ impl<'a> Noting<'a> {
     pub(crate) fn tell(&self, job: &NewJob, became: Enqueued) {
         if let Some(name) = job.name() {
             let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-            told.insert(name.to_owned(), became);
+            told.entry(name.to_owned()).or_default().push_back(became);
         }
     }
 
     /// The batch is handed off.
     pub(crate) fn end(self) {
         let Self { trail, mut events, told, .. } = self;
-        let told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
         for job in events.iter_mut().flat_map(|event| &mut event.jobs) {
-            let Some(became) = told.get(&job.id).filter(|_| job.became == Became::Before) else { continue };
+            if job.became == Became::Cancels {
+                continue;
+            }
+            let Some(became) = told.get_mut(&job.id).and_then(VecDeque::pop_front) else { continue };
             job.key = became.id().map(|id| id.to_string());
             job.became = match became {
                 Enqueued::New(_) => Became::New,

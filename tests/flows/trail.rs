@@ -11,6 +11,7 @@ use crate::shop::{PATIENCE, Shop, notification, order};
 const STUBBORN: &str = r#"
 [[routes]]
 on = "order.created"
+when = ["$.total_cents == 1990"]
 job = "notification-email"
 fields = { to = "later3-{$.order_id}@mail.example", subject = "Order", body = "It is here." }
 max_attempts = 3
@@ -60,7 +61,9 @@ async fn a_whole_life_is_found_by_each_of_its_ids() {
     shop.set("MILLGATE_CONFIG", file.to_str().unwrap());
     let roles = vec![shop.start(&["bridge"]), shop.start(&["worker"]), shop.start(&["relay"])];
     let line = order(1).replacen('{', r#"{"correlation_id":"request-1","#, 1);
-    shop.publish(&[line, order(2)]).await;
+    // The other is published twice, and comes to its jobs once.
+    let other = order(2).replace("1990", "100");
+    shop.publish(&[line, other.clone(), other]).await;
     let dead = "SELECT count(*) FROM dead_letters WHERE event_id = 'event-1' AND status = 'dead'";
     wait_rows(&shop, "the mail is dead", dead, 1).await;
     let id: String = sqlx::query_scalar("SELECT id::text FROM dead_letters WHERE event_id = 'event-1'")
@@ -117,6 +120,11 @@ async fn a_whole_life_is_found_by_each_of_its_ids() {
     assert!(job["attempts"][3]["log"][0][1].as_str().unwrap().contains("Message-ID"), "{job:#}");
     let others = events.iter().filter(|event| event["key"] == "order-2" || event["id"] == "event-2");
     assert_eq!(others.count(), 0, "another order's story is another");
+
+    let twice = life(&shop, &["order-2"]).await;
+    for says in ["send-confirmation-email into email", "send-confirmation-email not again into email"] {
+        assert_eq!(moments(&twice, "handed-off", says).len(), 1, "{says}: {:#}", twice["timeline"]);
+    }
 
     let trace_id = event["trace_id"].as_str().unwrap();
     let job_id = job["id"].as_str().unwrap();

@@ -52,7 +52,7 @@ enum NotesTo {
 pub struct Noted {
     /// How much is done, in percent, as it was said last.
     pub progress: Option<f64>,
-    /// The lines of its log.
+    /// The lines of its log, and those that it noted.
     pub log: Vec<String>,
 }
 
@@ -123,7 +123,8 @@ impl Ctx {
         self.note(line.as_ref());
         match &self.notes {
             NotesTo::Queue(notes) => self.written(notes.log(line.as_ref()).await),
-            NotesTo::Memory(noted) => lock(noted).log.push(line.as_ref().to_owned()),
+            // It is noted.
+            NotesTo::Memory(_) => {}
         }
     }
 
@@ -132,6 +133,9 @@ impl Ctx {
     pub fn note(&self, line: impl AsRef<str>) {
         if let Some(run) = &self.noted {
             run.log(line.as_ref());
+        }
+        if let NotesTo::Memory(noted) = &self.notes {
+            lock(noted).log.push(line.as_ref().to_owned());
         }
     }
 
