@@ -1,6 +1,6 @@
 //! The pages and the API.
 //!
-//! A page is a function from a [`View`] to a [`Page`]; [`page`](page::page) serves it as a document, and to the script of that
+//! A page is a function from a `View` to a `Page`; `page` serves it as a document, and to the script of that
 //! document as a stream of what it comes to every two seconds. Viewers of the same page share one look at the servers.
 
 mod actions;
