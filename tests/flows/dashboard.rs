@@ -16,7 +16,8 @@ async fn it_serves_pages_metrics_and_health_on_one_port_and_is_seen() {
     let dashboard = shop.start(&["dashboard"]);
     let line = dashboard.wait_for_line("dashboard at http://", PATIENCE).await;
     let address = line.split("http://").nth(1).unwrap().trim().trim_end_matches("/ops/").to_owned();
-    let (status, page) = get(&address, "/ops/").await;
+    assert_eq!(get(&address, "/ops/").await.0, 307, "to the same without a slash");
+    let (status, page) = get(&address, "/ops").await;
     assert_eq!(status, 200, "{page}");
     assert!(page.contains("<h1>Overview</h1>") && page.contains("href=\"/ops/queues/email\""), "{page}");
     wait_health(&address, "/readyz", 200).await;

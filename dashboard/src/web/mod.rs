@@ -1,6 +1,6 @@
 //! The pages and the API.
 //!
-//! A page is a function from a [`View`] to a [`Page`]; [`page`](page::page) serves it as a document, and to the script of that
+//! A page is a function from a `View` to a `Page`; `page` serves it as a document, and to the script of that
 //! document as a stream of what it comes to every two seconds. Viewers of the same page share one look at the servers.
 
 mod actions;
@@ -28,7 +28,7 @@ mod view;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, extract::RawQuery, response::Redirect, routing::get};
 use uuid::Uuid;
 
 pub(crate) use assets::link as asset;
@@ -61,5 +61,14 @@ pub fn router(site: Site, config: &DashboardConfig) -> Router {
         .nest("/api", api::routes())
         .merge(assets::routes());
     let routes = routes.fallback(trouble::no_such_page).with_state(web);
-    if base.is_empty() { routes } else { Router::new().nest(&base, routes) }
+    if base.is_empty() {
+        return routes;
+    }
+    // What is nested under a path is there without a slash at the end; people type one.
+    let home = base.clone();
+    let to_home = async move |RawQuery(query): RawQuery| {
+        let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+        Redirect::temporary(&format!("{home}{query}"))
+    };
+    Router::new().nest(&base, routes).route(&format!("{base}/"), get(to_home))
 }
