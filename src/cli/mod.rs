@@ -254,7 +254,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Topics(command) => topics::run(call, command).await,
         Command::Routes(command) => routes::run(&call, command),
         Command::Queues(args) => queues::run(call, args).await,
-        Command::Jobs(command) => jobs::run(call, command).await,
+        Command::Jobs(command) => Box::pin(jobs::run(call, command)).await,
         Command::Workers(args) => workers::run(call, args).await,
         Command::Top(args) => top::run(call, args).await,
         Command::Watermarks(command) => watermarks::run(call, command).await,

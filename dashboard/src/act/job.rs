@@ -83,6 +83,11 @@ pub(super) async fn perform(site: &Site, actor: &Actor, action: &Action, work: &
 /// What cannot be meant, or is not allowed in the queue that jobs are moved to.
 async fn check(site: &Site, actor: &Actor, choice: &JobChoice, deed: &Deed) -> Result<(), ActError> {
     known(site, &choice.queue).await?;
+    // Whoever has the configuration sees everything.
+    let is_masked = actor.via != Via::CommandLine;
+    if let Some(message) = choice.filter.as_ref().filter(|_| is_masked).and_then(|filter| filter.hidden(&site.mask)) {
+        return Err(ActError::Refused(message));
+    }
     let Deed::Move(to) = deed else { return Ok(()) };
     known(site, to).await?;
     if *to == choice.queue {

@@ -150,12 +150,11 @@ fn topic(sources: &Sources<'_>, name: &str) -> Place {
 }
 
 fn bridge(sources: &Sources<'_>, group: &Group) -> Place {
-    let runs = |process: &&Process| process.groups.iter().any(|bridged| bridged.group == group.consumer_group);
+    let runs = |process: &&Process| process.groups.iter().any(|bridged| bridged.group == group.of_kafka);
     let running: Vec<&Process> = sources.processes.iter().filter(runs).collect();
     let waits: usize =
         running.iter().flat_map(|process| &process.troubles).filter(|trouble| trouble.partition.is_some()).count();
-    let bridged =
-        running.iter().flat_map(|process| &process.groups).filter(|bridged| bridged.group == group.consumer_group);
+    let bridged = running.iter().flat_map(|process| &process.groups).filter(|bridged| bridged.group == group.of_kafka);
     let partitions: usize = bridged.flat_map(|bridged| bridged.partitions.values()).map(Vec::len).sum();
     let state = match (running.len(), waits) {
         (0, _) => (Health::Bad, "not running".to_owned()),

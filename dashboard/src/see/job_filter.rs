@@ -7,6 +7,7 @@ use millgate_jobs::{Between, JobId, JobState, JobView};
 use serde::{Deserialize, Serialize};
 
 use super::{Term, moment};
+use crate::access::Mask;
 
 /// Which jobs are meant. What is not said lets every job through.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -53,6 +54,12 @@ pub struct JobQuery {
 }
 
 impl JobQuery {
+    /// The same for who is not shown everything: what is hidden must not be found out by looking for it.
+    pub(crate) fn read_masked(&self, now: DateTime<Utc>, mask: &Mask) -> Result<JobFilter, String> {
+        let filter = self.read(now)?;
+        filter.hidden(mask).map_or(Ok(filter), Err)
+    }
+
     /// What is meant, or why nothing can be.
     pub fn read(&self, now: DateTime<Utc>) -> Result<JobFilter, String> {
         fn said(text: &str) -> Option<&str> {
@@ -70,6 +77,15 @@ impl JobQuery {
 }
 
 impl JobFilter {
+    /// Why jobs are not found by this, where it is a field that nobody is shown.
+    pub(crate) fn hidden(&self, mask: &Mask) -> Option<String> {
+        let name = self.term.as_ref()?.name();
+        let hides = mask.hides(self.kind.as_deref(), name);
+        hides.then(|| {
+            format!("nobody is shown the field `{name}` (docs/access.md), so jobs are not found by it here either")
+        })
+    }
+
     /// Whether it says more than the queue.
     pub fn chooses_jobs(&self) -> bool {
         let Self { queue: _, state, kind, term, since, until } = self;

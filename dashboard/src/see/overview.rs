@@ -131,7 +131,7 @@ pub async fn overview(site: &Site, span: Span) -> Result<Overview, ScheduleError
 fn group(reader: &Reader) -> Group {
     Group {
         name: reader.name,
-        consumer_group: reader.kafka.consumer_group.clone(),
+        of_kafka: reader.kafka.consumer_group.clone(),
         topics: reader.routes.topics().collect(),
         queues: reader.routes.queues(),
     }

@@ -65,6 +65,14 @@ impl fmt::Display for Term {
 }
 
 impl Term {
+    /// The field's name, without what it is in.
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Index { field, .. } => field,
+            Self::Payload { path, .. } => path.last().map(String::as_str).unwrap_or_default(),
+        }
+    }
+
     /// Whether arguments have it. One of the index says nothing of them.
     pub(super) fn is_in(&self, payload: &str) -> bool {
         let Self::Payload { path, value } = self else { return true };

@@ -48,7 +48,7 @@ pub(super) struct Group {
     /// `main`, or its name.
     pub(super) name: &'static str,
     /// As Kafka names it.
-    pub(super) consumer_group: String,
+    pub(super) of_kafka: String,
     /// The topics that it reads.
     pub(super) topics: Vec<&'static str>,
     /// The queues that it fills.
@@ -147,7 +147,7 @@ fn redis_evicts(seen: &Seen<'_>) -> Vec<Wrong> {
 fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
     let runs = |group: &&Group| {
         let mut bridged = seen.processes.iter().flat_map(|process| &process.groups);
-        bridged.any(|bridged| bridged.group == group.consumer_group)
+        bridged.any(|bridged| bridged.group == group.of_kafka)
     };
     let missing = seen.groups.iter().filter(|group| !group.topics.is_empty() && !runs(group));
     let told = missing.map(|group| {
@@ -160,14 +160,14 @@ fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
             0 => warn(
                 format!(
                     "no bridge runs for group {}: events of {topics} would wait; `millgate bridge`",
-                    group.consumer_group
+                    group.of_kafka
                 ),
                 &["workers"],
             ),
             behind => bad(
                 format!(
                     "no bridge runs for group {}: {} on {topics}; `millgate bridge`",
-                    group.consumer_group,
+                    group.of_kafka,
                     many(behind, "event waits", "events wait")
                 ),
                 &["workers"],

@@ -48,7 +48,7 @@ fn process() -> Process {
 
 fn group() -> Group {
     let queues = BTreeSet::from(["email".to_owned()]);
-    Group { name: "main", consumer_group: "shop".into(), topics: vec!["order.created"], queues }
+    Group { name: "main", of_kafka: "shop".into(), topics: vec!["order.created"], queues }
 }
 
 fn lag(records: u64) -> Arc<[PartitionLag]> {

@@ -47,7 +47,7 @@ async fn perform(State(web): State<Arc<Web>>, view: View, Form(fields): Form<Fie
 
 /// Does it after this request. Gives the task's number.
 async fn in_background(web: Arc<Web>, actor: Actor, action: Action) -> Result<u64, Trouble> {
-    let now = web.site.queues.queue("").now().await?;
+    let now = crate::see::now(&web.site).await?;
     let work = Work::new();
     let id = web.tasks.begin(&actor.viewer, action.clone(), now, work.clone());
     tokio::spawn(async move {
@@ -94,12 +94,14 @@ fn action(fields: &Fields) -> Result<Action, Trouble> {
     serde_json::from_value(action).map_err(wrong)
 }
 
-/// Puts what was filled in where the pointer says: a number where it is one, else a text; nothing takes it out.
+/// Puts what was filled in where the pointer says: a text where one stands already, else a number if it is one; nothing takes
+/// it out.
 fn put(action: &mut Value, pointer: &str, value: &str) {
     let Some((parent, name)) = pointer.rsplit_once('/') else { return };
     let Some(parent) = action.pointer_mut(parent).and_then(Value::as_object_mut) else { return };
     match value {
         "" => _ = parent.remove(name),
+        value if parent.get(name).is_some_and(Value::is_string) => _ = parent.insert(name.to_owned(), value.into()),
         value => _ = parent.insert(name.to_owned(), read(value)),
     }
 }
@@ -115,7 +117,7 @@ fn read(value: &str) -> Value {
 fn back(view: &View, fields: &Fields) -> String {
     let ours = |path: &&str| path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
     let back = field(fields, "back").filter(ours);
-    back.map_or_else(|| view.link("/"), |back| without_done(back))
+    back.map_or_else(|| view.link("/"), without_done)
 }
 
 /// A page's address without what was done before.
@@ -162,12 +164,16 @@ mod tests {
 
     #[test]
     fn what_is_filled_in_goes_where_its_name_points() {
-        let mut action = json!({ "do": "limit-queue", "limits": { "rate": 1, "max_jobs": 5 } });
+        let mut action = json!({ "do": "limit-queue", "why": "", "limits": { "rate": 1, "max_jobs": 5 } });
+        put(&mut action, "/why", "42");
         put(&mut action, "/limits/concurrency", "7");
         put(&mut action, "/limits/max_jobs", "");
         put(&mut action, "/nowhere/at/all", "7");
         put(&mut action, "/limits/keep", "2h");
-        assert_eq!(action, json!({ "do": "limit-queue", "limits": { "rate": 1, "concurrency": 7, "keep": "2h" } }));
+        assert_eq!(
+            action,
+            json!({ "do": "limit-queue", "why": "42", "limits": { "rate": 1, "concurrency": 7, "keep": "2h" } })
+        );
     }
 
     #[test]

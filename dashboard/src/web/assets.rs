@@ -26,7 +26,7 @@ const ASSETS: [(&str, &str, &str); 3] = [
 /// Another one whenever an asset changes.
 static EDITION: LazyLock<String> = LazyLock::new(|| {
     let all = ASSETS.iter().fold(Sha256::new(), |sum, (_, _, content)| sum.chain_update(content));
-    all.finalize().iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    all.finalize().iter().take(6).fold(String::new(), |edition, byte| format!("{edition}{byte:02x}"))
 });
 
 /// The address of an asset.

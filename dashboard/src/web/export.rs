@@ -35,7 +35,7 @@ enum Format {
 
 async fn export(view: View, format: Format) -> Result<Response, Trouble> {
     let query: JobQuery = view.query()?;
-    let filter = query.read(see::now(view.site()).await?).map_err(Trouble::Misunderstood)?;
+    let filter = query.read_masked(see::now(view.site()).await?, &view.site().mask).map_err(Trouble::Misunderstood)?;
     let (kind, name) = match format {
         Format::Csv => ("text/csv; charset=utf-8", "attachment; filename=\"jobs.csv\""),
         Format::Json => ("application/json", "attachment; filename=\"jobs.json\""),

@@ -9,7 +9,7 @@ use std::{
 use axum::Extension;
 use millgate_dashboard::{
     DashboardConfig, Site,
-    access::{Role, Viewer},
+    access::{Mask, Role, Viewer},
     web,
 };
 use millgate_jobs::{
@@ -81,6 +81,7 @@ impl Desk {
             queue_names: names,
             kinds: BTreeMap::from([(Greet::KIND.to_owned(), 1)]),
             job_kinds: BTreeMap::from([kind]),
+            mask: Mask::of(["secret"]),
             ..Site::new("shop", queues.clone())
         };
         let router = web::router(site, &DashboardConfig::default()).layer(Extension(viewer));
@@ -156,7 +157,7 @@ impl Desk {
 
     /// Sends a form as a page does.
     pub(crate) async fn submit(&self, fields: &[(&str, &str)]) -> Answer {
-        let encode = |text: &str| text.bytes().map(|byte| format!("%{byte:02X}")).collect::<String>();
+        let encode = |text: &str| text.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
         let body: Vec<String> =
             fields.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
         let request = self.client.post(format!("{}/actions", self.address));

@@ -102,6 +102,18 @@ async fn a_search_in_the_arguments_goes_on_where_it_stopped() {
 }
 
 #[tokio::test]
+async fn what_nobody_is_shown_is_not_found_out_by_looking_for_it() {
+    let desk = Desk::open().await;
+    desk.enter_many(1).await;
+    for path in
+        ["/api/jobs?where=payload.secret%3D1", "/jobs.csv?where=payload.in.secret%3D1", "/jobs?where=secret%3D1"]
+    {
+        let answer = desk.get(path).await;
+        assert!(answer.text.contains("nobody is shown the field `secret`"), "{path}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
 async fn an_id_leads_to_its_job_or_to_events() {
     let desk = Desk::open().await;
     let id = desk.enter_many(1).await[0];

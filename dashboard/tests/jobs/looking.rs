@@ -22,7 +22,7 @@ async fn a_job_of_every_state_says_why_it_is_not_running() {
     desk.queue.pause().await.unwrap();
     says(id, "its queue is paused").await;
     desk.queue.resume().await.unwrap();
-    let rate = Rate { jobs: 5, per: Duration::from_secs(60) };
+    let rate = Rate { jobs: 5, per: Duration::from_mins(1) };
     let limits = Limits { rate: Some(rate), concurrency: Some(1), keep_done: Some(10), ..Limits::default() };
     desk.queue.limit(&limits).await.unwrap();
     says(id, "its queue starts no more than 5 jobs in 1m").await;

@@ -153,7 +153,7 @@ async fn fill(rig: &Rig, servers: &Servers) -> anyhow::Result<()> {
             0 => NewJob::of(&Found { customer: n, note: note.clone() }, JobOptions::default()),
             1..4 => NewJob::of(
                 &Deep { customer: n, note: note.clone() },
-                JobOptions { delay: Some(Duration::from_secs(3_600)), ..JobOptions::default() },
+                JobOptions { delay: Some(Duration::from_hours(1)), ..JobOptions::default() },
             ),
             _ => NewJob::of(&Deep { customer: n, note: note.clone() }, JobOptions::default()),
         };

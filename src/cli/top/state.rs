@@ -34,7 +34,7 @@ pub(super) enum Mode {
     Looking,
     Help,
     /// Whether this is to be done.
-    Sure(Action),
+    Sure(Box<Action>),
 }
 
 /// What a key comes to.
@@ -42,7 +42,7 @@ pub(super) enum Mode {
 pub(super) enum Next {
     Nothing,
     Quit,
-    Do(Action),
+    Do(Box<Action>),
 }
 
 impl Top {
@@ -107,7 +107,7 @@ impl Top {
                 if let Some(row) = self.snapshot.queues.get(self.cursor) {
                     let queue = row.name.clone();
                     let action = if row.paused { Action::ResumeQueue { queue } } else { Action::PauseQueue { queue } };
-                    self.mode = Mode::Sure(action);
+                    self.mode = Mode::Sure(Box::new(action));
                 }
             }
             _ => {}
@@ -168,16 +168,19 @@ mod tests {
         let mut top = Top::new(snapshot(0));
         let pause = || Action::PauseQueue { queue: "email".into() };
         assert_eq!(press(&mut top, 'p'), Next::Nothing);
-        assert_eq!((top.mode.clone(), top.status()), (Mode::Sure(pause()), "pause queue email? y/n".to_owned()));
+        assert_eq!(
+            (top.mode.clone(), top.status()),
+            (Mode::Sure(Box::new(pause())), "pause queue email? y/n".to_owned())
+        );
         assert_eq!(press(&mut top, 'n'), Next::Nothing);
         assert_eq!((top.mode.clone(), top.status()), (Mode::Looking, "nothing was done".to_owned()));
         press(&mut top, 'p');
-        assert_eq!(press(&mut top, 'y'), Next::Do(pause()));
+        assert_eq!(press(&mut top, 'y'), Next::Do(Box::new(pause())));
         for _ in 0..3 {
             press(&mut top, 'j');
         }
         press(&mut top, 'p');
-        assert_eq!(press(&mut top, 'y'), Next::Do(Action::ResumeQueue { queue: "paused".into() }));
+        assert_eq!(press(&mut top, 'y'), Next::Do(Box::new(Action::ResumeQueue { queue: "paused".into() })));
         press(&mut top, 'k');
         assert_eq!(top.cursor, 0);
         press(&mut top, '?');

@@ -90,9 +90,7 @@ async fn dead_letters_are_discarded_taken_back_and_redriven() {
         .await
         .unwrap();
     world.goto(&format!("/dead/{cause}")).await;
-    browser
-        .fill("#discard input[name='/why'], #discard input[name='/reason'], #discard input", "nobody wants it")
-        .await;
+    browser.fill("#discard input[name='/why']", "nobody wants it").await;
     browser.click("#discard form.act button").await;
     browser.click("button.danger").await;
     wait_until("it is discarded", PATIENCE, async || world.letters().await == 1).await;
@@ -101,6 +99,7 @@ async fn dead_letters_are_discarded_taken_back_and_redriven() {
 
     let before = world.shop.stats("email").await.kinds["notification-email"].enqueued;
     world.goto(&format!("/dead/{cause}")).await;
+    browser.fill("#redrive input[name='/why']", "42").await;
     browser.click("#redrive form.act button").await;
     browser.click("button.danger").await;
     wait_until("it came back to its queue", PATIENCE, async || {
@@ -125,8 +124,8 @@ async fn a_worker_is_quieted_a_schedule_paused_and_limits_are_set() {
     browser.wait_for_text("#processes", "quiet").await;
 
     world.goto("/schedules").await;
-    browser.wait_for_text("#schedules", "daily-summary").await;
-    let pause = "[...document.querySelectorAll('#schedules tbody tr')].find(row => row.textContent.includes('daily-summary'))\
+    browser.wait_for_text("#schedules", "expire-dead-letters").await;
+    let pause = "[...document.querySelectorAll('#schedules tbody tr')].find(row => row.textContent.includes('expire-dead-letters'))\
         .querySelectorAll('form.act').forEach(form => { if (form.textContent.includes('Pause')) form.querySelector('button').click() })";
     browser.eval(pause).await;
     browser.wait_for_text("#schedules", "paused").await;

@@ -49,7 +49,7 @@ async fn what_stands_in_any_field_is_text() {
         .await
         .unwrap();
     let topic = world.shop.kafka.name("order.created");
-    let escaped: String = EVIL.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let escaped: String = EVIL.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
     let pages = [
         "/".to_owned(),
         "/events".into(),

@@ -3,28 +3,36 @@
 use std::sync::Arc;
 
 use axum::{
-    Router,
     extract::State,
     routing::{get, post},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     super::{Web, pages::tried_out, trouble::Trouble, view::View},
     Answer, answer,
+    endpoint::Endpoint,
 };
 use crate::see::{self, RecordChoice, SeeError};
 
-pub(super) fn routes() -> Router<Arc<Web>> {
-    Router::new()
-        .route("/topics", get(topics))
-        .route("/topics/{name}", get(topic))
-        .route("/topics/{name}/records", get(records))
-        .route("/topics/{name}/{partition}/{offset}", get(record))
-        .route("/groups", get(groups))
-        .route("/groups/{group}", get(group))
-        .route("/routes", get(all_routes))
-        .route("/routes/try", post(try_routes))
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let example = json!({ "type": "order.created", "data": { "order_id": "order-17" } });
+    vec![
+        Endpoint::get("/topics", get(topics), "Topics: the application's own, those of dead letters, others"),
+        Endpoint::get("/topics/{name}", get(topic), "A topic: partitions, settings, how far groups are"),
+        Endpoint::get("/topics/{name}/records", get(records), "Some records of a partition").query(&[
+            ("partition", "a number; 0 if not said"),
+            ("at", "the first offset"),
+            ("before", "records before this offset"),
+            ("since", "a time, or how long ago"),
+            ("key", "only records of this key"),
+        ]),
+        Endpoint::get("/topics/{name}/{partition}/{offset}", get(record), "A record, and what routes make of it"),
+        Endpoint::get("/groups", get(groups), "Consumer groups of the application, with their lag"),
+        Endpoint::get("/groups/{group}", get(group), "A group: members, partitions, watermarks"),
+        Endpoint::get("/routes", get(all_routes), "What becomes of which event"),
+        Endpoint::post("/routes/try", post(try_routes), "What would become of an event", example),
+    ]
 }
 
 async fn topics(view: View) -> Answer {

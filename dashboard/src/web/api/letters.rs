@@ -1,22 +1,31 @@
 //! Dead letters.
 
-use std::sync::Arc;
-
-use axum::{Router, routing::get};
+use axum::routing::get;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    super::{Web, trouble::Trouble, view::View},
+    super::{trouble::Trouble, view::View},
     Answer, answer,
+    endpoint::Endpoint,
 };
 use crate::see::{self, LetterChoice};
 
-pub(super) fn routes() -> Router<Arc<Web>> {
-    Router::new()
-        .route("/dead-letters", get(letters))
-        .route("/dead-letters/groups", get(groups))
-        .route("/dead-letters/{id}", get(letter))
+/// Which letters.
+const CHOICE: &[(&str, &str)] = &[
+    ("fingerprint", "what they died of"),
+    ("kind", "event or job"),
+    ("topic", "where the event lay"),
+    ("queue", "where the job was"),
+    ("code", "the error in a word"),
+];
+
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/dead-letters", get(letters), "Dead letters").query(CHOICE),
+        Endpoint::get("/dead-letters/groups", get(groups), "Dead letters by what they died of").query(CHOICE),
+        Endpoint::get("/dead-letters/{id}", get(letter), "A dead letter's whole story"),
+    ]
 }
 
 /// `{"letters": […], "more_after": id}`; the fields of [`LetterChoice`] choose.
@@ -32,7 +41,7 @@ async fn groups(view: View) -> Answer {
 
 async fn letter(view: View) -> Answer {
     let missing = |id: &str| Trouble::NotFound(format!("there is no letter {id}"));
-    let id: Uuid = view.param("id").parse().map_err(|_| missing(view.param("id")).as_json())?;
+    let id: Uuid = view.param("id").parse().map_err(|_| missing(view.param("id")))?;
     let mask = |of: &str, value: Value| view.masked(of, value);
     let found = async { see::letter(view.site(), id, &mask).await?.ok_or_else(|| missing(&id.to_string())) };
     answer(found.await)

@@ -14,10 +14,10 @@ use super::super::{
     trouble::Trouble,
     view::View,
 };
-use crate::see::{AttemptLife, EventLife, JobLife, LetterLife, Life, Link, Look, Moment, Outcome, Severity};
+use crate::see::{self, AttemptLife, EventLife, JobLife, LetterLife, Life, Link, Look, Moment, Outcome, Severity};
 
 /// Events on a page.
-const MOST: i64 = 50;
+const MOST: u16 = 50;
 
 #[derive(serde::Deserialize)]
 struct Recent {
@@ -31,7 +31,9 @@ pub(super) async fn recent(view: View) -> Result<Page, Trouble> {
     let Recent { before, event_type } = view.query()?;
     let wanted = Some(event_type.as_str()).filter(|text| !text.is_empty());
     let events = match &view.site().trail {
-        Some(trail) => trail.recent(before, wanted, MOST).await.map_err(|error| Trouble::Away(error.to_string()))?,
+        Some(trail) => {
+            trail.recent(before, wanted, MOST.into()).await.map_err(|error| Trouble::Away(error.to_string()))?
+        }
         None => Vec::new(),
     };
     let main = html! {
@@ -53,7 +55,7 @@ pub(super) async fn recent(view: View) -> Result<Page, Trouble> {
                 thead { tr { th { "Handed off" } th { "Event" } th { "Key" } th { "Came to" } th { "Where" } th { "Group" } } }
                 tbody { @for event in &events { (row(&view, event)) } }
             } }
-            @if let Some(last) = events.last().filter(|_| events.len() as i64 == MOST) {
+            @if let Some(last) = events.last().filter(|_| events.len() == usize::from(MOST)) {
                 @let older = format!("/events?before={}&type={}", encoded(&last.handed_off_at.to_rfc3339()), encoded(&event_type));
                 p { a.button href=(view.link(&older)) { "Older" } }
             }
@@ -115,8 +117,8 @@ struct Query {
     search: String,
 }
 
-/// An event's whole life, by any id.
-pub(super) async fn life(view: View) -> Result<Page, Trouble> {
+/// The life that a page's address asks for.
+pub(in crate::web) async fn asked(view: &View) -> Result<Life, Trouble> {
     let Query { id, by, since, search } = view.query()?;
     let id = id.filter(|_| view.param("id") == "find").unwrap_or_else(|| view.param("id").to_owned()).trim().to_owned();
     let wanted = match by.as_str() {
@@ -127,14 +129,21 @@ pub(super) async fn life(view: View) -> Result<Page, Trouble> {
         "job" => Wanted::Job(id.clone()),
         _ => Wanted::Any(id.clone()),
     };
-    let now = view.site().queues.queue("").now().await?;
+    let now = see::now(view.site()).await?;
     let since = (!since.is_empty()).then(|| humantime::parse_duration(&since)).transpose();
     let since =
         since.map_err(|error| Trouble::Misunderstood(format!("`since` is a time such as 2h or 1day: {error}")))?;
     let since = since.and_then(|since| chrono::TimeDelta::from_std(since).ok()).map(|since| now - since);
     let mask = |of: &str, value: Value| view.masked(of, value);
     let look = Look { since, on_kafka: search == "kafka", mask: &mask, now };
-    let life = Life::find(view.site(), wanted, &look).await;
+    Ok(Life::find(view.site(), wanted, &look).await)
+}
+
+/// An event's whole life, by any id.
+pub(super) async fn life(view: View) -> Result<Page, Trouble> {
+    let life = asked(&view).await?;
+    let Query { by, search, .. } = view.query()?;
+    let id = life.wanted.text().to_owned();
     if !life.is_known() {
         return Ok(Page::new(id.clone(), "events", unknown(&view, &life, &id, &by, &search)));
     }

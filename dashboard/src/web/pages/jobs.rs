@@ -51,7 +51,7 @@ impl Asked {
 pub(super) async fn list(view: View) -> Result<Page, Trouble> {
     let asked: Asked = view.query()?;
     let typed = asked.filter();
-    let filter = typed.read(see::now(view.site()).await?);
+    let filter = typed.read_masked(see::now(view.site()).await?, &view.site().mask);
     let filter = match filter {
         Ok(filter) => filter,
         // The form stays, so that it can be mended.

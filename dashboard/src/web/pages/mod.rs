@@ -2,7 +2,7 @@
 
 mod audit;
 mod dead;
-mod events;
+pub(super) mod events;
 mod groups;
 mod job;
 mod jobs;
