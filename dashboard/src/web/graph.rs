@@ -61,7 +61,7 @@ impl Graph {
         let (width, height) = (self.columns.len() * (BOX.0 + GAP.0) - GAP.0 + 2, (rows + 1) * (BOX.1 + GAP.1));
         html! {
             div.scroll tabindex="0" {
-                svg.graph viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) role="img" aria-label=(of) {
+                svg.graph viewBox=(format!("0 0 {width} {height}")) width=(width) height=(height) role="group" aria-label=(of) {
                     @for (column, row, next) in &self.edges { path.edge d=(curve(*column, *row, *next)) {} }
                     @for (column, title) in self.titles.iter().enumerate() {
                         text.title x=(place(column, 0).0 + 8) y="18" { (title) }

@@ -139,7 +139,7 @@ fn watermarks(view: &View, group: &GroupView) -> Markup {
     html! {
         div.scroll tabindex="0" {
             table.rows #watermarks {
-                thead { tr { th scope="col" { "Queue" } th scope="col" { "Partition" } th.n scope="col" { "Handed off" } th.n scope="col" { "Noted" } th scope="col" { "" } } }
+                thead { tr { th scope="col" { "Queue" } th scope="col" { "Partition" } th.n scope="col" { "Handed off" } th.n scope="col" { "Noted" } th scope="col" { "Finding" } } }
                 tbody { @for mark in &group.watermarks {
                     tr id=(format!("mark-{}-{}-{}", mark.queue, mark.topic, mark.partition)) {
                         th scope="row" { a href=(view.link(&format!("/queues/{}", encoded(&mark.queue)))) { (mark.queue) } }
