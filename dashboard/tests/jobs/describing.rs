@@ -16,7 +16,8 @@ async fn every_path_that_is_described_answers_in_json() {
         // Nothing is called so: what names something says that it is not there, or that a server is away.
         let asked = path.replace('{', "no-").replace('}', "");
         let answer = desk.get(&format!("/api{asked}")).await;
-        let json: Value = serde_json::from_str(&answer.text).unwrap_or_else(|error| panic!("{path}: {error}: {}", answer.text));
+        let json: Value =
+            serde_json::from_str(&answer.text).unwrap_or_else(|error| panic!("{path}: {error}: {}", answer.text));
         assert!(answer.status == 200 || json["error"].is_string(), "{path}: {} {json}", answer.status);
     }
     let actions = document["paths"]["/actions"]["post"]["description"].as_str().unwrap();
