@@ -65,9 +65,9 @@ impl World {
         assert!(errors.is_empty(), "{page}: {errors:#?}");
     }
 
-    /// Writes what is seen to a folder, if that is wanted: `MILLGATE_SCREENSHOTS=docs/dashboard`.
+    /// Writes what is seen to a folder, if that is wanted: `SCREENSHOTS=docs/dashboard`.
     pub(crate) async fn picture(&self, name: &str) {
-        if let Some(folder) = std::env::var_os("MILLGATE_SCREENSHOTS") {
+        if let Some(folder) = std::env::var_os("SCREENSHOTS") {
             let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
             std::fs::create_dir_all(&folder).unwrap();
             self.browser.screenshot(folder.join(format!("{name}.png"))).await;
