@@ -1,16 +1,12 @@
 //! Servers that may be away: what they said last.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
-use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use millgate_events::{KafkaError, Logs};
 use serde::Serialize;
 
-use super::background::Background;
+use super::{background::Background, groups::now};
 use crate::{Reader, Site};
 
 /// Kafka is asked no more often than that.
@@ -84,9 +80,4 @@ async fn lags(reader: &Reader) -> Result<Vec<PartitionLag>, KafkaError> {
         seconds: lag.first.map(|first| (now - first).to_std().unwrap_or_default().as_secs()),
     });
     Ok(lags.collect())
-}
-
-#[expect(clippy::disallowed_methods, reason = "the age of a record is its age now")]
-fn now() -> DateTime<Utc> {
-    SystemTime::now().into()
 }

@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use millgate_jobs::{History, Process};
 use serde::Serialize;
 
-use super::{PartitionLag, QueueView, ScheduleView, outside::Last};
+use super::{PartitionLag, QueueView, ScheduleView, moment::span, outside::Last};
 
 /// A job that has waited longer says that its queue is behind.
 const LATE: Duration = Duration::from_mins(1);
@@ -112,11 +112,6 @@ fn some<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
 /// `1 job waits`, `5 jobs wait`.
 fn many(count: u64, one: &str, more: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { more })
-}
-
-fn span(time: Duration) -> String {
-    let time = humantime::format_duration(Duration::from_secs(time.as_secs())).to_string();
-    time.split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
 fn servers_away(seen: &Seen<'_>) -> Vec<Wrong> {

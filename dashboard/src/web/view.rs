@@ -1,6 +1,6 @@
 //! What a page is asked for, and by whom.
 
-use std::{collections::HashMap, fmt::Write, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use axum::{
     extract::{FromRequestParts, Path, Query},
@@ -9,7 +9,7 @@ use axum::{
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Web, tasks::Tasks, trouble::Trouble};
+use super::{Web, address::encoded, tasks::Tasks, trouble::Trouble};
 use crate::{
     Site,
     access::{Role, Viewer},
@@ -90,18 +90,6 @@ impl View {
     pub(crate) fn csrf(&self) -> &str {
         &self.web.csrf_mark
     }
-}
-
-/// As a part of an address: all but letters, digits and a few signs by their numbers.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut all, byte| {
-        match byte {
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => all.push(char::from(byte)),
-            // A String takes all that is written to it.
-            byte => _ = write!(all, "%{byte:02X}"),
-        }
-        all
-    })
 }
 
 impl FromRequestParts<Arc<Web>> for View {
