@@ -1,0 +1,1 @@
+//! What it comes to: records folded into tables, each once.
