@@ -59,6 +59,7 @@ fn values(config: &Config) -> Vec<Row> {
         bridge,
         relay,
         trail,
+        streams,
         claim_check,
         worker,
         http,
@@ -114,6 +115,9 @@ fn values(config: &Config) -> Vec<Row> {
         ("relay.inbox_retention", at_least(relay.inbox_retention, DAY)),
         ("trail.sample", share(trail.sample)),
         ("trail.buffer", at_least_one(trail.buffer)),
+        ("streams.batch_size", at_least_one(streams.batch_size)),
+        ("streams.buffer_bytes", at_least_one(streams.buffer_bytes)),
+        ("streams.commit_interval", at_least(streams.commit_interval, MILLISECOND)),
         ("claim_check.store", if claims.store.is_empty() { None } else { url(&claims.store, &stores) }),
         ("claim_check.limit", at_least_one(claims.limit.bytes())),
         // Values go by the day they came in.
