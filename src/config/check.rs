@@ -49,6 +49,7 @@ pub(super) fn check(config: &Config, draft: &mut Draft) {
 }
 
 /// Values by themselves.
+#[expect(clippy::too_many_lines, reason = "a row for each setting, one after the other")]
 fn values(config: &Config) -> Vec<Row> {
     let Config {
         kafka,
