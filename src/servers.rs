@@ -281,9 +281,13 @@ impl Servers {
     }
 
     /// What this process has to say to Prometheus; of its bridges by consumer group.
-    pub(crate) fn metrics(&self, bridges: Vec<(String, Arc<BridgeStats>)>) -> Metrics {
+    pub(crate) fn metrics(&self, roles: &[&str], bridges: Vec<(String, Arc<BridgeStats>)>) -> Metrics {
         let queues = self.queue_names().iter().map(|name| self.queues.queue(name)).collect();
-        Metrics::new(queues, bridges)
+        let metrics = Metrics::new(queues, bridges).in_roles(self.application, roles);
+        match (self.letters.clone(), self.outbox()) {
+            (Some(letters), Some(outbox)) => metrics.with_tables(letters, outbox),
+            _ => metrics,
+        }
     }
 
     /// What this process says of itself to the others.

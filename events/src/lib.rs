@@ -38,7 +38,7 @@ pub use config::KafkaConfig;
 pub use consumer::{Batch, BatchToken, Consumer, ConsumerConfig, Holding, Holdings};
 pub use dead_letter::{
     Action, Attempt, Claim, DEAD_LETTER_HEADERS, DeadLetter, DeadLetterError, DeadLetterStore, DeadLetterTopics,
-    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, Origin, PastAction,
+    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, OpenLetters, Origin, PastAction,
     Position, StoredLetter, Trend, readable,
 };
 pub use decode::{DecodeError, Incoming};
@@ -51,7 +51,7 @@ pub use logs::{Committed, Found, Logs};
 pub use membership::{GroupMember, Membership};
 pub use meta::EventMeta;
 pub use metrics::{KafkaMetrics, metrics};
-pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckKey};
+pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckCounts, StuckKey};
 pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};

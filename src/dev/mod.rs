@@ -47,6 +47,7 @@ pub(crate) struct Plan {
 
 /// A demo that has not settled by then does not balance either.
 const SETTLE_WITHIN: Duration = Duration::from_mins(2);
+const ROLES: [&str; 5] = ["bridge", "worker", "scheduler", "relay", "dashboard"];
 const FRAME: Duration = Duration::from_millis(250);
 
 /// Runs it all; `true` if the books balance (without a demo: always).
@@ -176,7 +177,7 @@ impl Roles {
         });
         let mut health = Health::new(servers, stop.clone());
         let mut counted = Vec::new();
-        let mut reporter = servers.reporter(&["bridge", "worker", "scheduler", "relay", "dashboard"], told);
+        let mut reporter = servers.reporter(&ROLES, told);
         reporter.of_worker(&worker, servers.handlers.versions());
         for (reader, bridge) in servers.readers.iter().zip(&bridges) {
             health.of_bridge(bridge, reader);
@@ -186,8 +187,12 @@ impl Roles {
         health.of_worker(&worker);
         health.of_scheduler(&scheduler);
         let health = Arc::new(health);
-        let dashboard = Dashboard::bind(servers, health.clone(), servers.metrics(counted.clone())).await?;
-        let http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(counted)).await?;
+        let metrics = || {
+            let metrics = servers.metrics(&ROLES, counted.clone());
+            relay.iter().fold(metrics, |metrics, relay| metrics.with_relay(relay.clone()))
+        };
+        let dashboard = Dashboard::bind(servers, health.clone(), metrics()).await?;
+        let http = HttpServer::start(&servers.config.http, health.clone(), metrics()).await?;
         let reporting = reporter.start(Some(health));
         let url = dashboard.url();
         tasks.spawn(dashboard.serve(stop.clone()));

@@ -22,7 +22,6 @@ const QUESTION: Duration = Duration::from_secs(10);
 /// Takes records off Kafka and gives them to a stage.
 pub struct StreamRunner {
     name: String,
-    group: String,
     consumer: Consumer,
     take: Arc<dyn Take>,
     servers: Servers,
@@ -49,8 +48,8 @@ impl StreamRunner {
             commit_interval: config.commit_interval,
             drain_timeout: config.drain_timeout,
         })?;
-        let servers = Servers { database, logs, stats: Arc::default(), stopping: CancellationToken::new() };
-        Ok(Self { name, group, consumer, take, servers })
+        let servers = Servers { database, logs, group, stats: Arc::default(), stopping: CancellationToken::new() };
+        Ok(Self { name, consumer, take, servers })
     }
 
     /// Its name.
@@ -60,7 +59,7 @@ impl StreamRunner {
 
     /// Its consumer group.
     pub fn group(&self) -> &str {
-        &self.group
+        &self.servers.group
     }
 
     /// Its counts, which go on while it runs.
