@@ -305,7 +305,8 @@ mod tests {
         let written = sources.iter().flat_map(|source| source.split(call).skip(1)).filter_map(literal);
         // Those of a bridge are always there; of the others, only what was counted.
         let metrics = Metrics::new(Vec::new(), vec![("shop".to_owned(), Arc::default())]);
-        let metrics = metrics.with_streams(std::iter::once(("audit".to_owned(), Arc::default()))).with_relay(Arc::default());
+        let metrics =
+            metrics.with_streams(std::iter::once(("audit".to_owned(), Arc::default()))).with_relay(Arc::default());
         let text = metrics.text().await.unwrap();
         let read = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
         written.chain(read.map(bare).map(str::to_owned)).collect()

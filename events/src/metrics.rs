@@ -7,12 +7,7 @@ use std::{
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::Histogram,
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -67,7 +62,8 @@ pub struct KafkaMetrics {
 }
 
 /// Buckets in seconds: a millisecond to a minute. 0.001, 0.01, 0.1, 0.5, 1, 5 and 10 are what dashboards made elsewhere ask for.
-const PROCESSING: [f64; 15] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
+const PROCESSING: [f64; 15] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// The counts of this process.
 pub fn metrics() -> &'static KafkaMetrics {
@@ -162,8 +158,12 @@ impl KafkaMetrics {
     }
 
     pub(crate) fn produced(&self, topic: &Arc<str>, well: bool) {
-        let counts = if well { &self.produced } else { &self.failed };
-        counts.get_or_create(&ByTopic { topic: topic.clone() }).inc();
+        let (counts, others) = if well { (&self.produced, &self.failed) } else { (&self.failed, &self.produced) };
+        let labels = ByTopic { topic: topic.clone() };
+        if counts.get_or_create(&labels).inc() == 0 {
+            // There from the first record on, at 0: of a count that begins with 1 nobody can see that it grew.
+            drop(others.get_or_create(&labels));
+        }
     }
 
     pub(crate) fn consumed(&self, topic: &Arc<str>, consumer_group: &str, records: usize) {
