@@ -38,8 +38,8 @@ pub use config::KafkaConfig;
 pub use consumer::{Batch, BatchToken, Consumer, ConsumerConfig, Holding, Holdings};
 pub use dead_letter::{
     Action, Attempt, Claim, DEAD_LETTER_HEADERS, DeadLetter, DeadLetterError, DeadLetterStore, DeadLetterTopics,
-    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, OpenLetters, Origin, PastAction,
-    Position, StoredLetter, Trend, readable,
+    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, OpenLetters, Origin,
+    PastAction, Position, StoredLetter, Trend, readable,
 };
 pub use decode::{DecodeError, Incoming};
 pub use error::KafkaError;
