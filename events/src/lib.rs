@@ -31,6 +31,7 @@ mod tables;
 mod topics;
 mod trace;
 mod trail;
+mod troubles;
 
 pub use claims::{BadClaim, ClaimConfig, ClaimDay, ClaimError, ClaimSweep, Claims, Redeemed, Reference, Size};
 pub use client::{BrokerInfo, describe};
@@ -38,8 +39,8 @@ pub use config::KafkaConfig;
 pub use consumer::{Batch, BatchToken, Consumer, ConsumerConfig, Holding, Holdings};
 pub use dead_letter::{
     Action, Attempt, Claim, DEAD_LETTER_HEADERS, DeadLetter, DeadLetterError, DeadLetterStore, DeadLetterTopics,
-    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, OpenLetters, Origin, PastAction,
-    Position, StoredLetter, Trend, readable,
+    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, OpenLetters, Origin,
+    PastAction, Position, StoredLetter, Trend, readable,
 };
 pub use decode::{DecodeError, Incoming};
 pub use error::KafkaError;
@@ -65,3 +66,4 @@ pub use trail::{
     Became, EventNote, Gap, JobNote, PastEvent, PastRun, Run, RunEnd, RunStart, Story, Trail, TrailConfig, TrailError,
     TrailStore, Wanted,
 };
+pub use troubles::{Spot, Troubles, Waiting};
