@@ -31,6 +31,7 @@ mod tables;
 mod topics;
 mod trace;
 mod trail;
+mod troubles;
 
 pub use claims::{BadClaim, ClaimConfig, ClaimDay, ClaimError, ClaimSweep, Claims, Redeemed, Reference, Size};
 pub use client::{BrokerInfo, describe};
@@ -65,3 +66,4 @@ pub use trail::{
     Became, EventNote, Gap, JobNote, PastEvent, PastRun, Run, RunEnd, RunStart, Story, Trail, TrailConfig, TrailError,
     TrailStore, Wanted,
 };
+pub use troubles::{Spot, Troubles, Waiting};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use millgate_events::{Batch, Holding, Logs, metrics};
+use millgate_events::{Batch, Holding, Logs, Troubles, metrics};
 use sqlx::{Connection, PgPool};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,7 @@ pub(crate) struct Servers {
     pub(crate) database: PgPool,
     pub(crate) logs: Logs,
     pub(crate) group: String,
+    pub(crate) troubles: Troubles,
     pub(crate) stats: Arc<StreamStats>,
     pub(crate) stopping: CancellationToken,
 }
@@ -150,9 +151,11 @@ impl<S: Stage> Take for Partitions<S> {
     fn take<'a>(&'a self, batch: Batch, servers: &'a Servers) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let (mut pause, began) = (PAUSE, Instant::now());
+            let trouble = servers.troubles.of(batch.token.holding(), &self.stream);
             loop {
                 match self.once(&batch, servers).await {
                     Ok(Taken::All) => {
+                        trouble.goes_on();
                         let topic = batch.token.holding().topic();
                         metrics().processed(topic, &servers.group, batch.records.len(), began.elapsed());
                         return batch.token.settle();
@@ -167,6 +170,8 @@ impl<S: Stage> Take for Partitions<S> {
                     Err(_) if batch.token.is_revoked() || servers.stopping.is_cancelled() => return,
                     Err(error) => {
                         servers.stats.failed();
+                        trouble
+                            .waits(format_args!("stream {} cannot take its records, trying on: {error}", self.stream));
                         let (topic, partition) = (batch.token.holding().topic(), batch.token.holding().partition());
                         warn!(stream = self.stream, %topic, partition, %error, "a batch was not taken; trying again");
                     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use millgate_events::{Consumer, ConsumerConfig, Holdings, KafkaConfig, Logs};
+use millgate_events::{Consumer, ConsumerConfig, Holdings, KafkaConfig, Logs, Troubles};
 use sqlx::PgPool;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -35,10 +35,10 @@ impl StreamRunner {
         config: &StreamConfig,
         database: PgPool,
     ) -> Result<Self, StreamError> {
+        let kafka = stream.kafka(kafka);
         let Stream { name, topics, take } = stream;
-        let group = format!("{}.{name}", kafka.consumer_group);
+        let group = kafka.consumer_group.clone();
         info!(stream = name, group, topics = topics.join(" "), "stream starts");
-        let kafka = KafkaConfig { consumer_group: group.clone(), ..kafka.clone() };
         let logs = Logs::new(&kafka, QUESTION);
         let consumer = Consumer::start(ConsumerConfig {
             kafka,
@@ -48,7 +48,9 @@ impl StreamRunner {
             commit_interval: config.commit_interval,
             drain_timeout: config.drain_timeout,
         })?;
-        let servers = Servers { database, logs, group, stats: Arc::default(), stopping: CancellationToken::new() };
+        let troubles = Troubles::new(consumer.holdings());
+        let (stats, stopping) = (Arc::default(), CancellationToken::new());
+        let servers = Servers { database, logs, group, troubles, stats, stopping };
         Ok(Self { name, consumer, take, servers })
     }
 
@@ -70,6 +72,11 @@ impl StreamRunner {
     /// The partitions that are its own, at any time.
     pub fn holdings(&self) -> Holdings {
         self.consumer.holdings()
+    }
+
+    /// What keeps its partitions waiting, at any time.
+    pub fn troubles(&self) -> Troubles {
+        self.servers.troubles.clone()
     }
 
     /// When it last polled Kafka, from now on. That nobody says so any more means that it has ended.
