@@ -450,7 +450,7 @@ mod tests {
         let partitions = BTreeMap::from([(kafka.name("numbers"), vec![0])]);
         let group = of_stream.consumer_group.clone();
         let held = BridgedGroup { group, partitions, handed_off: 0, stream: Some("gate".into()) };
-        assert_eq!(process.groups, [held.clone()]);
+        assert_eq!(process.groups, std::slice::from_ref(&held));
         assert!(process.troubles[0].text.contains("the gate is shut"), "{:?}", process.troubles);
         assert_eq!(process.troubles[0].partition, Some(0));
         assert_eq!(see::stream_group(&seen).await.unwrap().lag, 3);

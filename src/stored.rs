@@ -100,14 +100,14 @@ impl Stored {
         let (letters, outbox) = tokio::join!(letters, outbox);
         // Whatever could not be asked is asked again the next time.
         *asked = (letters.is_some() && outbox.is_some()).then(Instant::now);
-        self.set_letters(letters);
-        self.set_outbox(outbox);
+        self.set_letters(letters.as_deref());
+        self.set_outbox(outbox.as_ref());
     }
 
-    fn set_letters(&self, found: Option<Vec<OpenLetters>>) {
+    fn set_letters(&self, found: Option<&[OpenLetters]>) {
         for kind in [LetterKind::Event, LetterKind::Job] {
             let labels = ByKind { kind: kind.as_str() };
-            let Some(found) = &found else {
+            let Some(found) = found else {
                 self.open.remove(&labels);
                 self.open_oldest.remove(&labels);
                 continue;
@@ -119,7 +119,7 @@ impl Stored {
         }
     }
 
-    fn set_outbox(&self, found: Option<(Backlog, StuckCounts)>) {
+    fn set_outbox(&self, found: Option<&(Backlog, StuckCounts)>) {
         let state = |state| ByState { state };
         let Some((Backlog { waiting, oldest }, StuckCounts { retrying, dead })) = found else {
             self.waiting.clear();
@@ -127,10 +127,10 @@ impl Stored {
             self.stuck.clear();
             return;
         };
-        self.waiting.get_or_create(&Whole {}).set(waiting);
-        self.waiting_oldest.get_or_create(&Whole {}).set(age(oldest));
-        self.stuck.get_or_create(&state("retrying")).set(retrying);
-        self.stuck.get_or_create(&state("dead")).set(dead);
+        self.waiting.get_or_create(&Whole {}).set(*waiting);
+        self.waiting_oldest.get_or_create(&Whole {}).set(age(*oldest));
+        self.stuck.get_or_create(&state("retrying")).set(*retrying);
+        self.stuck.get_or_create(&state("dead")).set(*dead);
     }
 }
 
