@@ -62,7 +62,7 @@ pub use spans::{SPANS, client_span, processing, spans_are_on};
 pub use store::{
     Aggregate, CommandError, Commands, EventSet, EventStore, Expected, Loaded, Metadata, NewEvent, Projection,
     ProjectionConfig, ProjectionRunner, ProjectionState, ProjectionStatus, ProjectionStore, Projections, Snapshots,
-    StoreError, StoredEvent, Stream, StreamInfo, projection_metrics,
+    StoreError, StoredEvent, StreamId, StreamInfo, projection_metrics,
 };
 pub use tables::migrate;
 pub use topics::{Topic, TopicAdmin, TopicChange, TopicSpec};

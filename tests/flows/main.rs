@@ -24,6 +24,7 @@ mod metrics;
 mod outages;
 mod outbox;
 mod processes;
+mod projections;
 mod reminders;
 mod routes;
 mod shop;

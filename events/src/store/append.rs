@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{EventSet, Metadata, StoreError, Stream};
+use super::{EventSet, Metadata, StoreError, StreamId};
 use crate::{EventMeta, outbox, producer::now};
 
 /// What a stream has to be for an append to be taken in.
@@ -44,7 +44,7 @@ impl fmt::Display for Expected {
 /// Events of one stream that are to be appended together.
 #[derive(Debug)]
 pub(super) struct Append {
-    pub(super) stream: Stream,
+    pub(super) stream: StreamId,
     pub(super) expected: Expected,
     pub(super) rows: Vec<Row>,
 }
@@ -65,7 +65,7 @@ pub(super) struct Row {
 impl Append {
     pub(super) fn new<E: EventSet>(
         (source, is_published): (&str, bool),
-        stream: Stream,
+        stream: StreamId,
         expected: Expected,
         events: &[E],
         metadata: &Metadata,
@@ -84,12 +84,7 @@ impl Append {
 }
 
 impl Row {
-    fn new(
-        source: &str,
-        is_published: bool,
-        event: &impl EventSet,
-        metadata: &Metadata,
-    ) -> Result<Self, StoreError> {
+    fn new(source: &str, is_published: bool, event: &impl EventSet, metadata: &Metadata) -> Result<Self, StoreError> {
         let new = event.encode()?;
         let id = Uuid::now_v7();
         let text = id.to_string();

@@ -5,7 +5,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 use tokio::time::sleep;
 use uuid::Uuid;
 
-use super::{Aggregate, EventStore, Expected, Loaded, Metadata, StoreError, Stream, snapshot};
+use super::{Aggregate, EventStore, Expected, Loaded, Metadata, StoreError, StreamId, snapshot};
 
 /// A command that meets more conflicts is given up.
 const TRIES: u32 = 50;
@@ -50,7 +50,7 @@ impl<A: Aggregate> Commands<A> {
 
     /// The aggregate as it is now.
     pub async fn load(&self, id: &str) -> Result<Loaded<A>, StoreError> {
-        snapshot::load(&self.store.database, &Stream::new(A::CATEGORY, id)?).await
+        snapshot::load(&self.store.database, &StreamId::new(A::CATEGORY, id)?).await
     }
 
     /// Does what a command asks for, and gives the aggregate as it is then. Its events are there all together, or not at all.
@@ -65,7 +65,7 @@ impl<A: Aggregate> Commands<A> {
         command: &A::Command,
         metadata: &Metadata,
     ) -> Result<Loaded<A>, CommandError<A::Refusal>> {
-        let stream = Stream::new(A::CATEGORY, id)?;
+        let stream = StreamId::new(A::CATEGORY, id)?;
         let mut tries = 0;
         loop {
             let mut loaded: Loaded<A> = snapshot::load(&self.store.database, &stream).await?;

@@ -30,7 +30,7 @@ pub use projection::{
 };
 pub use reader::StreamInfo;
 pub use stored::StoredEvent;
-pub use stream::Stream;
+pub use stream::StreamId;
 
 use append::Append;
 use committer::Committer;
@@ -65,7 +65,7 @@ impl EventStore {
     /// Returns once it is committed. An error that is no conflict may come after the commit, when a connection breaks.
     pub async fn append<E: EventSet>(
         &self,
-        stream: &Stream,
+        stream: &StreamId,
         expected: Expected,
         events: &[E],
         metadata: &Metadata,
@@ -82,7 +82,7 @@ impl EventStore {
     pub async fn append_in<E: EventSet>(
         &self,
         database: &mut PgConnection,
-        stream: &Stream,
+        stream: &StreamId,
         expected: Expected,
         events: &[E],
         metadata: &Metadata,
@@ -96,19 +96,19 @@ impl EventStore {
     }
 
     /// The version of a stream's last event; 0 if there is no such stream.
-    pub async fn version(&self, stream: &Stream) -> Result<i64, StoreError> {
+    pub async fn version(&self, stream: &StreamId) -> Result<i64, StoreError> {
         let version = "SELECT version FROM store_streams WHERE stream = $1";
         let version = sqlx::query_scalar(version).bind(stream.name()).fetch_optional(&self.database).await?;
         Ok(version.unwrap_or_default())
     }
 
     /// Events of a stream from a version on, in their order: all from 1 on.
-    pub async fn load(&self, stream: &Stream, from: i64) -> Result<Vec<StoredEvent>, StoreError> {
+    pub async fn load(&self, stream: &StreamId, from: i64) -> Result<Vec<StoredEvent>, StoreError> {
         self.read(stream, from).try_collect().await
     }
 
     /// The same, one after the other, as they come from the database.
-    pub fn read(&self, stream: &Stream, from: i64) -> impl Rows<Item = Result<StoredEvent, StoreError>> + Send {
+    pub fn read(&self, stream: &StreamId, from: i64) -> impl Rows<Item = Result<StoredEvent, StoreError>> + Send {
         let read = format!("SELECT {COLUMNS} FROM store_events WHERE stream = $1 AND version >= $2 ORDER BY version");
         let query = sqlx::query_as(AssertSqlSafe(read)).bind(stream.name().to_owned()).bind(from);
         query.fetch(&self.database).map_err(StoreError::from)

@@ -6,7 +6,7 @@ use futures::TryStreamExt;
 use sqlx::{AssertSqlSafe, PgPool, Row};
 use tracing::warn;
 
-use super::{Aggregate, COLUMNS, Loaded, StoreError, StoredEvent, Stream};
+use super::{Aggregate, COLUMNS, Loaded, StoreError, StoredEvent, StreamId};
 
 /// The snapshot first, as an event of no type, then what came after it.
 fn load_sql() -> String {
@@ -20,7 +20,7 @@ fn load_sql() -> String {
 }
 
 /// Loads an aggregate: from its snapshot, if there is one that fits.
-pub(super) async fn load<A: Aggregate>(database: &PgPool, stream: &Stream) -> Result<Loaded<A>, StoreError> {
+pub(super) async fn load<A: Aggregate>(database: &PgPool, stream: &StreamId) -> Result<Loaded<A>, StoreError> {
     // One statement: what is appended in between is in both parts, or in neither.
     match read::<A>(database, stream, A::SNAPSHOTS.shape).await? {
         Some(loaded) => Ok(loaded),
@@ -33,7 +33,7 @@ fn empty<A: Aggregate>() -> Loaded<A> {
     Loaded { state: A::default(), version: 0, snapshot: 0 }
 }
 
-async fn read<A: Aggregate>(database: &PgPool, stream: &Stream, shape: i32) -> Result<Option<Loaded<A>>, StoreError> {
+async fn read<A: Aggregate>(database: &PgPool, stream: &StreamId, shape: i32) -> Result<Option<Loaded<A>>, StoreError> {
     let shape = if A::SNAPSHOTS.every == 0 { 0 } else { shape };
     let sql = load_sql();
     let mut rows = sqlx::query(AssertSqlSafe(sql)).bind(stream.name()).bind(shape).fetch(database);
@@ -67,7 +67,7 @@ async fn read<A: Aggregate>(database: &PgPool, stream: &Stream, shape: i32) -> R
 }
 
 /// Keeps a state if enough has happened since the last one. That it cannot is no reason to fail.
-pub(super) async fn keep<A: Aggregate>(database: &PgPool, stream: &Stream, loaded: &mut Loaded<A>) {
+pub(super) async fn keep<A: Aggregate>(database: &PgPool, stream: &StreamId, loaded: &mut Loaded<A>) {
     let every = A::SNAPSHOTS.every;
     if every == 0 || loaded.version - loaded.snapshot < every {
         return;

@@ -6,13 +6,13 @@ use super::StoreError;
 
 /// A stream of events: all that ever happened to one thing. Written `account-17`: what kind of thing it is, and which one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Stream {
+pub struct StreamId {
     name: String,
     /// Where the id begins.
     id: usize,
 }
 
-impl Stream {
+impl StreamId {
     /// The thing of that kind with that id. The kind has no `-`; neither is empty.
     pub fn new(category: &str, id: &str) -> Result<Self, StoreError> {
         let name = format!("{category}-{id}");
@@ -39,13 +39,13 @@ impl Stream {
     }
 }
 
-impl fmt::Display for Stream {
+impl fmt::Display for StreamId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.name)
     }
 }
 
-impl FromStr for Stream {
+impl FromStr for StreamId {
     type Err = StoreError;
 
     fn from_str(name: &str) -> Result<Self, StoreError> {
@@ -60,12 +60,15 @@ mod tests {
 
     #[test]
     fn an_id_may_have_dashes_and_a_category_may_not() {
-        let stream: Stream = "account-0192-f0".parse().unwrap();
-        assert_eq!((stream.category(), stream.id(), stream.to_string()), ("account", "0192-f0", "account-0192-f0".into()));
-        assert_eq!(stream, Stream::new("account", "0192-f0").unwrap());
+        let stream: StreamId = "account-0192-f0".parse().unwrap();
+        assert_eq!(
+            (stream.category(), stream.id(), stream.to_string()),
+            ("account", "0192-f0", "account-0192-f0".into())
+        );
+        assert_eq!(stream, StreamId::new("account", "0192-f0").unwrap());
         for bad in ["account", "-17", "account-", "", "a-\0"] {
-            assert!(bad.parse::<Stream>().is_err(), "{bad}");
+            assert!(bad.parse::<StreamId>().is_err(), "{bad}");
         }
-        assert!(Stream::new("bank-account", "17").is_err());
+        assert!(StreamId::new("bank-account", "17").is_err());
     }
 }

@@ -80,7 +80,9 @@ pub(super) fn explained(name: &str, error: StoreError) -> StoreError {
     let StoreError::Database(sqlx::Error::Database(said)) = &error else { return error };
     let advice = match said.code().as_deref() {
         Some("42P07") => "a table of that name is there, and is of no projection: remove or rename it",
-        Some("2BP01") => "something hangs on its tables: a view, a foreign key; let that be made by the projection, too, or remove it",
+        Some("2BP01") => {
+            "something hangs on its tables: a view, a foreign key; let that be made by the projection, too, or remove it"
+        }
         _ => return error,
     };
     let detail = said.try_downcast_ref::<sqlx::postgres::PgDatabaseError>().and_then(|said| said.detail());

@@ -24,9 +24,8 @@ impl Build {
         name: &str,
         state: ProjectionState,
     ) -> Result<Option<Self>, StoreError> {
-        let lock = format!(
-            "SELECT {COLUMNS} FROM store_projections WHERE name = $1 AND state = $2 FOR UPDATE SKIP LOCKED"
-        );
+        let lock =
+            format!("SELECT {COLUMNS} FROM store_projections WHERE name = $1 AND state = $2 FOR UPDATE SKIP LOCKED");
         let lock = sqlx::query_as(sqlx::AssertSqlSafe(lock)).bind(name).bind(state.name());
         Ok(lock.fetch_optional(database).await?)
     }

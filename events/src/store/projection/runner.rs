@@ -1,8 +1,6 @@
 //! What keeps projections up to date, in any number of processes.
 
-use std::{
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use sqlx::{PgPool, postgres::PgListener};
 use tokio::{
@@ -14,8 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use super::{
-    ProjectionConfig, ProjectionState, ProjectionStatus, ProjectionStore, Projections,
-    build,
+    ProjectionConfig, ProjectionState, ProjectionStatus, ProjectionStore, Projections, build,
     erased::AnyProjection,
     follower::{Follower, Turn},
     metrics,

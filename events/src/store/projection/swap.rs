@@ -57,18 +57,27 @@ async fn try_swap(follower: &Follower, database: &mut PgConnection) -> Result<bo
         return Ok(false);
     }
     if !live.tables.is_empty() {
-        let tables: Vec<String> =
-            live.tables.iter().map(|table| format!("{}.{}", build::quoted(&live.tables_in), build::quoted(table))).collect();
+        let tables: Vec<String> = live
+            .tables
+            .iter()
+            .map(|table| format!("{}.{}", build::quoted(&live.tables_in), build::quoted(table)))
+            .collect();
         let removed = build::run(&mut transaction, format!("DROP TABLE IF EXISTS {}", tables.join(", "))).await;
         removed.map_err(|error| build::explained(name, error))?;
     }
     build::publish(&mut transaction, name, &building.tables_in, &base, &building.tables).await?;
     let remove = "DELETE FROM store_projections WHERE name = $1 AND build = $2";
     sqlx::query(remove).bind(name).bind(live.build).execute(&mut *transaction).await?;
-    let put = "UPDATE store_projections SET state = 'live', tables_in = $3, error = NULL WHERE name = $1 AND build = $2";
+    let put =
+        "UPDATE store_projections SET state = 'live', tables_in = $3, error = NULL WHERE name = $1 AND build = $2";
     sqlx::query(put).bind(name).bind(building.build).bind(&base).execute(&mut *transaction).await?;
     sqlx::query("SELECT pg_notify('millgate_store', '')").execute(&mut *transaction).await?;
     transaction.commit().await?;
-    info!(projection = name, build = building.build, version = building.version, "its new tables are those that are read");
+    info!(
+        projection = name,
+        build = building.build,
+        version = building.version,
+        "its new tables are those that are read"
+    );
     Ok(true)
 }
