@@ -51,10 +51,11 @@ CREATE UNIQUE INDEX store_projections_by_state ON store_projections (name, state
 
 -- Appends to streams, with the rows of the outbox. Arrays by append: streams, the versions that they are expected to have (-1: any,
 -- 0: there is no such stream), counts of events. Arrays by event, beginning with the number of its append. `quietly` wakes nobody; its caller
--- does that after the commit. Gives for each append the version of the stream after it, or else -1 - its version if that is
+-- does that after the commit. `patience`: for so many milliseconds a stream is waited for that another transaction has; 0: as the
+-- session has it. Gives for each append the version of the stream after it, or else -1 - its version if that is
 -- not the expected one.
 CREATE FUNCTION store_append(
-    streams TEXT[], expected BIGINT[], counts INTEGER[], quietly BOOLEAN,
+    streams TEXT[], expected BIGINT[], counts INTEGER[], quietly BOOLEAN, patience INTEGER,
     appends INTEGER[], ids UUID[], types TEXT[], type_versions INTEGER[], data TEXT[], metadata TEXT[], times TIMESTAMPTZ[],
     topics TEXT[], categories TEXT[], keys TEXT[], headers TEXT[]
 ) RETURNS BIGINT[] LANGUAGE plpgsql AS $$
@@ -72,9 +73,8 @@ BEGIN
         PERFORM pg_advisory_xact_lock_shared(('store_events'::regclass::oid::bigint << 32) | (lowest & 4294967295));
         PERFORM set_config('millgate.appends', 'on', true);
     END IF;
-    -- Appends of several callers in one transaction wait for no transaction of somebody else.
-    IF cardinality(streams) > 1 THEN
-        PERFORM set_config('lock_timeout', '50', true);
+    IF patience > 0 THEN
+        PERFORM set_config('lock_timeout', patience::text, true);
     END IF;
     FOR i IN 1..cardinality(streams) LOOP
         before := NULL;

@@ -21,6 +21,8 @@ pub(super) enum Command {
     List,
     /// Build one anew beside the one that is read, which it replaces once it has caught up
     Rebuild(RebuildArgs),
+    /// Remove one that the application has no more, with its tables
+    Remove(RemoveArgs),
 }
 
 #[derive(clap::Args)]
@@ -33,13 +35,20 @@ pub(super) struct RebuildArgs {
     anew: bool,
 }
 
+#[derive(clap::Args)]
+pub(super) struct RemoveArgs {
+    /// Which
+    #[arg(value_name = "NAME")]
+    name: String,
+}
+
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
     let json = call.json;
     let servers = call.servers()?;
     if servers.outbox().is_none() {
         return Ok(Outcome::Misunderstood(outbox::without_table()));
     }
-    if servers.projections.is_empty() {
+    if servers.projections.is_empty() && matches!(command, Command::Run) {
         let nothing = "this application has no projections; add some by App::projection(…)";
         return Ok(Outcome::Misunderstood(nothing.to_owned()));
     }
@@ -47,6 +56,15 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
     match command {
         Command::Run => role(&servers).await,
         Command::List => list(&servers, &store.list().await?, json),
+        Command::Remove(RemoveArgs { name }) => match store.remove(&servers.projections, &name).await {
+            Ok(true) => {
+                answer::act(json, &json!({ "removed": name }), &format!("{name} and its tables are removed"), &[])?;
+                Ok(Outcome::Well)
+            }
+            Ok(false) => Ok(Outcome::Misunderstood(format!("there is no projection `{name}`"))),
+            Err(error @ StoreError::Projection { .. }) => Ok(Outcome::Misunderstood(error.to_string())),
+            Err(error) => Err(error.into()),
+        },
         Command::Rebuild(RebuildArgs { name, anew }) => match store.rebuild(&servers.projections, &name, anew).await {
             Ok(build) => {
                 let text = format!("{name} is built anew, as build {build}, by `millgate projections run`");

@@ -1,6 +1,6 @@
 //! An append, and how it comes into the database.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
@@ -164,19 +164,22 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Takes appends of different streams in, in one statement. Gives for each what [`Append::outcome`] reads.
+/// Takes appends of different streams in, in one statement. With `patience` it gives up for a stream that another transaction has
+/// for longer; `quietly` wakes nobody. Gives for each what [`Append::outcome`] reads.
 pub(super) async fn execute<'a>(
     database: &mut PgConnection,
     appends: impl Iterator<Item = &'a Append>,
     quietly: bool,
+    patience: Option<Duration>,
 ) -> sqlx::Result<Vec<i64>> {
     let columns = Columns::of(appends);
-    let append = "SELECT store_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+    let append = "SELECT store_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
     sqlx::query_scalar(append)
         .bind(&columns.streams)
         .bind(&columns.expected)
         .bind(&columns.counts)
         .bind(quietly)
+        .bind(patience.map_or(0, |patience| i32::try_from(patience.as_millis()).unwrap_or(i32::MAX)))
         .bind(&columns.appends)
         .bind(&columns.ids)
         .bind(&columns.types)

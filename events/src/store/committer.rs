@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
-use sqlx::PgPool;
+use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
     time::sleep,
@@ -23,6 +23,10 @@ use super::{
 const AT_ONCE: usize = 2;
 /// Events and bytes of payloads in one of them, unless a single append has more.
 const EVENTS: usize = 500;
+/// Those of several callers wait so long for a stream that another transaction has.
+const PATIENCE: Duration = Duration::from_millis(50);
+/// A connection that has had nothing to do for so long goes back to the pool.
+const IDLE: Duration = Duration::from_secs(1);
 /// Least time between two words to relay and projections. They commit one after the other (`NOTIFY`).
 const WAKE_EVERY: Duration = Duration::from_millis(10);
 
@@ -57,6 +61,8 @@ impl Committer {
     }
 }
 
+type Connection = PoolConnection<Postgres>;
+
 /// What came of a transaction.
 struct Settled {
     /// Streams that are free again.
@@ -65,6 +71,8 @@ struct Settled {
     alone: Vec<Pending>,
     /// Whether it was one of those that are counted.
     is_batch: bool,
+    /// For the next one.
+    connection: Option<Connection>,
 }
 
 async fn run(database: PgPool, mut pending: mpsc::UnboundedReceiver<Pending>) {
@@ -73,6 +81,7 @@ async fn run(database: PgPool, mut pending: mpsc::UnboundedReceiver<Pending>) {
     let mut busy: HashSet<String> = HashSet::new();
     let mut out: FuturesUnordered<BoxFuture<'static, Settled>> = FuturesUnordered::new();
     let (mut batches, mut is_open) = (0, true);
+    let mut spare: Vec<Connection> = Vec::new();
     let wake = Arc::new(Notify::new());
     let waking = tokio::spawn(wake_others(database.clone(), wake.clone()));
     let _waking = tokio_util::task::AbortOnDropHandle::new(waking);
@@ -83,9 +92,11 @@ async fn run(database: PgPool, mut pending: mpsc::UnboundedReceiver<Pending>) {
                 break;
             }
             batches += 1;
-            out.push(Box::pin(commit(database.clone(), batch, true, wake.clone())));
+            let connection = spare.pop();
+            out.push(Box::pin(commit(database.clone(), connection, batch, true, wake.clone())));
         }
         tokio::select! {
+            () = sleep(IDLE), if out.is_empty() && !spare.is_empty() => spare.clear(),
             received = pending.recv(), if is_open => match received {
                 Some(first) => {
                     waiting.push_back(first);
@@ -97,11 +108,12 @@ async fn run(database: PgPool, mut pending: mpsc::UnboundedReceiver<Pending>) {
             },
             Some(settled) = out.next() => {
                 batches -= usize::from(settled.is_batch);
+                spare.extend(settled.connection);
                 for stream in &settled.freed {
                     busy.remove(stream);
                 }
                 for pending in settled.alone {
-                    out.push(Box::pin(commit(database.clone(), vec![pending], false, wake.clone())));
+                    out.push(Box::pin(commit(database.clone(), None, vec![pending], false, wake.clone())));
                 }
             }
         }
@@ -135,22 +147,40 @@ fn take(waiting: &mut VecDeque<Pending>, busy: &mut HashSet<String>) -> Vec<Pend
     batch
 }
 
-async fn commit(database: PgPool, batch: Vec<Pending>, is_batch: bool, wake: Arc<Notify>) -> Settled {
+async fn commit(
+    database: PgPool,
+    connection: Option<Connection>,
+    batch: Vec<Pending>,
+    is_batch: bool,
+    wake: Arc<Notify>,
+) -> Settled {
     let committed = async {
-        let mut connection = database.acquire().await?;
-        append::execute(&mut connection, batch.iter().map(|pending| &pending.append), true).await
+        let mut connection = match connection {
+            Some(connection) => connection,
+            None => database.acquire().await?,
+        };
+        let patience = is_batch.then_some(PATIENCE);
+        let appends = batch.iter().map(|pending| &pending.append);
+        let results = append::execute(&mut connection, appends, true, patience).await?;
+        Ok((results, connection))
     };
-    let mut settled = Settled { freed: Vec::new(), alone: Vec::new(), is_batch };
+    let mut settled = Settled { freed: Vec::new(), alone: Vec::new(), is_batch, connection: None };
     match committed.await {
-        Ok(results) => {
+        Ok((results, connection)) => {
             wake.notify_one();
+            settled.connection = is_batch.then_some(connection);
             for (Pending { append, answer }, result) in batch.into_iter().zip(results) {
                 let _ = answer.send(append.outcome(result));
                 settled.freed.push(append.stream.to_string());
             }
         }
-        // The server has taken all of it back. Whichever of them it was about, the others can do without.
-        Err(sqlx::Error::Database(_)) if batch.len() > 1 => settled.alone = batch,
+        // The server has taken all of it back. Whichever of them it was about, the others can do without; and one that waits
+        // for its stream does so by itself (55P03: lock_not_available).
+        Err(sqlx::Error::Database(error))
+            if is_batch && (batch.len() > 1 || error.code().as_deref() == Some("55P03")) =>
+        {
+            settled.alone = batch;
+        }
         Err(error) => {
             let said = error.to_string();
             let mut first = Some(error);

@@ -91,7 +91,7 @@ impl EventStore {
         if append.rows.is_empty() {
             return self.version(stream).await;
         }
-        let results = append::execute(database, std::iter::once(&append), false).await?;
+        let results = append::execute(database, std::iter::once(&append), false, None).await?;
         append.outcome(results.first().copied().unwrap_or_default())
     }
 

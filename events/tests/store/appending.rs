@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use millgate_events::{CommandError, Expected, Metadata, StoreError};
+use millgate_testkit::wait_until;
 use uuid::Uuid;
 
-use crate::accounts::{Account, AccountEvent, Bank, Command, Refusal, deposited, stream};
+use crate::accounts::{Account, AccountEvent, Bank, Command, Refusal, SOON, deposited, stream};
 
 #[tokio::test]
 async fn what_is_expected_of_a_stream_has_to_be_so() {
@@ -163,6 +164,13 @@ async fn a_stream_that_somebody_has_locked_holds_up_no_other() {
             })
         })
         .into();
+    // Each for its stream, and none of them in a transaction with others.
+    let locks = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%store_append%' \
+        AND pid IN (SELECT pid FROM pg_locks WHERE relation = 'store_streams'::regclass)";
+    wait_until("two wait", SOON, async || {
+        sqlx::query_scalar::<_, i64>(locks).fetch_one(&bank.pool).await.unwrap() == 2
+    })
+    .await;
     let others = (0..40).map(|n| {
         let store = bank.store.clone();
         let id = format!("other{n}");

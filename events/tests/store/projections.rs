@@ -160,7 +160,25 @@ async fn tables_that_are_somebody_elses_are_left_alone() {
     assert!(error.contains("relation \"owners\" already exists") && error.contains("remove or rename it"), "{error}");
     let error = bank.projections.rebuild(&projections, "woners", false).await.unwrap_err().to_string();
     assert!(error.contains("projection woners: this application has no such projection; there are: owners"), "{error}");
+    assert!(!bank.projections.remove(&projections, "woners").await.unwrap());
+    let error = bank.projections.remove(&projections, "owners").await.unwrap_err().to_string();
+    assert!(error.contains("the application still has it"), "{error}");
     let mine: i64 = sqlx::query_scalar("SELECT count(mine) FROM owners").fetch_one(&bank.pool).await.unwrap();
     assert_eq!((mine, bank.status("owners").await.len()), (0, 0));
     assert_eq!(Deposited::types(), [Deposited::TYPE]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_the_application_has_no_more_can_be_removed() {
+    let bank = Bank::open().await;
+    bank.deposit("a", 1).await;
+    let running = bank.run(&balances::<1>());
+    bank.caught_up("balances").await;
+    running.stop().await;
+    bank.projections.rebuild(&balances::<1>(), "balances", false).await.unwrap();
+    assert!(bank.projections.remove(&Projections::default(), "balances").await.unwrap());
+    assert_eq!(bank.status("balances").await, []);
+    let left =
+        "SELECT count(*) FROM pg_class WHERE relname LIKE 'balance%' AND relnamespace = current_schema()::regnamespace";
+    assert_eq!(sqlx::query_scalar::<_, i64>(left).fetch_one(&bank.pool).await.unwrap(), 0);
 }

@@ -60,6 +60,28 @@ pub(super) async fn abandon(database: &mut PgConnection, name: &str, version: Op
     Ok(transaction.commit().await?)
 }
 
+/// Removes a projection, and all of its tables.
+pub(super) async fn remove(database: &mut PgConnection, name: &str) -> Result<bool, StoreError> {
+    abandon(database, name, None).await?;
+    let mut transaction = database.begin().await?;
+    let Some(live) = Build::lock(&mut transaction, name, ProjectionState::Live).await? else { return Ok(false) };
+    drop_tables(&mut transaction, name, &live).await?;
+    sqlx::query("DELETE FROM store_projections WHERE name = $1").bind(name).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(true)
+}
+
+/// Removes the tables of a build.
+pub(super) async fn drop_tables(database: &mut PgConnection, name: &str, build: &Build) -> Result<(), StoreError> {
+    if build.tables.is_empty() {
+        return Ok(());
+    }
+    let schema = quoted(&build.tables_in);
+    let tables: Vec<String> = build.tables.iter().map(|table| format!("{schema}.{}", quoted(table))).collect();
+    let removed = run(database, format!("DROP TABLE IF EXISTS {}", tables.join(", "))).await;
+    removed.map_err(|error| explained(name, error))
+}
+
 /// Moves tables to where everybody reads them, and removes their schema.
 pub(super) async fn publish(
     database: &mut PgConnection,

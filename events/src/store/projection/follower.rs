@@ -8,9 +8,10 @@ use tokio::sync::watch;
 use super::{ProjectionState, build, erased::AnyProjection, metrics, row::Build, swap};
 use crate::store::{StoreError, StoredEvent, reader};
 
-/// Of the session. One that froze, or whose machine is gone, does not keep its lock. Read committed: what is read after the horizon is
+/// Of the session. What a crash of the server takes back, rows and position together, is put in again. One that froze, or whose machine is gone, does not keep its lock. Read committed: what is read after the horizon is
 /// known has to be newer than that.
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 6] = [
+    "SET synchronous_commit = off",
     "SET default_transaction_isolation = 'read committed'",
     "SET idle_in_transaction_session_timeout = '60s'",
     "SET tcp_keepalives_idle = 5",

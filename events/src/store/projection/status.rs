@@ -83,6 +83,15 @@ impl ProjectionStore {
         Ok(sqlx::query_as(list).fetch_all(&self.database).await?)
     }
 
+    /// Removes a projection with its tables: one that the application has no more. False if there is none.
+    pub async fn remove(&self, projections: &Projections, name: &str) -> Result<bool, StoreError> {
+        if projections.find(name).is_some() {
+            let reason = "the application still has it, and would build it again; take it out of the code first".into();
+            return Err(StoreError::Projection { name: name.to_owned(), reason });
+        }
+        build::remove(&mut *self.database.acquire().await?, name).await
+    }
+
     /// Begins to build a projection anew, beside the one that is there: `millgate projections run` fills it and puts it in its
     /// place. One that is under way is refused, or begun again with `anew`. Gives the build's number.
     pub async fn rebuild(&self, projections: &Projections, name: &str, anew: bool) -> Result<i64, StoreError> {

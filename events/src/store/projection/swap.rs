@@ -56,15 +56,7 @@ async fn try_swap(follower: &Follower, database: &mut PgConnection) -> Result<bo
         transaction.commit().await?;
         return Ok(false);
     }
-    if !live.tables.is_empty() {
-        let tables: Vec<String> = live
-            .tables
-            .iter()
-            .map(|table| format!("{}.{}", build::quoted(&live.tables_in), build::quoted(table)))
-            .collect();
-        let removed = build::run(&mut transaction, format!("DROP TABLE IF EXISTS {}", tables.join(", "))).await;
-        removed.map_err(|error| build::explained(name, error))?;
-    }
+    build::drop_tables(&mut transaction, name, &live).await?;
     build::publish(&mut transaction, name, &building.tables_in, &base, &building.tables).await?;
     let remove = "DELETE FROM store_projections WHERE name = $1 AND build = $2";
     sqlx::query(remove).bind(name).bind(live.build).execute(&mut *transaction).await?;
