@@ -10,6 +10,7 @@ use futures::{StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use sqlx::{PgPool, Postgres, pool::PoolConnection};
 use tokio::{
     sync::{Notify, mpsc, oneshot},
+    task::yield_now,
     time::sleep,
 };
 use tracing::warn;
@@ -100,6 +101,8 @@ async fn run(database: PgPool, mut pending: mpsc::UnboundedReceiver<Pending>) {
             received = pending.recv(), if is_open => match received {
                 Some(first) => {
                     waiting.push_back(first);
+                    // Those who were answered together append again together: a moment for them to come.
+                    yield_now().await;
                     while let Ok(next) = pending.try_recv() {
                         waiting.push_back(next);
                     }

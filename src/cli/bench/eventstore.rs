@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use millgate_events::{
     Aggregate, Commands, EventSet, EventStore, Expected, Metadata, Projection, ProjectionConfig, ProjectionRunner,
-    ProjectionStore, Projections, Snapshots, StoredEvent, StreamId,
+    Projections, Snapshots, StoredEvent, StreamId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -215,10 +215,10 @@ async fn project(rig: &Rig) -> anyhow::Result<f64> {
     let stop = CancellationToken::new();
     let began = Instant::now();
     let running = tokio::spawn(runner.run(stop.clone()));
-    let store = ProjectionStore::new(database);
     let longest = Duration::from_secs(60) + Duration::from_secs(1) * rig.appends.div_ceil(SLOWEST);
     let applied = async {
-        while store.list().await?.first().is_none_or(|status| status.applied < all) {
+        let applied = "SELECT COALESCE(sum(applied), 0)::bigint FROM store_projections";
+        while sqlx::query_scalar::<_, i64>(applied).fetch_one(&database).await? < all {
             sleep(LOOK).await;
         }
         anyhow::Ok(())

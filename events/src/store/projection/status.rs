@@ -45,7 +45,7 @@ pub struct ProjectionStatus {
     pub position: i64,
     /// Events that were put into them.
     pub applied: i64,
-    /// Events of the store after its position, wanted or not.
+    /// Events of the store after its position, wanted or not; 100,000: so many or more.
     pub lag: i64,
     /// The age of the first of these, in seconds.
     pub lag_seconds: f64,
@@ -76,7 +76,7 @@ impl ProjectionStore {
     /// All builds of all projections, by name, live ones first.
     pub async fn list(&self) -> Result<Vec<ProjectionStatus>, StoreError> {
         let list = "SELECT p.*, \
-            (SELECT count(*) FROM store_events AS e WHERE e.position > p.position) AS lag, \
+            (SELECT count(*) FROM (SELECT 1 FROM store_events AS e WHERE e.position > p.position LIMIT 100000) AS e) AS lag, \
             COALESCE((SELECT GREATEST(extract(epoch FROM now() - e.time), 0) FROM store_events AS e \
                 WHERE e.position > p.position ORDER BY e.position LIMIT 1), 0)::float8 AS lag_seconds \
             FROM store_projections AS p ORDER BY p.name, p.state DESC";
