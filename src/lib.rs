@@ -109,6 +109,7 @@ mod reporter;
 mod route_file;
 mod servers;
 pub mod shop;
+mod stored;
 mod telemetry;
 pub mod testing;
 

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
-use millgate_dashboard::{EventRegistry, Reader, Site, access::Mask};
+use millgate_dashboard::{EventRegistry, Reader, Site, StreamReader, access::Mask};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, EventStore, Outbox, OutboxStore, Producer,
     ProjectionRunner, Projections, Relay, TopicSpec, Trail, TrailStore,
@@ -293,9 +293,13 @@ impl Servers {
     }
 
     /// What this process has to say to Prometheus; of its bridges by consumer group.
-    pub(crate) fn metrics(&self, bridges: Vec<(String, Arc<BridgeStats>)>) -> Metrics {
+    pub(crate) fn metrics(&self, roles: &[&str], bridges: Vec<(String, Arc<BridgeStats>)>) -> Metrics {
         let queues = self.queue_names().iter().map(|name| self.queues.queue(name)).collect();
-        Metrics::new(queues, bridges)
+        let metrics = Metrics::new(queues, bridges).in_roles(self.application, roles);
+        match (self.letters.clone(), self.outbox()) {
+            (Some(letters), Some(outbox)) => metrics.with_tables(letters, outbox),
+            _ => metrics,
+        }
     }
 
     /// What this process says of itself to the others.
@@ -313,6 +317,7 @@ impl Servers {
             kinds: kinds.collect(),
             job_kinds: self.handlers.kinds().iter().map(|(kind, known)| ((*kind).to_owned(), known.clone())).collect(),
             readers: self.readers.clone(),
+            streams: self.stream_readers(),
             schedules: self.schedules(),
             events: self.events.clone(),
             letters: self.letters.clone(),
@@ -324,6 +329,27 @@ impl Servers {
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
             ..Site::new(self.application, self.queues.clone())
         }
+    }
+
+    /// Whether the application has any.
+    pub(crate) fn has_streams(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// Goes without streams, and gives their names.
+    pub(crate) fn leave_out_streams(&mut self) -> Vec<String> {
+        let left_out = self.streams().iter().map(|stream| stream.name().to_owned()).collect();
+        self.streams.clear();
+        left_out
+    }
+
+    fn stream_readers(&self) -> Vec<StreamReader> {
+        let reader = |stream: Stream| StreamReader {
+            kafka: stream.kafka(&self.config.kafka),
+            topics: stream.topics().to_vec(),
+            name: stream.name().to_owned(),
+        };
+        self.streams().into_iter().map(reader).collect()
     }
 
     /// What nobody is shown, by the code and by the configuration.

@@ -19,7 +19,6 @@ mod routes;
 mod share;
 mod stats;
 mod trouble;
-mod troubles;
 mod watch;
 mod watermarks;
 
@@ -32,5 +31,4 @@ pub use received::Received;
 pub use route::{Route, on};
 pub use routes::{RouteTable, Routes};
 pub use stats::{BridgeCounts, BridgeStats, TopicCounts};
-pub use troubles::{Troubles, Waiting};
 pub use watermarks::{Choice, Finding, WatermarkError, WatermarkState, Watermarks};

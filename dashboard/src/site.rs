@@ -22,6 +22,16 @@ pub struct Reader {
     pub kafka: KafkaConfig,
 }
 
+/// A stream of the application, with the consumer group by which it is read.
+pub struct StreamReader {
+    /// Its name.
+    pub name: String,
+    /// What it reads, without the prefix.
+    pub topics: Vec<String>,
+    /// With the consumer group of its own.
+    pub kafka: KafkaConfig,
+}
+
 /// An application, as its operators see it: the way to its servers, and what it knows. Connects nowhere by itself.
 pub struct Site {
     /// The application's name.
@@ -36,6 +46,8 @@ pub struct Site {
     pub job_kinds: BTreeMap<String, JobKind>,
     /// Its consumer groups, the main one first.
     pub readers: Arc<Vec<Reader>>,
+    /// Its streams.
+    pub streams: Vec<StreamReader>,
     /// Its event types.
     pub events: Arc<EventRegistry>,
     /// The schedules of all queues.
@@ -71,6 +83,7 @@ impl Site {
             kinds: BTreeMap::new(),
             job_kinds: BTreeMap::new(),
             readers: Arc::default(),
+            streams: Vec::new(),
             events: Arc::default(),
             letters: None,
             dead_letter_topics: Vec::new(),

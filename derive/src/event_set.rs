@@ -15,7 +15,7 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
     for variant in &data.variants {
         match &variant.fields {
             Fields::Unnamed(fields) if fields.unnamed.len() == 1 => {
-                variants.push((&variant.ident, &fields.unnamed[0].ty))
+                variants.push((&variant.ident, &fields.unnamed[0].ty));
             }
             _ => return Err(Error::new(variant.ident.span(), SHAPE)),
         }

@@ -32,6 +32,7 @@ mod tables;
 mod topics;
 mod trace;
 mod trail;
+mod troubles;
 
 pub use claims::{BadClaim, ClaimConfig, ClaimDay, ClaimError, ClaimSweep, Claims, Redeemed, Reference, Size};
 pub use client::{BrokerInfo, describe};
@@ -39,8 +40,8 @@ pub use config::KafkaConfig;
 pub use consumer::{Batch, BatchToken, Consumer, ConsumerConfig, Holding, Holdings};
 pub use dead_letter::{
     Action, Attempt, Claim, DEAD_LETTER_HEADERS, DeadLetter, DeadLetterError, DeadLetterStore, DeadLetterTopics,
-    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, Origin, PastAction,
-    Position, StoredLetter, Trend, readable,
+    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, OpenLetters, Origin,
+    PastAction, Position, StoredLetter, Trend, readable,
 };
 pub use decode::{DecodeError, Incoming};
 pub use error::KafkaError;
@@ -52,7 +53,7 @@ pub use logs::{Committed, Found, Logs};
 pub use membership::{GroupMember, Membership};
 pub use meta::EventMeta;
 pub use metrics::{KafkaMetrics, metrics};
-pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckKey};
+pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckCounts, StuckKey};
 pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
@@ -71,3 +72,4 @@ pub use trail::{
     Became, EventNote, Gap, JobNote, PastEvent, PastRun, Run, RunEnd, RunStart, Story, Trail, TrailConfig, TrailError,
     TrailStore, Wanted,
 };
+pub use troubles::{Spot, Troubles, Waiting};

@@ -21,6 +21,7 @@ mod jobs_command;
 mod kills;
 mod mail;
 mod metrics;
+mod monitoring;
 mod outages;
 mod outbox;
 mod processes;

@@ -32,7 +32,7 @@ pub use browse::{RecordChoice, RecordPage, RecordPlans, record, records};
 pub use error::SeeError;
 pub use event_line::EventLine;
 pub use flow::{Arrow, Flow, Health, Place, Stage};
-pub use groups::{GroupLag, GroupView, WatermarkView, group, groups, lags, reader};
+pub use groups::{GroupLag, GroupView, WatermarkView, group, group_named, groups, lags, stream_group, stream_lags};
 pub use job_filter::{JobFilter, JobQuery};
 pub use job_page::{JobPage, candidates, find, job};
 pub use job_search::JobSearch;

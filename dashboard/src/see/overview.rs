@@ -88,6 +88,7 @@ pub async fn overview(site: &Site, span: Span) -> Result<Overview, ScheduleError
     let seen = Seen {
         now,
         groups: &groups,
+        streams: &site.streams,
         processes: &processes,
         queues: &queues,
         hour: hour.as_ref(),

@@ -9,6 +9,7 @@ use millgate_jobs::{History, Process};
 use serde::Serialize;
 
 use super::{PartitionLag, QueueView, ScheduleView, moment::span, outside::Last};
+use crate::StreamReader;
 
 /// A job that has waited longer says that its queue is behind.
 const LATE: Duration = Duration::from_mins(1);
@@ -59,6 +60,7 @@ pub(super) struct Group {
 pub(super) struct Seen<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) groups: &'a [Group],
+    pub(super) streams: &'a [StreamReader],
     pub(super) processes: &'a [Process],
     pub(super) queues: &'a [QueueView],
     /// The last hour of all queues together.
@@ -75,6 +77,7 @@ pub(super) fn all(seen: &Seen<'_>) -> Vec<Wrong> {
         servers_away,
         redis_evicts,
         bridges_missing,
+        streams_missing,
         troubles,
         queues_unserved,
         kinds_unknown,
@@ -168,6 +171,21 @@ fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
                 &["workers"],
             ),
         }
+    });
+    told.collect()
+}
+
+/// Streams that nobody folds.
+fn streams_missing(seen: &Seen<'_>) -> Vec<Wrong> {
+    let folded = |stream: &&StreamReader| {
+        let mut groups = seen.processes.iter().flat_map(|process| &process.groups);
+        groups.any(|group| group.group == stream.kafka.consumer_group)
+    };
+    let missing = seen.streams.iter().filter(|stream| !folded(stream));
+    let told = missing.map(|stream| {
+        let topics = some(stream.topics.iter().map(String::as_str));
+        let text = format!("no process runs stream {}: records of {topics} wait; `millgate streams run`", stream.name);
+        warn(text, &["workers"])
     });
     told.collect()
 }

@@ -40,7 +40,7 @@ fn process() -> Process {
         order: None,
         queues: vec![queue],
         kinds: BTreeMap::from([("greet".to_owned(), 1)]),
-        groups: vec![BridgedGroup { group: "shop".into(), partitions, handed_off: 1 }],
+        groups: vec![BridgedGroup { group: "shop".into(), partitions, handed_off: 1, stream: None }],
         troubles: Vec::new(),
         more_troubles: 0,
     }
@@ -78,6 +78,7 @@ fn schedule() -> ScheduleView {
 /// All that there is to see; each test changes what it is about.
 struct Scene {
     groups: Vec<Group>,
+    streams: Vec<StreamReader>,
     processes: Vec<Process>,
     queues: Vec<QueueView>,
     hour: Option<History>,
@@ -91,6 +92,7 @@ impl Scene {
     fn well() -> Self {
         Self {
             groups: vec![group()],
+            streams: Vec::new(),
             processes: vec![process()],
             queues: vec![queue(1, 1)],
             hour: None,
@@ -105,6 +107,7 @@ impl Scene {
         all(&Seen {
             now: now(),
             groups: &self.groups,
+            streams: &self.streams,
             processes: &self.processes,
             queues: &self.queues,
             hour: self.hour.as_ref(),
@@ -141,6 +144,17 @@ fn a_bridge_that_is_missing_is_bad_once_events_wait() {
     scene.one(Gravity::Warn, "no bridge runs for group shop: events of order.created would wait", "workers");
     scene.lags = Some(Ok(lag(12)));
     scene.one(Gravity::Bad, "12 events wait on order.created", "workers");
+}
+
+#[test]
+fn a_stream_that_nobody_folds_is_told_until_somebody_does() {
+    let kafka = millgate_events::KafkaConfig { consumer_group: "shop.audit".into(), ..Default::default() };
+    let stream = StreamReader { name: "audit".into(), topics: vec!["order.created".into()], kafka };
+    let mut scene = Scene { streams: vec![stream], ..Scene::well() };
+    scene.one(Gravity::Warn, "no process runs stream audit: records of order.created wait", "workers");
+    let (group, stream) = ("shop.audit".into(), Some("audit".into()));
+    scene.processes[0].groups.push(BridgedGroup { group, partitions: BTreeMap::new(), handed_off: 0, stream });
+    assert_eq!(scene.wrong(), []);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use crate::{Event, EventMeta, KafkaError, producer::now};
 pub use config::RelayConfig;
 pub use error::OutboxError;
 pub use relay::{Relay, RelayStats};
-pub use store::{Backlog, OutboxStore, StuckKey};
+pub use store::{Backlog, OutboxStore, StuckCounts, StuckKey};
 
 /// Takes events into the table `outbox`, from which `millgate relay` publishes them. Cheap to clone.
 ///

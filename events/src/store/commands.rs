@@ -81,7 +81,9 @@ impl<A: Aggregate> Commands<A> {
                     }
                     Err(error) => return Err(error.into()),
                 }
-                events.iter().for_each(|event| loaded.state.apply(event));
+                for event in &events {
+                    loaded.state.apply(event);
+                }
             }
             snapshot::keep(&self.store.database, &stream, &mut loaded).await;
             return Ok(loaded);

@@ -56,7 +56,7 @@ pub(super) async fn abandon(database: &mut PgConnection, name: &str, version: Op
     }
     run(&mut transaction, format!("DROP SCHEMA IF EXISTS {} CASCADE", quoted(&build.tables_in))).await?;
     let remove = "DELETE FROM store_projections WHERE name = $1 AND build = $2";
-    sqlx::query(remove).bind(name).bind(build.build).execute(&mut *transaction).await?;
+    sqlx::query(remove).bind(name).bind(build.number).execute(&mut *transaction).await?;
     Ok(transaction.commit().await?)
 }
 
@@ -138,8 +138,8 @@ pub(super) async fn run(database: &mut PgConnection, statement: String) -> Resul
 
 /// The schema of a build. Names of schemas are those of the whole database, and 63 bytes long at most.
 fn schema(base: &str, name: &str, build: i64) -> String {
-    let hash: String = Sha256::digest(base).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{name}_{build}_{hash}")
+    let hash = Sha256::digest(base).iter().take(4).fold(0_u32, |hash, byte| (hash << 8) | u32::from(*byte));
+    format!("{name}_{build}_{hash:08x}")
 }
 
 async fn tables(database: &mut PgConnection, schema: &str) -> Result<Vec<String>, StoreError> {

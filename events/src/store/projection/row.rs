@@ -8,7 +8,8 @@ use crate::store::StoreError;
 /// One build of a projection: one set of tables.
 #[derive(Debug, Clone, FromRow)]
 pub(super) struct Build {
-    pub(super) build: i64,
+    #[sqlx(rename = "build")]
+    pub(super) number: i64,
     pub(super) version: i32,
     pub(super) tables: Vec<String>,
     pub(super) tables_in: String,
@@ -58,7 +59,7 @@ impl Build {
     ) -> Result<(), StoreError> {
         let advance = "UPDATE store_projections SET position = $3, applied = applied + $4, moved = now(), error = NULL, \
             failed_position = NULL, failed_at = NULL WHERE name = $1 AND build = $2";
-        let advance = sqlx::query(advance).bind(name).bind(self.build).bind(position).bind(applied);
+        let advance = sqlx::query(advance).bind(name).bind(self.number).bind(position).bind(applied);
         advance.execute(database).await?;
         self.position = position;
         Ok(())

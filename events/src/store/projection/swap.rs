@@ -59,15 +59,15 @@ async fn try_swap(follower: &Follower, database: &mut PgConnection) -> Result<bo
     build::drop_tables(&mut transaction, name, &live).await?;
     build::publish(&mut transaction, name, &building.tables_in, &base, &building.tables).await?;
     let remove = "DELETE FROM store_projections WHERE name = $1 AND build = $2";
-    sqlx::query(remove).bind(name).bind(live.build).execute(&mut *transaction).await?;
+    sqlx::query(remove).bind(name).bind(live.number).execute(&mut *transaction).await?;
     let put =
         "UPDATE store_projections SET state = 'live', tables_in = $3, error = NULL WHERE name = $1 AND build = $2";
-    sqlx::query(put).bind(name).bind(building.build).bind(&base).execute(&mut *transaction).await?;
+    sqlx::query(put).bind(name).bind(building.number).bind(&base).execute(&mut *transaction).await?;
     sqlx::query("SELECT pg_notify('millgate_store', '')").execute(&mut *transaction).await?;
     transaction.commit().await?;
     info!(
         projection = name,
-        build = building.build,
+        build = building.number,
         version = building.version,
         "its new tables are those that are read"
     );
