@@ -115,7 +115,8 @@ async fn role(servers: &Servers) -> anyhow::Result<Outcome> {
     let mut health = Health::of_role(stop.clone());
     health.of_projections(&runner, Probe::postgres(&servers.database));
     let health = Arc::new(health);
-    let _http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(Vec::new())).await?;
+    let _http =
+        HttpServer::start(&servers.config.http, health.clone(), servers.metrics(&["projections"], Vec::new())).await?;
     let reporting = servers.reporter(&["projections"], &stop).start(Some(health));
     runner.run(stop).await;
     reporting.end().await;
