@@ -10,7 +10,7 @@ use std::{
 use futures::future::BoxFuture;
 use millgate_bridge::{Route, Routes};
 use millgate_dashboard::EventRegistry;
-use millgate_events::{Event, Producer};
+use millgate_events::{Event, Producer, Projection, Projections};
 use millgate_jobs::{Job, PublishEvent, Schedule, ScheduleError};
 use millgate_streams::{Resources, Stream};
 use millgate_workers::{
@@ -58,6 +58,7 @@ pub struct App {
     pub(crate) handlers: Handlers,
     pub(crate) schedules: Vec<Result<Schedule, ScheduleError>>,
     pub(crate) events: EventRegistry,
+    pub(crate) projections: Projections,
     pub(crate) state: State,
     pub(crate) migrations: Option<&'static Migrator>,
     /// Makers of streams, which need the servers.
@@ -82,6 +83,7 @@ impl App {
             handlers: Handlers::default(),
             schedules: Vec::new(),
             events: EventRegistry::default(),
+            projections: Projections::default(),
             state: State::new(),
             migrations: None,
             streams: Vec::new(),
@@ -110,6 +112,16 @@ impl App {
         self.events.add::<E>();
         self.known.push((E::TOPIC, Routes::know::<E>));
         self.routes.know::<E>();
+        self
+    }
+
+    /// Adds tables that follow from the events of the [event store](crate::EventStore); `millgate projections run` keeps them up to date.
+    ///
+    /// # Panics
+    /// If its name is taken, or none.
+    #[must_use]
+    pub fn projection<P: Projection>(mut self, projection: P) -> Self {
+        self.projections.add(projection);
         self
     }
 

@@ -41,7 +41,7 @@ use std::{
 
 use millgate_bridge::BridgeConfig;
 use millgate_dashboard::DashboardConfig;
-use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig, TrailConfig};
+use millgate_events::{ClaimConfig, KafkaConfig, ProjectionConfig, RelayConfig, TrailConfig};
 use millgate_jobs::RedisConfig;
 use millgate_streams::StreamConfig;
 use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
@@ -83,6 +83,8 @@ pub struct Config {
     pub bridge: BridgeConfig,
     /// How events come from the outbox to Kafka.
     pub relay: RelayConfig,
+    /// How projections follow the event store.
+    pub projections: ProjectionConfig,
     /// What is noted of each event's life, and for how long.
     pub trail: TrailConfig,
     /// How streams take records in.
@@ -163,6 +165,7 @@ where
         webhook: draft.read("webhook"),
         bridge: draft.read("bridge"),
         relay: draft.read("relay"),
+        projections: draft.read("projections"),
         trail: draft.read("trail"),
         streams: draft.read("streams"),
         claim_check: draft.read("claim_check"),

@@ -12,10 +12,12 @@ use std::{
 use millgate_bridge::Bridge;
 use millgate_dashboard::Reader;
 use millgate_events::KafkaConfig;
+use millgate_events::{ProjectionRunner, ProjectionStatus};
 use millgate_jobs::{Claiming, Queues, Scheduler};
 use millgate_streams::StreamRunner;
 use millgate_workers::Worker;
 use serde::Serialize;
+use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -115,6 +117,16 @@ impl Health {
         self.turns("schedules", "looked", scheduler.turned());
     }
 
+    /// What projections do.
+    pub(crate) fn of_projections(&mut self, runner: &ProjectionRunner, database: Probe) {
+        for (name, turned) in runner.turned() {
+            self.turns(&format!("projection {name}"), "looked", turned);
+        }
+        self.needs("postgres", "PostgreSQL", database);
+        let statuses = runner.statuses();
+        self.ready.push(("projections".into(), Box::new(move |_| following(&statuses.borrow()))));
+    }
+
     /// A loop that says when it goes round; `does` is what it does then.
     fn turns(&mut self, part: &str, does: &'static str, last: watch::Receiver<Instant>) {
         let stop = self.stop.clone();
@@ -184,6 +196,16 @@ fn turning(last: &watch::Receiver<Instant>, does: &str, now: Instant, stopping: 
     }
 }
 
+/// Whether all go on.
+fn following(all: &[ProjectionStatus]) -> Finding {
+    let errors: Vec<&str> = all.iter().filter_map(|status| status.error.as_deref()).collect();
+    if !errors.is_empty() {
+        return Err(errors.join("; "));
+    }
+    let behind: Vec<String> = all.iter().map(|status| format!("{} is {} behind", status.name, status.lag)).collect();
+    Ok(if behind.is_empty() { "there is none yet".into() } else { behind.join(", ") })
+}
+
 fn asking(claiming: &watch::Receiver<Claiming>, now: Instant, stopping: bool) -> Finding {
     let state = *claiming.borrow();
     match (claiming.has_changed(), state) {
@@ -241,6 +263,15 @@ impl Probe {
         Self::start(move || {
             let queues = queues.clone();
             async move { queues.info().await.map(drop) }
+        })
+    }
+
+    /// Whether PostgreSQL answers.
+    pub(crate) fn postgres(database: &PgPool) -> Self {
+        let database = database.clone();
+        Self::start(move || {
+            let database = database.clone();
+            async move { sqlx::query("SELECT 1").execute(&database).await.map(drop) }
         })
     }
 

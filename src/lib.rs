@@ -50,6 +50,11 @@ struct OutboxDocumentation;
 
 /// The same.
 #[cfg(doctest)]
+#[doc = include_str!("../docs/event-store.md")]
+struct EventStoreDocumentation;
+
+/// The same.
+#[cfg(doctest)]
 #[doc = include_str!("../docs/inventory.md")]
 struct InventoryDocumentation;
 
@@ -117,9 +122,11 @@ pub mod streams {
 pub use app::{App, BoxError};
 pub use group::Group;
 pub use millgate_bridge::{Received, Route, on};
-pub use millgate_derive::{Event, Job};
+pub use millgate_derive::{Event, EventSet, Job};
 pub use millgate_events::{
-    ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Outbox, OutboxError, Producer, Published, Value,
+    Aggregate, ClaimConfig, Claims, CommandError, Commands, DecodeError, Event, EventMeta, EventSet, EventStore,
+    Expected, KafkaConfig, KafkaError, Loaded, Metadata, NewEvent, Outbox, OutboxError, Producer, Projection,
+    Published, Snapshots, StoreError, StoredEvent, StreamId, Value,
 };
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Origin, PublishEvent, Queues, RedisConfig, Schedule,

@@ -296,6 +296,7 @@ mod tests {
     async fn registered() -> HashSet<String> {
         let sources = [
             include_str!("../events/src/metrics.rs"),
+            include_str!("../events/src/store/projection/metrics.rs"),
             include_str!("../workers/src/metrics.rs"),
             include_str!("metrics.rs"),
             include_str!("stored.rs"),

@@ -12,8 +12,8 @@ use anyhow::Context;
 use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
 use millgate_dashboard::{EventRegistry, Reader, Site, StreamReader, access::Mask};
 use millgate_events::{
-    Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
-    TopicSpec, Trail, TrailStore,
+    Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, EventStore, Outbox, OutboxStore, Producer,
+    ProjectionRunner, Projections, Relay, TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_streams::{Resources, Stream, StreamPositions};
@@ -51,6 +51,7 @@ pub(crate) struct Servers {
     pub(crate) handlers: Arc<Handlers>,
     pub(crate) samples: Option<Samples>,
     pub(crate) report: Option<Report>,
+    pub(crate) projections: Projections,
     pub(crate) dead_letters: DeadLetters,
     /// The table of dead letters, if there is a database.
     pub(crate) letters: Option<DeadLetterStore>,
@@ -96,6 +97,7 @@ impl Servers {
             handlers: Arc::new(app.handlers),
             samples: app.samples,
             report: app.report,
+            projections: app.projections,
             application: app.name,
             schedules: app.schedules.into_iter().collect::<Result<_, _>>()?,
             migrations: app.migrations,
@@ -263,6 +265,16 @@ impl Servers {
         Relay::new(self.database.clone(), self.producer.clone(), self.config.relay.clone())
     }
 
+    /// What keeps projections up to date.
+    pub(crate) fn projection_runner(&self) -> ProjectionRunner {
+        ProjectionRunner::new(self.database.clone(), &self.projections, self.config.projections.clone())
+    }
+
+    /// The event store of this application.
+    pub(crate) fn event_store(&self) -> EventStore {
+        EventStore::new(self.database.clone(), self.producer.source())
+    }
+
     /// What takes notes of events and runs; off if there is no database, or nothing is to be kept.
     pub(crate) fn trail(&self) -> &Trail {
         self.trail.get_or_init(|| {
@@ -372,6 +384,7 @@ impl Servers {
         let mut state = state
             .with(self.producer.clone())
             .with(Outbox::new(self.producer.source()))
+            .with(self.event_store())
             .with(self.trail().clone())
             .with(self.queues.clone())
             .with(self.database.clone())

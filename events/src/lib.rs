@@ -2,7 +2,7 @@
 //!
 //! [`Event`] is a type's name and key; [`EventMeta`] its CloudEvents attributes; [`Producer`] puts it
 //! on its topic, [`Consumer`] takes batches off, [`DeadLetters`] keeps what could not be used. [`Outbox`] takes events in within a
-//! transaction, and [`Relay`] publishes them. [`Trail`] takes notes of what became of each event. Values that are too large for
+//! transaction, and [`Relay`] publishes them. [`EventStore`] keeps what happened to a thing as its stream of events. [`Trail`] takes notes of what became of each event. Values that are too large for
 //! Kafka lie elsewhere, behind [`Claims`].
 
 mod claims;
@@ -27,6 +27,7 @@ mod reading;
 mod record;
 mod scan;
 mod spans;
+mod store;
 mod tables;
 mod topics;
 mod trace;
@@ -59,6 +60,11 @@ pub use record::{OutRecord, Record};
 pub use scan::{Place, Scan, Scanned};
 pub use serde_json::Value;
 pub use spans::{SPANS, client_span, processing, spans_are_on};
+pub use store::{
+    Aggregate, CommandError, Commands, EventSet, EventStore, Expected, Loaded, Metadata, NewEvent, Projection,
+    ProjectionConfig, ProjectionRunner, ProjectionState, ProjectionStatus, ProjectionStore, Projections, Snapshots,
+    StoreError, StoredEvent, StreamId, StreamInfo, projection_metrics,
+};
 pub use tables::migrate;
 pub use topics::{Topic, TopicAdmin, TopicChange, TopicSpec};
 pub use trace::TraceParent;

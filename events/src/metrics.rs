@@ -125,6 +125,7 @@ impl KafkaMetrics {
             "Notes of the trail that found no room, or that the database cannot take",
             self.trail_dropped.clone(),
         );
+        crate::projection_metrics().register(registry);
     }
 
     /// Records of a topic were handed off, or are in their tables, which took so long.

@@ -20,6 +20,7 @@ mod moment;
 mod operator;
 mod outbox;
 mod progress;
+mod projections;
 mod publish;
 mod queue_choice;
 mod queues;
@@ -27,6 +28,7 @@ mod rate;
 mod roles;
 mod routes;
 mod schedules;
+mod store;
 mod streams;
 mod top;
 mod topics;
@@ -85,6 +87,12 @@ enum Command {
     /// Look at the outbox, and act on events that Kafka refuses: retry, discard
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Keep the tables up to date that follow from the event store, show how far they are, rebuild one
+    #[command(subcommand)]
+    Projections(projections::Command),
+    /// Look at streams of the event store, and at their events
+    #[command(subcommand)]
+    Store(store::Command),
     /// Tell an event's whole life, found by the id of an event, a request, an order, a trace or a job
     Trace(trace::Args),
     /// Look at records of topics: headers and payloads
@@ -146,7 +154,9 @@ impl Command {
     fn is_brief(&self) -> bool {
         let is_role =
             matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::Dashboard(_));
-        !is_role && !matches!(self, Self::Streams(streams::Command::Run(_)))
+        let is_follower =
+            matches!(self, Self::Streams(streams::Command::Run(_)) | Self::Projections(projections::Command::Run));
+        !is_role && !is_follower
     }
 }
 
@@ -254,6 +264,8 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Streams(command) => streams::run(call, command).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
+        Command::Projections(command) => projections::run(call, command).await,
+        Command::Store(command) => store::run(call, command).await,
         Command::Trace(args) => Box::pin(trace::run(call, args)).await,
         Command::Events(command) => events::run(call, command).await,
         Command::Publish(args) => publish::run(call, args).await,

@@ -59,6 +59,7 @@ fn values(config: &Config) -> Vec<Row> {
         webhook,
         bridge,
         relay,
+        projections,
         trail,
         streams,
         claim_check,
@@ -114,6 +115,10 @@ fn values(config: &Config) -> Vec<Row> {
         ("relay.poll_interval", at_most(relay.poll_interval, 10 * SECOND)),
         ("relay.max_attempts", at_least_one(relay.max_attempts)),
         ("relay.inbox_retention", at_least(relay.inbox_retention, DAY)),
+        ("projections.batch_size", at_least_one(projections.batch_size)),
+        ("projections.poll_interval", at_least(projections.poll_interval, MILLISECOND)),
+        // Silent for longer, one loses its connection.
+        ("projections.poll_interval", at_most(projections.poll_interval, 30 * SECOND)),
         ("trail.sample", share(trail.sample)),
         ("trail.buffer", at_least_one(trail.buffer)),
         ("streams.batch_size", at_least_one(streams.batch_size)),

@@ -26,7 +26,7 @@ use crate::{
     app::Configuration,
     config::{Config, Origin, Setting},
     dashboard::Dashboard,
-    health::Health,
+    health::{Health, Probe},
     http::HttpServer,
     lifecycle::stop_on_signal,
     reporter::Reporting,
@@ -74,7 +74,12 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     admin.apply(&changes).await?;
     servers.migrate().await.context("the tables cannot be created")?;
 
-    let roles = Roles::start(&servers, &stop).await?;
+    // The event store needs more of PostgreSQL than the one in memory can do.
+    let projects = !servers.projections.is_empty() && !is_default(&settings, "postgres.url");
+    if !servers.projections.is_empty() && !projects {
+        println!("projections are not run: they need a real PostgreSQL, postgres.url");
+    }
+    let roles = Roles::start(&servers, &stop, projects).await?;
     let dead_letters = DeadLetterView::start(&servers.config, &servers.dead_letter_topics.names(), plan.demo)?;
     let observer = Observer {
         servers: &servers,
@@ -164,7 +169,7 @@ struct Roles {
 
 impl Roles {
     /// Starts them. `told` is to fire when an operator tells the process to stop.
-    async fn start(servers: &Servers, told: &CancellationToken) -> anyhow::Result<Self> {
+    async fn start(servers: &Servers, told: &CancellationToken, projects: bool) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let bridges = servers.readers.iter().map(|reader| servers.bridge(reader)).collect::<Result<Vec<_>, _>>()?;
@@ -207,6 +212,14 @@ impl Roles {
         let folded: Vec<_> = streams.iter().map(|runner| (runner.name().to_owned(), runner.stats())).collect();
         health.of_worker(&worker);
         health.of_scheduler(&scheduler);
+        if projects {
+            let (runner, stopped) = (servers.projection_runner(), stop.clone());
+            health.of_projections(&runner, Probe::postgres(&servers.database));
+            tasks.spawn(async move {
+                runner.run(stopped).await;
+                Ok(())
+            });
+        }
         let health = Arc::new(health);
         let metrics = || {
             let metrics = servers.metrics(&roles, counted.clone()).with_streams(folded.iter().cloned());

@@ -25,6 +25,7 @@ mod monitoring;
 mod outages;
 mod outbox;
 mod processes;
+mod projections;
 mod reminders;
 mod routes;
 mod shop;

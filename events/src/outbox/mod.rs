@@ -82,13 +82,7 @@ impl Rows {
         let encode = |source| KafkaError::Encode { event_type: E::TYPE, source };
         let key = event.key();
         meta.subject.get_or_insert_with(|| key.clone());
-        let headers = meta.to_headers("application/json");
-        let headers: Map<String, Value> = headers
-            .iter()
-            .filter_map(|(name, value)| {
-                Some((name.to_owned(), String::from_utf8(value?.to_vec()).unwrap_or_default().into()))
-            })
-            .collect();
+        let headers = headers(&meta);
         // An id of the caller's own may be any text; the header has it as it is.
         self.ids.push(meta.id.parse().unwrap_or_else(|_| Uuid::now_v7()));
         self.aggregate_types.push(E::TYPE.split('.').next().unwrap_or(E::TYPE));
@@ -96,7 +90,7 @@ impl Rows {
         self.topics.push(E::TOPIC);
         self.keys.push(key);
         self.payloads.push(serde_json::to_string(event).map_err(encode)?);
-        self.headers.push(Value::Object(headers).to_string());
+        self.headers.push(headers);
         Ok(())
     }
 
@@ -117,4 +111,16 @@ impl Rows {
             .await?;
         Ok(())
     }
+}
+
+/// The headers of an event's record, as the outbox has them.
+pub(crate) fn headers(meta: &EventMeta) -> String {
+    let headers = meta.to_headers("application/json");
+    let headers: Map<String, Value> = headers
+        .iter()
+        .filter_map(|(name, value)| {
+            Some((name.to_owned(), String::from_utf8(value?.to_vec()).unwrap_or_default().into()))
+        })
+        .collect();
+    Value::Object(headers).to_string()
 }
