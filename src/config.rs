@@ -39,7 +39,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use millgate_bridge::BridgeConfig;
+use millgate_bridge::{BridgeConfig, saga::SagaConfig};
 use millgate_dashboard::DashboardConfig;
 use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig, TrailConfig};
 use millgate_jobs::RedisConfig;
@@ -82,6 +82,8 @@ pub struct Config {
     pub bridge: BridgeConfig,
     /// How events come from the outbox to Kafka.
     pub relay: RelayConfig,
+    /// How sagas are driven.
+    pub saga: SagaConfig,
     /// What is noted of each event's life, and for how long.
     pub trail: TrailConfig,
     /// Where values go that are too large for Kafka.
@@ -160,6 +162,7 @@ where
         webhook: draft.read("webhook"),
         bridge: draft.read("bridge"),
         relay: draft.read("relay"),
+        saga: draft.read("saga"),
         trail: draft.read("trail"),
         claim_check: draft.read("claim_check"),
         worker: draft.read("worker"),

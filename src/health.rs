@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use millgate_bridge::Bridge;
+use millgate_bridge::{Bridge, saga::Orchestrator};
 use millgate_dashboard::Reader;
 use millgate_jobs::{Claiming, Queues, Scheduler};
 use millgate_workers::Worker;
@@ -100,6 +100,19 @@ impl Health {
         self.turns("schedules", "looked", scheduler.turned());
     }
 
+    /// What an orchestrator of sagas needs, and does.
+    pub(crate) fn of_orchestrator(&mut self, orchestrator: &Orchestrator, servers: &Servers) {
+        self.turns("saga-poll", "polled", orchestrator.polled());
+        self.turns("saga-timers", "looked", orchestrator.looked());
+        let database = servers.database.clone();
+        self.needs("postgres", "PostgreSQL", Probe::start(move || ask(database.clone())));
+        let holdings = orchestrator.holdings();
+        self.says("saga partitions", move || match holdings.list().len() {
+            0 => "none is ours yet, or other orchestrators have them all".into(),
+            count => format!("{count} are ours"),
+        });
+    }
+
     /// A loop that says when it goes round; `does` is what it does then.
     fn turns(&mut self, part: &str, does: &'static str, last: watch::Receiver<Instant>) {
         let stop = self.stop.clone();
@@ -158,6 +171,10 @@ impl Report {
         let parts: BTreeMap<_, _> = parts.collect();
         Self { ok: parts.values().all(|part| part.ok), parts }
     }
+}
+
+async fn ask(database: sqlx::PgPool) -> sqlx::Result<()> {
+    sqlx::query("SELECT 1").execute(&database).await.map(drop)
 }
 
 fn turning(last: &watch::Receiver<Instant>, does: &str, now: Instant, stopping: bool) -> Finding {

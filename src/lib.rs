@@ -104,10 +104,14 @@ pub mod testing;
 
 pub use app::{App, BoxError};
 pub use group::Group;
-pub use millgate_bridge::{Received, Route, on};
+pub use millgate_bridge::{
+    Received, Route, on,
+    saga::{Cause, Input as SagaInput, Parallel, Saga, SagaFilter, SagaStatus, SagaStore, Sagas, Step},
+};
 pub use millgate_derive::{Event, Job};
 pub use millgate_events::{
-    ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Outbox, OutboxError, Producer, Published, Value,
+    ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Outbox, OutboxError, Producer, Published, SagaCommand, SagaEvent,
+    SagaLifecycle, StepCommand, Value,
 };
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Origin, PublishEvent, Queues, RedisConfig, Schedule,
@@ -115,6 +119,6 @@ pub use millgate_jobs::{
 };
 pub use millgate_workers::{
     BatchCtx, BatchHandler, Breaker, BreakerConfig, BreakerState, Cancelled, Ctx, Done, ErrorClass, FromCtx, Handler,
-    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, QuietHours, State, email,
+    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, QuietHours, Replied, State, StepCtx, email,
     inventory, webhook,
 };

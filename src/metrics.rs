@@ -11,7 +11,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
-use millgate_bridge::{BridgeCounts, BridgeStats};
+use millgate_bridge::{
+    BridgeCounts, BridgeStats,
+    saga::{Census, SagaCounts, SagaStats, SagaStatus, SagaStore},
+};
 use millgate_jobs::{Queue, QueueStats};
 use prometheus_client::{
     collector::Collector,
@@ -40,6 +43,17 @@ struct ByQueue {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BySaga {
+    saga: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BySagaStatus {
+    saga: String,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByGroup {
     consumer_group: String,
 }
@@ -51,6 +65,15 @@ pub(crate) struct Metrics {
     depth: Family<ByState, Gauge>,
     oldest: Family<ByQueue, Gauge<f64, AtomicU64>>,
     paused: Family<ByQueue, Gauge>,
+    sagas: Option<Sagas>,
+}
+
+/// What is known of sagas: by this process, and by their table.
+struct Sagas {
+    store: SagaStore,
+    now: Family<BySagaStatus, Gauge>,
+    oldest: Family<BySagaStatus, Gauge<f64, AtomicU64>>,
+    unknown: Gauge,
 }
 
 impl Metrics {
@@ -75,7 +98,30 @@ impl Metrics {
             Family::clone(&oldest),
         );
         registry.register("millgate_queue_paused", "1 while workers take no jobs from a queue", Family::clone(&paused));
-        Self { registry, queues, depth, oldest, paused }
+        Self { registry, queues, depth, oldest, paused, sagas: None }
+    }
+
+    /// With those of sagas.
+    pub(crate) fn with_sagas(mut self, stats: Arc<SagaStats>, store: SagaStore) -> Self {
+        let (now, oldest, unknown) = (Family::default(), Family::default(), Gauge::default());
+        self.registry.register_collector(Box::new(OfSagas(stats)));
+        self.registry.register(
+            "millgate_sagas_now",
+            "Sagas that have not ended, by how they are, in the whole cluster: every process says the same",
+            Family::clone(&now),
+        );
+        self.registry.register(
+            "millgate_sagas_oldest_seconds",
+            "For how long the oldest of them is under way",
+            Family::clone(&oldest),
+        );
+        self.registry.register(
+            "millgate_sagas_unknown_version",
+            "Sagas under way whose version of their definition this process does not have",
+            Gauge::clone(&unknown),
+        );
+        self.sagas = Some(Sagas { store, now, oldest, unknown });
+        self
     }
 
     /// In the text format of Prometheus.
@@ -85,6 +131,10 @@ impl Metrics {
             self.set(queue.name(), stats.ok().and_then(Result::ok));
         }))
         .await;
+        if let Some(sagas) = &self.sagas {
+            let census = tokio::time::timeout(PATIENCE, sagas.store.census()).await;
+            sagas.set(census.ok().and_then(Result::ok));
+        }
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(plain(&out))
@@ -111,6 +161,36 @@ impl Metrics {
         let age = oldest.and_then(|oldest| (now() - oldest).to_std().ok()).unwrap_or_default();
         self.oldest.get_or_create(&queue()).set(age.as_secs_f64());
         self.paused.get_or_create(&queue()).set(i64::from(paused));
+    }
+}
+
+impl Sagas {
+    /// How many there are. What is not known is left out.
+    fn set(&self, census: Option<Vec<Census>>) {
+        self.now.clear();
+        self.oldest.clear();
+        self.unknown.set(0);
+        let Some(census) = census else { return };
+        // One that is not there is a figure, too.
+        for name in self.store.definitions().names() {
+            for status in SagaStatus::ALL.into_iter().filter(|status| !status.has_ended()) {
+                let by = BySagaStatus { saga: name.to_owned(), status: status.as_str() };
+                self.now.get_or_create(&by).set(0);
+                self.oldest.get_or_create(&by).set(0.0);
+            }
+        }
+        for Census { saga, status, version, count, oldest } in census {
+            let Some(named) = SagaStatus::named(&status) else { continue };
+            let is_known = u32::try_from(version).is_ok_and(|it| self.store.definitions().get(&saga, it).is_some());
+            if !is_known {
+                self.unknown.inc_by(count);
+            }
+            let by = BySagaStatus { saga, status: named.as_str() };
+            self.now.get_or_create(&by).inc_by(count);
+            let age = (now() - oldest).to_std().unwrap_or_default().as_secs_f64();
+            let known = self.oldest.get_or_create(&by).get();
+            self.oldest.get_or_create(&by).set(age.max(known));
+        }
     }
 }
 
@@ -155,6 +235,38 @@ const GAUGES: [Line; 3] = [
     ),
     ("redis_refuses", "Hand-offs that wait for Redis to take their jobs.", |counts| counts.refused),
 ];
+
+/// A count of sagas, its name and what it says.
+type SagaLine = (&'static str, &'static str, fn(&SagaCounts) -> u64);
+
+const OF_SAGAS: [SagaLine; 8] = [
+    ("sagas_started", "Sagas that began.", |counts| counts.started),
+    ("sagas_completed", "Sagas whose steps are all done.", |counts| counts.completed),
+    ("sagas_failed", "Sagas of which a step could not be done.", |counts| counts.failed),
+    ("sagas_canceled", "Sagas that somebody wanted taken back.", |counts| counts.canceled),
+    ("sagas_compensated", "Sagas of which all is taken back that was done.", |counts| counts.compensated),
+    ("sagas_stuck", "Times that a saga came to wait for people: millgate saga list --status stuck.", |counts| counts.stuck),
+    ("saga_commands", "Commands that were sent to steps' workers.", |counts| counts.commands),
+    ("saga_replies_ignored", "Replies that said nothing new, or came when nobody waited any more.", |counts| counts.ignored),
+];
+
+/// The counters of the sagas that this process moved on.
+#[derive(Debug)]
+struct OfSagas(Arc<SagaStats>);
+
+impl Collector for OfSagas {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counts: Vec<_> = self.0.read().into_iter().map(|(saga, counts)| (BySaga { saga }, counts)).collect();
+        for (name, help, of) in OF_SAGAS {
+            let name = format!("millgate_{name}");
+            let mut family = encoder.encode_descriptor(&name, help, None, MetricType::Counter)?;
+            for (saga, counts) in &counts {
+                ConstCounter::new(of(counts)).encode(family.encode_family(saga)?)?;
+            }
+        }
+        Ok(())
+    }
+}
 
 /// The counters of each group's bridge.
 #[derive(Debug)]

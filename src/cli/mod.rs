@@ -26,6 +26,7 @@ mod queues;
 mod rate;
 mod roles;
 mod routes;
+mod saga;
 mod schedules;
 mod top;
 mod topics;
@@ -76,6 +77,9 @@ enum Command {
     Scheduler,
     /// Publish what is in the outbox
     Relay,
+    /// Drive sagas; look at them, and act: retry, compensate, resolve
+    #[command(subcommand)]
+    Saga(saga::Command),
     /// Serve the dashboard
     Dashboard(dashboard::Args),
     /// Look at the outbox, and act on events that Kafka refuses: retry, discard
@@ -140,7 +144,15 @@ enum Command {
 impl Command {
     /// Commands that answer a question; their log lines would be in the way.
     fn is_brief(&self) -> bool {
-        !matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::Dashboard(_))
+        !matches!(
+            self,
+            Self::Bridge(_)
+                | Self::Worker(_)
+                | Self::Scheduler
+                | Self::Relay
+                | Self::Dashboard(_)
+                | Self::Saga(saga::Command::Run)
+        )
     }
 }
 
@@ -245,6 +257,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,
         Command::Relay => roles::relay(call).await,
+        Command::Saga(command) => Box::pin(saga::run(call, command)).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
         Command::Trace(args) => Box::pin(trace::run(call, args)).await,

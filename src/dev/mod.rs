@@ -174,9 +174,13 @@ impl Roles {
             });
             stats
         });
+        // Without sagas there is nothing to orchestrate.
+        let orchestrator = servers.sagas().map(|_| servers.orchestrator()).transpose()?;
         let mut health = Health::new(servers, stop.clone());
         let mut counted = Vec::new();
-        let mut reporter = servers.reporter(&["bridge", "worker", "scheduler", "relay", "dashboard"], told);
+        let mut roles = vec!["bridge", "worker", "scheduler", "relay", "dashboard"];
+        roles.extend(orchestrator.as_ref().map(|_| "saga"));
+        let mut reporter = servers.reporter(&roles, told);
         reporter.of_worker(&worker, servers.handlers.versions());
         for (reader, bridge) in servers.readers.iter().zip(&bridges) {
             health.of_bridge(bridge, reader);
@@ -185,6 +189,9 @@ impl Roles {
         }
         health.of_worker(&worker);
         health.of_scheduler(&scheduler);
+        if let Some(orchestrator) = &orchestrator {
+            health.of_orchestrator(orchestrator, servers);
+        }
         let health = Arc::new(health);
         let dashboard = Dashboard::bind(servers, health.clone(), servers.metrics(counted.clone())).await?;
         let http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(counted)).await?;
@@ -201,6 +208,10 @@ impl Roles {
             following.await;
             Ok(())
         });
+        if let Some(orchestrator) = orchestrator {
+            let stopped = stop.clone();
+            tasks.spawn(async move { Ok(orchestrator.run(stopped).await?) });
+        }
         for bridge in bridges {
             let stopped = stop.clone();
             tasks.spawn(async move { Ok(bridge.run(stopped).await?) });
