@@ -75,6 +75,11 @@ struct RemindersDocumentation;
 
 /// The same.
 #[cfg(doctest)]
+#[doc = include_str!("../docs/sagas.md")]
+struct SagasDocumentation;
+
+/// The same.
+#[cfg(doctest)]
 #[doc = include_str!("../docs/groups.md")]
 struct GroupsDocumentation;
 

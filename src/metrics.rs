@@ -316,7 +316,8 @@ mod tests {
         // Those of a bridge are always there; of the others, only what was counted.
         let text = Metrics::new(Vec::new(), vec![("shop".to_owned(), Arc::default())]).text().await.unwrap();
         let read = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-        written.chain(read.map(bare).map(str::to_owned)).collect()
+        let of_sagas = OF_SAGAS.iter().map(|(name, ..)| format!("millgate_{name}"));
+        written.chain(read.map(bare).map(str::to_owned)).chain(of_sagas).collect()
     }
 
     fn bare(name: &str) -> &str {

@@ -51,7 +51,7 @@ pub fn app() -> App {
 fn shop(app: App, settings: ShopSettings) -> App {
     let reminder_delay = settings.reminder_delay;
     let app = summary(app, &settings);
-    let app = if settings.sagas { sagas::add(app) } else { app };
+    let app = if settings.sagas { sagas::add(app).samples(samples::publish_with_sagas) } else { app };
     app.route(
         on::<OrderCreated>()
             .enqueue_with(|e| {

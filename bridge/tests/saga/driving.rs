@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use millgate_bridge::saga::{Happening, SagaStatus, Sagas};
+use millgate_bridge::saga::{Happening, Saga, SagaStatus, Sagas, Step};
 use millgate_testkit::wait_until;
 use serde_json::json;
 
-use crate::bench::{Bench, BookCar, CancelCar, DEAD, NEVER, Pay, SOON, Trip, only, trip};
+use crate::bench::{
+    Bench, BookCar, CancelCar, DEAD, NEVER, Pay, Refund, SOON, Trip, TripWanted, only, reply, trip,
+};
 
 #[tokio::test]
 async fn a_saga_goes_through_all_its_steps_and_tells_so() {
@@ -106,7 +108,7 @@ async fn two_orchestrators_do_each_thing_once() {
     for command in bench.commands::<BookCar>(TRIPS).await {
         // The same said twice, on two partitions: two of them work on it at once.
         bench.done::<BookCar>(&command).await;
-        let again = serde_json::to_vec(&crate::bench::reply(&command, json!({ "success": true, "data": {} }))).unwrap();
+        let again = serde_json::to_vec(&reply(&command, json!({ "success": true, "data": {} }))).unwrap();
         bench.kafka.put("saga.trip.book-car-done.event", 1, Some(b"other"), Some(&again), &[]).await;
     }
     wait_until("all are to be paid", SOON, async || bench.commands::<Pay>(0).await.len() >= TRIPS).await;
@@ -130,17 +132,54 @@ async fn what_no_saga_can_use_goes_to_the_dead_letters_and_holds_nobody_up() {
     let definitions = only(trip(NEVER, 0));
     let bench = Bench::open(&definitions).await;
     let (store, orchestrator) = (bench.store(&definitions), bench.orchestrator(&definitions));
-    let reply = |text: &'static str| bench.kafka.put("saga.trip.pay-done.event", 0, None, Some(text.as_bytes()), &[]);
-    reply("{").await;
-    reply(r#"{"saga_id": "none", "step_name": "pay", "success": true}"#).await;
+    let put = |text: &'static str| bench.kafka.put("saga.trip.pay-done.event", 0, None, Some(text.as_bytes()), &[]);
+    put("{").await;
+    put(r#"{"saga_id": "none", "step_name": "pay", "success": true}"#).await;
     bench.begin("panic").await;
+    bench.begin("nu\0l").await;
     let saga = bench.begin("t1").await;
     bench.command::<BookCar>(saga, 1).await;
-    let letters = bench.kafka.records(DEAD, 3).await;
+    let letters = bench.kafka.records(DEAD, 4).await;
     let codes: Vec<_> = letters.iter().filter_map(|letter| letter.headers.text("x-dlq-code")).collect();
-    assert_eq!(letters.len(), 3, "{codes:?}");
-    bench.is(&store, saga, SagaStatus::Running).await;
+    assert_eq!(letters.len(), 4, "{codes:?}");
+    // Neither does one that no table takes.
+    let odd = json!({ "saga_id": saga, "step_name": "fl\0y", "success": false, "error_message": "\0" });
+    bench.reply("saga.trip.pay-done.event", &serde_json::from_value(odd).unwrap()).await;
+    bench.done::<BookCar>(&bench.command::<BookCar>(saga, 1).await).await;
+    bench.done::<Pay>(&bench.command::<Pay>(saga, 1).await).await;
+    bench.is(&store, saga, SagaStatus::Completed).await;
     assert_eq!(store.show(Sagas::id("trip", "panic")).await.unwrap(), None);
+    orchestrator.stop().await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn steps_together_are_sent_together_and_taken_back_together() {
+    let step = |name, undo| {
+        Step::command(name, |trip: &Trip| Pay::from(trip)).timeout(NEVER).compensate(undo, |trip: &Trip| Refund::from(trip))
+    };
+    let saga = Saga::<Trip>::named("trip")
+        .started_by(|wanted: &TripWanted| Trip { trip: wanted.trip.clone(), car: None })
+        .together(|steps| steps.step(step("pay-one", "refund-one")).step(step("pay-two", "refund-two")))
+        .step(Step::command("book-car", |trip: &Trip| BookCar::from(trip)).timeout(NEVER).retries(0));
+    let definitions = only(saga);
+    let bench = Bench::open(&definitions).await;
+    let (store, orchestrator) = (bench.store(&definitions), bench.orchestrator(&definitions));
+    let saga = bench.begin("t1").await;
+    let pays = async || bench.commands::<Pay>(0).await.len() == 2;
+    wait_until("both are to be paid", SOON, pays).await;
+    // Their replies are read by two partitions' tasks at once.
+    for (partition, command) in bench.commands::<Pay>(2).await.iter().enumerate() {
+        let reply = serde_json::to_vec(&reply(command, json!({ "success": true, "data": {} }))).unwrap();
+        let partition = i32::try_from(partition).unwrap();
+        bench.kafka.put("saga.trip.pay-done.event", partition, None, Some(&reply), &[]).await;
+    }
+    bench.failed::<BookCar>(&bench.command::<BookCar>(saga, 1).await, "not_found").await;
+    wait_until("both go back", SOON, async || bench.commands::<Refund>(0).await.len() == 2).await;
+    for command in bench.commands::<Refund>(2).await {
+        bench.done::<Refund>(&command).await;
+    }
+    bench.is(&store, saga, SagaStatus::Compensated).await;
     orchestrator.stop().await;
     bench.close().await;
 }

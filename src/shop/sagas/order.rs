@@ -187,13 +187,16 @@ async fn reserve_inventory(
     command: ReserveInventory,
     step: StepCtx<ReserveInventory>,
 ) -> Result<Replied, JobError> {
+    if let Some(item) = command.items.iter().find(|item| item.quantity < 1) {
+        return Err(JobError::dead("validation_failed", format!("{} of {}", item.quantity, item.sku)));
+    }
     step.once(async |database| {
         let mut items = command.items.clone();
         // In the order of their names: two orders for the same things do not wait for each other in a circle.
         items.sort_by(|a, b| a.sku.cmp(&b.sku));
         for Item { sku, quantity } in &items {
             let take = "UPDATE stock SET available = available - $2, version = version + 1 \
-                WHERE sku = $1 AND available >= $2 AND $2 > 0";
+                WHERE sku = $1 AND available >= $2";
             let taken = sqlx::query(take).bind(sku).bind(quantity).execute(&mut *database).await?.rows_affected();
             if taken == 0 {
                 return Err(JobError::dead("out_of_stock", format!("there are no {quantity} of {sku}")));
