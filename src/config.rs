@@ -43,6 +43,7 @@ use millgate_bridge::{BridgeConfig, saga::SagaConfig};
 use millgate_dashboard::DashboardConfig;
 use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig, TrailConfig};
 use millgate_jobs::RedisConfig;
+use millgate_streams::StreamConfig;
 use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::Table;
@@ -86,6 +87,8 @@ pub struct Config {
     pub saga: SagaConfig,
     /// What is noted of each event's life, and for how long.
     pub trail: TrailConfig,
+    /// How streams take records in.
+    pub streams: StreamConfig,
     /// Where values go that are too large for Kafka.
     pub claim_check: ClaimConfig,
     /// How jobs are run.
@@ -164,6 +167,7 @@ where
         relay: draft.read("relay"),
         saga: draft.read("saga"),
         trail: draft.read("trail"),
+        streams: draft.read("streams"),
         claim_check: draft.read("claim_check"),
         worker: draft.read("worker"),
         http: draft.read("http"),

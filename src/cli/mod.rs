@@ -28,6 +28,7 @@ mod roles;
 mod routes;
 mod saga;
 mod schedules;
+mod streams;
 mod top;
 mod topics;
 mod trace;
@@ -80,6 +81,9 @@ enum Command {
     /// Drive sagas; look at them, and act: retry, compensate, resolve
     #[command(subcommand)]
     Saga(saga::Command),
+    /// Fold records into tables (windows, audit, changes), and see how far that is
+    #[command(subcommand)]
+    Streams(streams::Command),
     /// Serve the dashboard
     Dashboard(dashboard::Args),
     /// Look at the outbox, and act on events that Kafka refuses: retry, discard
@@ -144,15 +148,10 @@ enum Command {
 impl Command {
     /// Commands that answer a question; their log lines would be in the way.
     fn is_brief(&self) -> bool {
-        !matches!(
-            self,
-            Self::Bridge(_)
-                | Self::Worker(_)
-                | Self::Scheduler
-                | Self::Relay
-                | Self::Dashboard(_)
-                | Self::Saga(saga::Command::Run)
-        )
+        let is_role =
+            matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::Dashboard(_));
+        let drives = matches!(self, Self::Streams(streams::Command::Run(_)) | Self::Saga(saga::Command::Run));
+        !is_role && !drives
     }
 }
 
@@ -258,6 +257,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Scheduler => roles::scheduler(call).await,
         Command::Relay => roles::relay(call).await,
         Command::Saga(command) => Box::pin(saga::run(call, command)).await,
+        Command::Streams(command) => streams::run(call, command).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
         Command::Trace(args) => Box::pin(trace::run(call, args)).await,

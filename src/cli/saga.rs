@@ -128,7 +128,7 @@ async fn drive(call: Call) -> anyhow::Result<Outcome> {
     }
     servers.check_dead_letters();
     let orchestrator = servers.orchestrator()?;
-    let mut health = Health::new(&servers, stop.clone());
+    let mut health = Health::of_role(stop.clone());
     health.of_orchestrator(&orchestrator, &servers);
     let health = Arc::new(health);
     let _http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(Vec::new())).await?;

@@ -26,6 +26,7 @@ mod outbox;
 mod processes;
 mod reminders;
 mod routes;
+mod sagas;
 mod shop;
 mod stopping;
 mod summary;

@@ -63,6 +63,11 @@ impl Definitions {
         })
     }
 
+    /// Topics of the events that begin sagas, without the prefix.
+    pub fn start_topics(&self) -> BTreeSet<&'static str> {
+        self.iter().flat_map(|definition| definition.starters.iter().map(|starter| starter.topic)).collect()
+    }
+
     /// Topics of replies to commands.
     pub(super) fn reply_topics(&self) -> BTreeSet<&'static str> {
         let commands = self.iter().flat_map(|definition| definition.commands());
@@ -71,8 +76,7 @@ impl Definitions {
 
     /// Topics that an orchestrator reads, without the prefix.
     pub fn read_topics(&self) -> BTreeSet<&'static str> {
-        let starters = self.iter().flat_map(|definition| definition.starters.iter().map(|starter| starter.topic));
-        self.reply_topics().into_iter().chain(starters).collect()
+        self.reply_topics().into_iter().chain(self.start_topics()).collect()
     }
 
     /// Makes known what sagas write: for a reader of all events nothing of it is poison.

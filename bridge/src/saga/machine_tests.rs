@@ -415,10 +415,10 @@ fn people_can_cancel_what_runs_and_take_back_what_is_done() {
     assert!(bench.told.contains(&Lifecycle::Canceled) && !bench.told.contains(&Lifecycle::Failed));
 
     let mut bench = Bench::new(trip());
-    ["book-car", "book-hotel", "pay", "mail"].map(|step| bench.ok(step));
+    ["book-car", "book-hotel", "pay", "mail"].into_iter().for_each(|step| bench.ok(step));
     assert!(bench.give(cancel()).unwrap_err().0.contains("millgate saga compensate"));
     bench.give(Input::Compensate { reason: "they returned it".into() }).unwrap();
-    ["refund", "cancel-hotel", "cancel-car"].map(|undo| bench.ok(undo));
+    ["refund", "cancel-hotel", "cancel-car"].into_iter().for_each(|undo| bench.ok(undo));
     bench.is(SagaStatus::Compensated);
 }
 

@@ -204,6 +204,10 @@ impl Desk {
                 Ok(begun) => begun,
                 Err(unusable) => return Ok(Err(unusable)),
             };
+            // No column takes it, however often that is tried.
+            if key.contains('\0') {
+                return Ok(Err(Unusable::Start("its key has a NUL in it".into())));
+            }
             let begin = || async {
                 let mut transaction = self.database.begin().await?;
                 let origin = Origin::of(&incoming.meta);
@@ -220,8 +224,8 @@ impl Desk {
     async fn reply(&self, id: Uuid, reply: &SagaEvent) -> Result<(), SagaError> {
         let applied = match self.sagas.apply(&self.database, id, &Input::Reply(reply.clone())).await {
             // The definition has changed under it: another program has the one that it began with.
-            Err(SagaError::Refused(refused)) => {
-                error!(%id, "a reply is kept: {refused}");
+            Err(error @ (SagaError::Refused(_) | SagaError::Broken { .. })) => {
+                error!(%id, "a reply is kept: {error}");
                 Applied::Unknown
             }
             applied => applied?,

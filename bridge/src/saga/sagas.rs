@@ -53,9 +53,11 @@ pub(super) struct Origin {
 
 impl Origin {
     pub(super) fn of(meta: &EventMeta) -> Self {
+        // No text column takes a NUL.
+        let plain = |text: &str| Some(text.replace('\0', ""));
         Self {
-            correlation_id: Some(meta.correlation_id.clone()),
-            causation_id: Some(meta.id.clone()),
+            correlation_id: plain(&meta.correlation_id),
+            causation_id: plain(&meta.id),
             traceparent: meta.trace.map(|trace| trace.to_string()),
         }
     }

@@ -120,16 +120,16 @@ pub(super) async fn log(
     for (number, line) in lines.iter().enumerate() {
         let insert = "INSERT INTO saga_log (saga_id, revision, line, at, what, step, detail) \
             VALUES ($1, $2, $3, $4, $5, $6, $7)";
-        // A parser's message may have what no text column takes.
-        let detail: String = line.detail.chars().filter(|&c| c != '\0').take(1_000).collect();
+        // What somebody wrote may have what no text column takes.
+        let plain = |text: &str| -> String { text.chars().filter(|&c| c != '\0').take(1_000).collect() };
         sqlx::query(insert)
             .bind(saga.id)
             .bind(saga.revision)
             .bind(i32::try_from(number).unwrap_or(i32::MAX))
             .bind(line.at)
             .bind(line.what.as_str())
-            .bind(&line.step)
-            .bind(detail)
+            .bind(line.step.as_deref().map(plain))
+            .bind(plain(&line.detail))
             .execute(&mut *database)
             .await?;
     }
