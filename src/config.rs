@@ -39,7 +39,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use millgate_bridge::BridgeConfig;
+use millgate_bridge::{BridgeConfig, saga::SagaConfig};
 use millgate_dashboard::DashboardConfig;
 use millgate_events::{ClaimConfig, KafkaConfig, ProjectionConfig, RelayConfig, TrailConfig};
 use millgate_jobs::RedisConfig;
@@ -85,6 +85,8 @@ pub struct Config {
     pub relay: RelayConfig,
     /// How projections follow the event store.
     pub projections: ProjectionConfig,
+    /// How sagas are driven.
+    pub saga: SagaConfig,
     /// What is noted of each event's life, and for how long.
     pub trail: TrailConfig,
     /// How streams take records in.
@@ -166,6 +168,7 @@ where
         bridge: draft.read("bridge"),
         relay: draft.read("relay"),
         projections: draft.read("projections"),
+        saga: draft.read("saga"),
         trail: draft.read("trail"),
         streams: draft.read("streams"),
         claim_check: draft.read("claim_check"),

@@ -9,10 +9,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use millgate_bridge::Bridge;
+use millgate_bridge::{Bridge, saga::Orchestrator};
 use millgate_dashboard::Reader;
-use millgate_events::KafkaConfig;
-use millgate_events::{ProjectionRunner, ProjectionStatus};
+use millgate_events::{KafkaConfig, ProjectionRunner, ProjectionStatus};
 use millgate_jobs::{Claiming, Queues, Scheduler};
 use millgate_streams::StreamRunner;
 use millgate_workers::Worker;
@@ -125,6 +124,18 @@ impl Health {
         self.needs("postgres", "PostgreSQL", database);
         let statuses = runner.statuses();
         self.ready.push(("projections".into(), Box::new(move |_| following(&statuses.borrow()))));
+    }
+
+    /// What an orchestrator of sagas needs, and does.
+    pub(crate) fn of_orchestrator(&mut self, orchestrator: &Orchestrator, servers: &Servers) {
+        self.turns("saga-poll", "polled", orchestrator.polled());
+        self.turns("saga-timers", "looked", orchestrator.looked());
+        self.needs("postgres", "PostgreSQL", Probe::postgres(&servers.database));
+        let holdings = orchestrator.holdings();
+        self.says("saga partitions", move || match holdings.list().len() {
+            0 => "none is ours yet, or other orchestrators have them all".into(),
+            count => format!("{count} are ours"),
+        });
     }
 
     /// A loop that says when it goes round; `does` is what it does then.

@@ -80,6 +80,11 @@ struct RemindersDocumentation;
 
 /// The same.
 #[cfg(doctest)]
+#[doc = include_str!("../docs/sagas.md")]
+struct SagasDocumentation;
+
+/// The same.
+#[cfg(doctest)]
 #[doc = include_str!("../docs/groups.md")]
 struct GroupsDocumentation;
 
@@ -121,12 +126,15 @@ pub mod streams {
 
 pub use app::{App, BoxError};
 pub use group::Group;
-pub use millgate_bridge::{Received, Route, on};
+pub use millgate_bridge::{
+    Received, Route, on,
+    saga::{Cause, Input as SagaInput, Parallel, Saga, SagaFilter, SagaStatus, SagaStore, Sagas, Step},
+};
 pub use millgate_derive::{Event, EventSet, Job};
 pub use millgate_events::{
     Aggregate, ClaimConfig, Claims, CommandError, Commands, DecodeError, Event, EventMeta, EventSet, EventStore,
     Expected, KafkaConfig, KafkaError, Loaded, Metadata, NewEvent, Outbox, OutboxError, Producer, Projection,
-    Published, Snapshots, StoreError, StoredEvent, StreamId, Value,
+    Published, SagaCommand, SagaEvent, SagaLifecycle, Snapshots, StepCommand, StoreError, StoredEvent, StreamId, Value,
 };
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Origin, PublishEvent, Queues, RedisConfig, Schedule,
@@ -134,6 +142,6 @@ pub use millgate_jobs::{
 };
 pub use millgate_workers::{
     BatchCtx, BatchHandler, Breaker, BreakerConfig, BreakerState, Cancelled, Ctx, Done, ErrorClass, FromCtx, Handler,
-    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, QuietHours, State, email,
-    inventory, webhook,
+    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, QuietHours, Replied, State,
+    StepCtx, email, inventory, webhook,
 };

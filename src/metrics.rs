@@ -11,7 +11,10 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
-use millgate_bridge::{BridgeCounts, BridgeStats};
+use millgate_bridge::{
+    BridgeCounts, BridgeStats,
+    saga::{Census, SagaCounts, SagaStats, SagaStatus, SagaStore},
+};
 use millgate_events::{DeadLetterStore, OutboxStore, RelayStats};
 use millgate_jobs::{Queue, QueueStats};
 use millgate_streams::{StreamCounts, StreamStats};
@@ -44,6 +47,17 @@ struct ByQueue {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BySaga {
+    saga: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BySagaStatus {
+    saga: String,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByGroup {
     consumer_group: String,
 }
@@ -69,6 +83,15 @@ pub(crate) struct Metrics {
     paused: Family<ByQueue, Gauge>,
     builds: Family<Build, Gauge>,
     stored: Option<Stored>,
+    sagas: Option<Sagas>,
+}
+
+/// What is known of sagas: by this process, and by their table.
+struct Sagas {
+    store: SagaStore,
+    now: Family<BySagaStatus, Gauge>,
+    oldest: Family<BySagaStatus, Gauge<f64, AtomicU64>>,
+    unknown: Gauge,
 }
 
 impl Metrics {
@@ -99,7 +122,7 @@ impl Metrics {
             "1 for each role that runs in this process, with its application and version",
             Family::clone(&builds),
         );
-        Self { registry, queues, depth, oldest, paused, builds, stored: None }
+        Self { registry, queues, depth, oldest, paused, builds, stored: None, sagas: None }
     }
 
     /// The same, saying that these roles of an application run here.
@@ -127,6 +150,29 @@ impl Metrics {
         self
     }
 
+    /// With those of sagas.
+    pub(crate) fn with_sagas(mut self, stats: Arc<SagaStats>, store: SagaStore) -> Self {
+        let (now, oldest, unknown) = (Family::default(), Family::default(), Gauge::default());
+        self.registry.register_collector(Box::new(OfSagas(stats)));
+        self.registry.register(
+            "millgate_sagas_now",
+            "Sagas that have not ended, by how they are, in the whole cluster: every process says the same",
+            Family::clone(&now),
+        );
+        self.registry.register(
+            "millgate_sagas_oldest_seconds",
+            "For how long the oldest of them is under way",
+            Family::clone(&oldest),
+        );
+        self.registry.register(
+            "millgate_sagas_unknown_version",
+            "Sagas under way whose version of their definition this process does not have",
+            Gauge::clone(&unknown),
+        );
+        self.sagas = Some(Sagas { store, now, oldest, unknown });
+        self
+    }
+
     /// The same with the counts of streams.
     #[must_use]
     pub(crate) fn with_streams(mut self, streams: impl Iterator<Item = (String, Arc<StreamStats>)>) -> Self {
@@ -146,7 +192,13 @@ impl Metrics {
                 stored.ask(PATIENCE).await;
             }
         };
-        tokio::join!(queues, tables);
+        let sagas = async {
+            if let Some(sagas) = &self.sagas {
+                let census = tokio::time::timeout(PATIENCE, sagas.store.census()).await;
+                sagas.set(census.ok().and_then(Result::ok));
+            }
+        };
+        tokio::join!(queues, tables, sagas);
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(plain(&out))
@@ -173,6 +225,36 @@ impl Metrics {
         let age = oldest.and_then(|oldest| (now() - oldest).to_std().ok()).unwrap_or_default();
         self.oldest.get_or_create(&queue()).set(age.as_secs_f64());
         self.paused.get_or_create(&queue()).set(i64::from(paused));
+    }
+}
+
+impl Sagas {
+    /// How many there are. What is not known is left out.
+    fn set(&self, census: Option<Vec<Census>>) {
+        self.now.clear();
+        self.oldest.clear();
+        self.unknown.set(0);
+        let Some(census) = census else { return };
+        // One that is not there is a figure, too.
+        for name in self.store.definitions().names() {
+            for status in SagaStatus::ALL.into_iter().filter(|status| !status.has_ended()) {
+                let by = BySagaStatus { saga: name.to_owned(), status: status.as_str() };
+                self.now.get_or_create(&by).set(0);
+                self.oldest.get_or_create(&by).set(0.0);
+            }
+        }
+        for Census { saga, status, version, count, oldest } in census {
+            let Some(named) = SagaStatus::named(&status) else { continue };
+            let is_known = u32::try_from(version).is_ok_and(|it| self.store.definitions().get(&saga, it).is_some());
+            if !is_known {
+                self.unknown.inc_by(count);
+            }
+            let by = BySagaStatus { saga, status: named.as_str() };
+            self.now.get_or_create(&by).inc_by(count);
+            let age = (now() - oldest).to_std().unwrap_or_default().as_secs_f64();
+            let known = self.oldest.get_or_create(&by).get();
+            self.oldest.get_or_create(&by).set(age.max(known));
+        }
     }
 }
 
@@ -217,6 +299,42 @@ const GAUGES: [Line; 3] = [
     ),
     ("redis_refuses", "Hand-offs that wait for Redis to take their jobs.", |counts| counts.refused),
 ];
+
+/// A count of sagas, its name and what it says.
+type SagaLine = (&'static str, &'static str, fn(&SagaCounts) -> u64);
+
+const OF_SAGAS: [SagaLine; 8] = [
+    ("sagas_started", "Sagas that began.", |counts| counts.started),
+    ("sagas_completed", "Sagas whose steps are all done.", |counts| counts.completed),
+    ("sagas_failed", "Sagas of which a step could not be done.", |counts| counts.failed),
+    ("sagas_canceled", "Sagas that somebody wanted taken back.", |counts| counts.canceled),
+    ("sagas_compensated", "Sagas of which all is taken back that was done.", |counts| counts.compensated),
+    ("sagas_stuck", "Times that a saga came to wait for people: millgate saga list --status stuck.", |counts| {
+        counts.stuck
+    }),
+    ("saga_commands", "Commands that were sent to steps' workers.", |counts| counts.commands),
+    ("saga_replies_ignored", "Replies that said nothing new, or came when nobody waited any more.", |counts| {
+        counts.ignored
+    }),
+];
+
+/// The counters of the sagas that this process moved on.
+#[derive(Debug)]
+struct OfSagas(Arc<SagaStats>);
+
+impl Collector for OfSagas {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counts: Vec<_> = self.0.read().into_iter().map(|(saga, counts)| (BySaga { saga }, counts)).collect();
+        for (name, help, of) in OF_SAGAS {
+            let name = format!("millgate_{name}");
+            let mut family = encoder.encode_descriptor(&name, help, None, MetricType::Counter)?;
+            for (saga, counts) in &counts {
+                ConstCounter::new(of(counts)).encode(family.encode_family(saga)?)?;
+            }
+        }
+        Ok(())
+    }
+}
 
 /// The counters of each group's bridge.
 #[derive(Debug)]
@@ -310,7 +428,8 @@ mod tests {
             metrics.with_streams(std::iter::once(("audit".to_owned(), Arc::default()))).with_relay(Arc::default());
         let text = metrics.text().await.unwrap();
         let read = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-        written.chain(read.map(bare).map(str::to_owned)).collect()
+        let of_sagas = OF_SAGAS.iter().map(|(name, ..)| format!("millgate_{name}"));
+        written.chain(read.map(bare).map(str::to_owned)).chain(of_sagas).collect()
     }
 
     fn bare(name: &str) -> &str {

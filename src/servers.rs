@@ -9,16 +9,19 @@ use std::{
 };
 
 use anyhow::Context;
-use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
+use millgate_bridge::{
+    Bridge, BridgeConfig, BridgeStats, Routes, Watermarks,
+    saga::{Orchestrator, SagaStore, Sagas},
+};
 use millgate_dashboard::{EventRegistry, Reader, Site, StreamReader, access::Mask};
 use millgate_events::{
-    Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, EventStore, Outbox, OutboxStore, Producer,
-    ProjectionRunner, Projections, Relay, TopicSpec, Trail, TrailStore,
+    Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, EventStore, KafkaConfig, Outbox,
+    OutboxStore, Producer, ProjectionRunner, Projections, Relay, TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_streams::{Resources, Stream, StreamPositions};
 use millgate_workers::{
-    DeadLetterForwarder, Handlers, State, Worker,
+    DeadLetterForwarder, DeadSteps, Handlers, State, Worker,
     email::{Attachments, Mailer, Suppressions, Templates},
     webhook::Webhooks,
 };
@@ -66,6 +69,7 @@ pub(crate) struct Servers {
     pub(crate) readers: Arc<Vec<Reader>>,
     declared: Option<(PathBuf, Vec<WrittenRoute>)>,
     state: State,
+    sagas: Sagas,
     /// Begun by the first role that has something to note.
     trail: OnceLock<Trail>,
 }
@@ -105,6 +109,7 @@ impl Servers {
             routes,
             declared: app.declared,
             state: app.state,
+            sagas: Sagas::new(Arc::new(app.sagas), Outbox::new(app.name)),
             trail: OnceLock::new(),
             config,
         })
@@ -287,18 +292,48 @@ impl Servers {
         })
     }
 
+    /// What drives the sagas, in a consumer group of its own.
+    pub(crate) fn orchestrator(&self) -> anyhow::Result<Orchestrator> {
+        let (kafka, config) = (self.saga_kafka(), &self.config.saga);
+        let (database, claims) = (self.database.clone(), self.producer.claims().clone());
+        let (sagas, letters) = (self.sagas.clone(), self.dead_letters.clone());
+        Ok(Orchestrator::start(&kafka, config, sagas, database, letters, claims)?)
+    }
+
+    /// Kafka, as orchestrators use it.
+    pub(crate) fn saga_kafka(&self) -> KafkaConfig {
+        let kafka = &self.config.kafka;
+        KafkaConfig { consumer_group: format!("{}-sagas", kafka.consumer_group), ..kafka.clone() }
+    }
+
+    /// The sagas, if there are any and a database to keep them in.
+    pub(crate) fn sagas(&self) -> Option<SagaStore> {
+        let has_sagas = self.letters.is_some() && !self.sagas.definitions().is_empty();
+        has_sagas.then(|| SagaStore::new(self.database.clone(), self.sagas.clone()))
+    }
+
     /// The outbox, if there is a database.
     pub(crate) fn outbox(&self) -> Option<OutboxStore> {
         self.letters.is_some().then(|| OutboxStore::new(self.database.clone()))
+    }
+
+    fn dead_steps(&self) -> Option<DeadSteps> {
+        let failed = self.handlers.steps().clone();
+        let outbox = Outbox::new(self.producer.source());
+        (!failed.is_empty()).then(|| DeadSteps { database: self.database.clone(), outbox, failed })
     }
 
     /// What this process has to say to Prometheus; of its bridges by consumer group.
     pub(crate) fn metrics(&self, roles: &[&str], bridges: Vec<(String, Arc<BridgeStats>)>) -> Metrics {
         let queues = self.queue_names().iter().map(|name| self.queues.queue(name)).collect();
         let metrics = Metrics::new(queues, bridges).in_roles(self.application, roles);
-        match (self.letters.clone(), self.outbox()) {
+        let metrics = match (self.letters.clone(), self.outbox()) {
             (Some(letters), Some(outbox)) => metrics.with_tables(letters, outbox),
             _ => metrics,
+        };
+        match self.sagas() {
+            Some(store) => metrics.with_sagas(self.sagas.stats(), store),
+            None => metrics,
         }
     }
 
@@ -326,6 +361,7 @@ impl Servers {
             claims: self.producer.claims().clone(),
             max_payload: self.config.redis.max_payload,
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
+            sagas: self.sagas(),
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
             ..Site::new(self.application, self.queues.clone())
         }
@@ -388,6 +424,7 @@ impl Servers {
             .with(self.trail().clone())
             .with(self.queues.clone())
             .with(self.database.clone())
+            .with(self.sagas.clone())
             .with(Mailer::new(smtp)?)
             .with(Templates::new(smtp)?)
             .with(Webhooks::new(webhook)?)
@@ -401,6 +438,7 @@ impl Servers {
         let forwarder = DeadLetterForwarder {
             queues: names.iter().map(|name| self.queues.queue(name)).collect(),
             dead_letters: self.dead_letters.clone(),
+            steps: self.dead_steps(),
         };
         Ok((started, forwarder))
     }

@@ -16,6 +16,7 @@ mod plan;
 mod received;
 mod route;
 mod routes;
+pub mod saga;
 mod share;
 mod stats;
 mod trouble;

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use millgate_bridge::Routes;
+use millgate_bridge::{Routes, saga::SagaStore};
 use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
 
@@ -58,6 +58,8 @@ pub struct Site {
     pub mask: Mask,
     /// The topics of dead letters, without the prefix.
     pub dead_letter_topics: Vec<String>,
+    /// The sagas, if there are any and a database.
+    pub sagas: Option<SagaStore>,
     /// The tables of the trail, if there is a database.
     pub trail: Option<TrailStore>,
     /// Whether the trail is written, as far as the configuration says.
@@ -87,6 +89,7 @@ impl Site {
             events: Arc::default(),
             letters: None,
             dead_letter_topics: Vec::new(),
+            sagas: None,
             trail: None,
             trail_is_kept: false,
             claims: Claims::default(),

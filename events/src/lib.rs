@@ -25,6 +25,7 @@ mod outbox;
 mod producer;
 mod reading;
 mod record;
+mod saga;
 mod scan;
 mod spans;
 mod store;
@@ -53,10 +54,13 @@ pub use logs::{Committed, Found, Logs};
 pub use membership::{GroupMember, Membership};
 pub use meta::EventMeta;
 pub use metrics::{KafkaMetrics, metrics};
-pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckCounts, StuckKey};
+pub use outbox::{
+    Backlog, NamedEvent, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckCounts, StuckKey,
+};
 pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
+pub use saga::{Lifecycle, SagaCommand, SagaEvent, SagaLifecycle, StepCommand, idempotency_key};
 pub use scan::{Place, Scan, Scanned};
 pub use serde_json::Value;
 pub use spans::{SPANS, client_span, processing, spans_are_on};

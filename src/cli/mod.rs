@@ -27,6 +27,7 @@ mod queues;
 mod rate;
 mod roles;
 mod routes;
+mod saga;
 mod schedules;
 mod store;
 mod streams;
@@ -79,6 +80,9 @@ enum Command {
     Scheduler,
     /// Publish what is in the outbox
     Relay,
+    /// Drive sagas; look at them, and act: retry, compensate, resolve
+    #[command(subcommand)]
+    Saga(saga::Command),
     /// Fold records into tables (windows, audit, changes), and see how far that is
     #[command(subcommand)]
     Streams(streams::Command),
@@ -154,9 +158,9 @@ impl Command {
     fn is_brief(&self) -> bool {
         let is_role =
             matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::Dashboard(_));
-        let is_follower =
+        let follows =
             matches!(self, Self::Streams(streams::Command::Run(_)) | Self::Projections(projections::Command::Run));
-        !is_role && !is_follower
+        !is_role && !follows && !matches!(self, Self::Saga(saga::Command::Run))
     }
 }
 
@@ -261,6 +265,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,
         Command::Relay => roles::relay(call).await,
+        Command::Saga(command) => Box::pin(saga::run(call, command)).await,
         Command::Streams(command) => streams::run(call, command).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,

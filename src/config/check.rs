@@ -60,6 +60,7 @@ fn values(config: &Config) -> Vec<Row> {
         bridge,
         relay,
         projections,
+        saga,
         trail,
         streams,
         claim_check,
@@ -119,6 +120,10 @@ fn values(config: &Config) -> Vec<Row> {
         ("projections.poll_interval", at_least(projections.poll_interval, MILLISECOND)),
         // Silent for longer, one loses its connection.
         ("projections.poll_interval", at_most(projections.poll_interval, 30 * SECOND)),
+        ("saga.poll_interval", at_least(saga.poll_interval, MILLISECOND)),
+        ("saga.poll_interval", at_most(saga.poll_interval, 10 * SECOND)),
+        ("saga.batch_size", at_least_one(saga.batch_size)),
+        ("saga.parked_retention", at_least(saga.parked_retention, DAY)),
         ("trail.sample", share(trail.sample)),
         ("trail.buffer", at_least_one(trail.buffer)),
         ("streams.batch_size", at_least_one(streams.batch_size)),

@@ -187,12 +187,15 @@ impl Roles {
             });
             stats
         });
+        // Without sagas there is nothing to orchestrate.
+        let orchestrator = servers.sagas().map(|_| servers.orchestrator()).transpose()?;
         let mut health = Health::new(servers, stop.clone());
         let mut counted = Vec::new();
         let mut roles = vec!["bridge", "worker", "scheduler", "relay", "dashboard"];
         if servers.has_streams() {
             roles.push("streams");
         }
+        roles.extend(orchestrator.as_ref().map(|_| "saga"));
         let mut reporter = servers.reporter(&roles, told);
         reporter.of_worker(&worker, servers.handlers.versions());
         for (reader, bridge) in servers.readers.iter().zip(&bridges) {
@@ -220,6 +223,9 @@ impl Roles {
                 Ok(())
             });
         }
+        if let Some(orchestrator) = &orchestrator {
+            health.of_orchestrator(orchestrator, servers);
+        }
         let health = Arc::new(health);
         let metrics = || {
             let metrics = servers.metrics(&roles, counted.clone()).with_streams(folded.iter().cloned());
@@ -243,6 +249,10 @@ impl Roles {
         for runner in streams {
             let stopped = stop.clone();
             tasks.spawn(async move { Ok(runner.run(stopped).await?) });
+        }
+        if let Some(orchestrator) = orchestrator {
+            let stopped = stop.clone();
+            tasks.spawn(async move { Ok(orchestrator.run(stopped).await?) });
         }
         for bridge in bridges {
             let stopped = stop.clone();

@@ -21,6 +21,8 @@ pub struct ShopSettings {
     pub time_zone: Tz,
     /// Who is mailed every night what the shop did the day before: orders, revenue, dead letters. Empty: nobody.
     pub summary_to: String,
+    /// Whether it has bookings, and orders that are paid and shipped, as sagas; on in `millgate dev`.
+    pub sagas: bool,
 }
 
 impl Default for ShopSettings {
@@ -30,6 +32,7 @@ impl Default for ShopSettings {
             quiet_hours: QuietHours::NONE,
             time_zone: Tz::UTC,
             summary_to: String::new(),
+            sagas: false,
         }
     }
 }

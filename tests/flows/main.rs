@@ -28,6 +28,7 @@ mod processes;
 mod projections;
 mod reminders;
 mod routes;
+mod sagas;
 mod shop;
 mod stopping;
 mod summary;

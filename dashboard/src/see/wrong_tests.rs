@@ -86,6 +86,7 @@ struct Scene {
     lags: Last<Arc<[PartitionLag]>>,
     policy: Last<String>,
     letters: Last<()>,
+    sagas: Last<Arc<[Census]>>,
 }
 
 impl Scene {
@@ -100,6 +101,7 @@ impl Scene {
             lags: Some(Ok(lag(0))),
             policy: Some(Ok("noeviction".into())),
             letters: Some(Ok(())),
+            sagas: None,
         }
     }
 
@@ -115,6 +117,7 @@ impl Scene {
             lags: &self.lags,
             policy: &self.policy,
             letters: &self.letters,
+            sagas: &self.sagas,
         })
     }
 
@@ -254,4 +257,25 @@ fn the_worst_comes_first_and_long_lists_are_cut() {
     let severities: Vec<Gravity> = scene.wrong().iter().map(|wrong| wrong.severity).collect();
     assert!(severities.is_sorted() && severities.contains(&Gravity::Bad), "{severities:?}");
     assert_eq!(some(["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d, e and 2 more");
+}
+
+#[test]
+fn sagas_that_stand_still_are_told() {
+    let some =
+        |status: &str| Census { saga: "order".into(), status: status.into(), version: 1, count: 2, oldest: ago(60) };
+    let mut scene = Scene { sagas: Some(Ok(Arc::new([some("running")]))), ..Scene::well() };
+    scene.one(
+        Gravity::Bad,
+        "2 sagas have not ended, and no orchestrator runs: start one by `millgate saga run`",
+        "sagas",
+    );
+    scene.processes[0].roles.push("saga".into());
+    assert_eq!(scene.wrong(), []);
+    scene.sagas = Some(Ok(Arc::new([some("stuck")])));
+    let told = scene.one(
+        Gravity::Bad,
+        "2 sagas order are stuck: what was done cannot be taken back, and waits for people",
+        "sagas",
+    );
+    assert_eq!(told.since, Some(ago(60)));
 }

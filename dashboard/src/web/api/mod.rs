@@ -5,6 +5,7 @@ mod events;
 mod jobs;
 mod kafka;
 mod letters;
+mod sagas;
 
 use std::sync::Arc;
 
@@ -59,7 +60,7 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::post("/actions/undo", post(undo), "Undoes an entry", json!({ "entry": "1795311840153-0" })),
         Endpoint::get("/openapi.json", get(openapi), "This"),
     ];
-    own.into_iter().chain(kafka::endpoints()).chain(letters::endpoints()).collect()
+    own.into_iter().chain(kafka::endpoints()).chain(letters::endpoints()).chain(sagas::endpoints()).collect()
 }
 
 pub(super) fn routes() -> Router<Arc<Web>> {
