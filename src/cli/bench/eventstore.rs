@@ -215,7 +215,7 @@ async fn project(rig: &Rig) -> anyhow::Result<f64> {
     let stop = CancellationToken::new();
     let began = Instant::now();
     let running = tokio::spawn(runner.run(stop.clone()));
-    let longest = Duration::from_secs(60) + Duration::from_secs(1) * rig.appends.div_ceil(SLOWEST);
+    let longest = Duration::from_mins(1) + Duration::from_secs(1) * rig.appends.div_ceil(SLOWEST);
     let applied = async {
         let applied = "SELECT COALESCE(sum(applied), 0)::bigint FROM store_projections";
         while sqlx::query_scalar::<_, i64>(applied).fetch_one(&database).await? < all {
