@@ -126,8 +126,8 @@ pub use millgate_bridge::{
 };
 pub use millgate_derive::{Event, Job};
 pub use millgate_events::{
-    ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Outbox, OutboxError, Producer, Published, SagaCommand, SagaEvent,
-    SagaLifecycle, StepCommand, Value,
+    ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Outbox, OutboxError, Producer, Published, SagaCommand,
+    SagaEvent, SagaLifecycle, StepCommand, Value,
 };
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Origin, PublishEvent, Queues, RedisConfig, Schedule,
@@ -135,6 +135,6 @@ pub use millgate_jobs::{
 };
 pub use millgate_workers::{
     BatchCtx, BatchHandler, Breaker, BreakerConfig, BreakerState, Cancelled, Ctx, Done, ErrorClass, FromCtx, Handler,
-    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, QuietHours, Replied, State, StepCtx, email,
-    inventory, webhook,
+    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, QuietHours, Replied, State,
+    StepCtx, email, inventory, webhook,
 };

@@ -259,9 +259,13 @@ const OF_SAGAS: [SagaLine; 8] = [
     ("sagas_failed", "Sagas of which a step could not be done.", |counts| counts.failed),
     ("sagas_canceled", "Sagas that somebody wanted taken back.", |counts| counts.canceled),
     ("sagas_compensated", "Sagas of which all is taken back that was done.", |counts| counts.compensated),
-    ("sagas_stuck", "Times that a saga came to wait for people: millgate saga list --status stuck.", |counts| counts.stuck),
+    ("sagas_stuck", "Times that a saga came to wait for people: millgate saga list --status stuck.", |counts| {
+        counts.stuck
+    }),
     ("saga_commands", "Commands that were sent to steps' workers.", |counts| counts.commands),
-    ("saga_replies_ignored", "Replies that said nothing new, or came when nobody waited any more.", |counts| counts.ignored),
+    ("saga_replies_ignored", "Replies that said nothing new, or came when nobody waited any more.", |counts| {
+        counts.ignored
+    }),
 ];
 
 /// The counters of the sagas that this process moved on.

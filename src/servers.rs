@@ -15,8 +15,8 @@ use millgate_bridge::{
 };
 use millgate_dashboard::{EventRegistry, Reader, Site, access::Mask};
 use millgate_events::{
-    Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, KafkaConfig, Outbox, OutboxStore, Producer,
-    Relay, TopicSpec, Trail, TrailStore,
+    Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, KafkaConfig, Outbox, OutboxStore,
+    Producer, Relay, TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_streams::{Resources, Stream, StreamPositions};

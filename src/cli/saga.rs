@@ -112,9 +112,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
 fn act_of(saga: uuid::Uuid, command: &Command) -> Action {
     match command {
         Command::Compensate(args) => Action::CompensateSaga { saga, why: args.why.clone() },
-        Command::Resolve(args) => {
-            Action::ResolveSaga { saga, step: args.step.clone(), why: args.of.why.clone() }
-        }
+        Command::Resolve(args) => Action::ResolveSaga { saga, step: args.step.clone(), why: args.of.why.clone() },
         _ => Action::RetrySaga { saga },
     }
 }
@@ -193,7 +191,8 @@ fn show(detail: &SagaDetail, json: bool) -> anyhow::Result<Outcome> {
 }
 
 fn of_step(step: &StepView) -> String {
-    let back = step.compensation.as_ref().map_or_else(|| "nothing takes it back".to_owned(), |it| format!("back by {it}"));
+    let back =
+        step.compensation.as_ref().map_or_else(|| "nothing takes it back".to_owned(), |it| format!("back by {it}"));
     let due = step.due.map(|due| format!(", until {}", exact(due))).unwrap_or_default();
     let failure = step.failure.as_ref().map(|cause| format!("; {}: {}", cause.code, cause.message)).unwrap_or_default();
     let tries = if step.tries > 1 { format!(", {} tries", step.tries) } else { String::new() };

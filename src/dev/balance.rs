@@ -84,7 +84,8 @@ impl Observer<'_> {
                 let prefix = &self.servers.config.kafka.topic_prefix;
                 let starts = store.definitions().start_topics();
                 let topics = self.bridge.topics().into_iter();
-                let of_starts = topics.filter(|(topic, _)| starts.contains(topic.strip_prefix(prefix.as_str()).unwrap_or(topic)));
+                let of_starts =
+                    topics.filter(|(topic, _)| starts.contains(topic.strip_prefix(prefix.as_str()).unwrap_or(topic)));
                 let wanted = of_starts.map(|(_, counts)| counts.handed_off).sum();
                 Some(SagaBooks { wanted, counts: store.counts().await? })
             }

@@ -8,7 +8,9 @@ async fn check(demo: &Child) {
     let status = demo.wait_exit(2 * PATIENCE).await;
     let said = demo.output();
     assert!(status.success(), "{status}: {said}");
-    for balance in ["ok    events:", "ok    jobs:", "ok    dead:", "ok    sagas:  4 begun = 2 completed + 2 compensated"] {
+    for balance in
+        ["ok    events:", "ok    jobs:", "ok    dead:", "ok    sagas:  4 begun = 2 completed + 2 compensated"]
+    {
         assert!(said.contains(balance), "{said}");
     }
     for reason in ["not_json", "unknown_type", "smtp_550"] {

@@ -127,7 +127,8 @@ fn order(number: usize, is_good: bool) -> OrderPlaced {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn both_sagas_end_well_or_take_back_all_that_they_did() {
-    let theatre = Theatre::open("sagas", &[&["bridge"], &["worker"], &["relay"], &["saga", "run"], &["saga", "run"]]).await;
+    let theatre =
+        Theatre::open("sagas", &[&["bridge"], &["worker"], &["relay"], &["saga", "run"], &["saga", "run"]]).await;
     let [good, bad] = [Sagas::id("booking", "b0"), Sagas::id("booking", "b1")];
     theatre.publish(&booking(0, true)).await;
     theatre.publish(&booking(1, false)).await;
@@ -170,14 +171,16 @@ async fn both_sagas_end_well_or_take_back_all_that_they_did() {
         assert!(types.contains(&name), "{types:?}");
     }
     let shop = &theatre.shop;
-    wait_until("the confirmation arrives", PATIENCE, async || shop.smtp.mails_to("ada-0@mail.example").len() == 1).await;
+    wait_until("the confirmation arrives", PATIENCE, async || shop.smtp.mails_to("ada-0@mail.example").len() == 1)
+        .await;
     // A step that cannot be done is an answer, and no dead letter.
     assert_eq!(theatre.number("SELECT count(*) FROM dead_letters").await, 0);
     let shown = shop.run(&["saga", "show", &bad.to_string()]).await;
     for part in ["send-notification        failed", "back by refund-payment", "turned-back", "compensated"] {
         assert!(shown.contains(part), "{part}: {shown}");
     }
-    let listed: Value = serde_json::from_str(&shop.run(&["saga", "list", "--status", "completed", "--json"]).await).unwrap();
+    let listed: Value =
+        serde_json::from_str(&shop.run(&["saga", "list", "--status", "completed", "--json"]).await).unwrap();
     assert_eq!(listed["sagas"].as_array().unwrap().len(), 2);
 }
 

@@ -85,7 +85,12 @@ impl DeadLetterForwarder {
         if let Some(steps) = &self.steps
             && let Err(error) = steps.reply(&job.kind, &job.payload, &job.failure).await
         {
-            error!(queue, job = job.id, ?error, "the saga of a dead command cannot be told; it stays in Redis, and is tried again");
+            error!(
+                queue,
+                job = job.id,
+                ?error,
+                "the saga of a dead command cannot be told; it stays in Redis, and is tried again"
+            );
             return false;
         }
         let letter = DeadLetter {

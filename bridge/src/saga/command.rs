@@ -71,7 +71,8 @@ pub(super) fn written(data: &impl Serialize) -> Result<Value, String> {
 
 /// Runs what a user wrote: a panic of theirs is theirs.
 pub(super) fn guarded<T>(work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(format!("it panicked: {}", text_of(panic.as_ref()))))
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(format!("it panicked: {}", text_of(panic.as_ref()))))
 }
 
 fn text_of(panic: &(dyn Any + Send)) -> String {

@@ -218,7 +218,9 @@ impl Definition {
 
     /// Names of a step and of what takes it back.
     pub(super) fn names(&self, step: usize) -> (&'static str, Option<&'static str>) {
-        self.steps.get(step).map_or(("", None), |step| (step.command.name, step.compensation.as_ref().map(|it| it.name)))
+        self.steps
+            .get(step)
+            .map_or(("", None), |step| (step.command.name, step.compensation.as_ref().map(|it| it.name)))
     }
 
     /// Topics and types that its workers and itself write, and the topics that they read, without the prefix.

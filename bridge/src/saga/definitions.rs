@@ -19,7 +19,9 @@ impl Definitions {
     pub fn add(&mut self, definition: Definition) -> Result<(), String> {
         let (name, version) = (definition.name, definition.version);
         if self.by_name.entry(name).or_default().insert(version, Arc::new(definition)).is_some() {
-            return Err(format!("there are two sagas `{name}` of version {version}; give the new one another .version(…)"));
+            return Err(format!(
+                "there are two sagas `{name}` of version {version}; give the new one another .version(…)"
+            ));
         }
         Ok(())
     }

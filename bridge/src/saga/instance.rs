@@ -26,8 +26,7 @@ pub enum SagaStatus {
 
 impl SagaStatus {
     /// All there are.
-    pub const ALL: [Self; 5] =
-        [Self::Running, Self::Compensating, Self::Stuck, Self::Completed, Self::Compensated];
+    pub const ALL: [Self; 5] = [Self::Running, Self::Compensating, Self::Stuck, Self::Completed, Self::Compensated];
 
     /// Its name.
     pub fn as_str(self) -> &'static str {

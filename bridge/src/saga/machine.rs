@@ -82,7 +82,8 @@ const MESSAGE_IDS: Uuid = Uuid::from_u128(0x6d69_6c6c_6761_7465_8000_7361_6761_0
 impl Definition {
     /// Begins a saga of which nothing is known but its state.
     pub fn begin(&self, mut instance: Instance, now: DateTime<Utc>) -> (Instance, Transition) {
-        let begun = |step: &StepDefinition| StepProgress { name: step.command.name.to_owned(), ..StepProgress::default() };
+        let begun =
+            |step: &StepDefinition| StepProgress { name: step.command.name.to_owned(), ..StepProgress::default() };
         instance.progress.steps = self.steps.iter().map(begun).collect();
         let mut walk = Walk { definition: self, instance: &mut instance, now, out: Transition::default() };
         walk.line(Happening::Started, None, format!("version {}", self.version));

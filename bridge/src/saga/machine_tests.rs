@@ -137,8 +137,7 @@ impl Bench {
             ended_at: None,
         };
         let (saga, done) = definition.begin(instance, now);
-        let mut bench =
-            Self { definition, saga, now, sent: vec![], told: vec![], ended_in: vec![], lines: vec![] };
+        let mut bench = Self { definition, saga, now, sent: vec![], told: vec![], ended_in: vec![], lines: vec![] };
         bench.note(done);
         bench
     }
@@ -189,8 +188,10 @@ impl Bench {
 }
 
 fn ok(step: &str) -> SagaEvent {
-    serde_json::from_value(json!({ "saga_id": Uuid::nil(), "step_name": step, "success": true, "data": { "number": 7 } }))
-        .unwrap()
+    serde_json::from_value(
+        json!({ "saga_id": Uuid::nil(), "step_name": step, "success": true, "data": { "number": 7 } }),
+    )
+    .unwrap()
 }
 
 fn failed(step: &str, code: &str) -> SagaEvent {
@@ -425,7 +426,10 @@ fn people_can_cancel_what_runs_and_take_back_what_is_done() {
 #[test]
 fn an_application_that_panics_or_cannot_read_a_reply_fails_its_step() {
     let definition = Saga::<Trip>::named("trip")
-        .step(step::<BookCar, CancelCar>("book-car", "cancel-car").replied(|trip: &mut Trip, r| trip.car = Some(r.number)))
+        .step(
+            step::<BookCar, CancelCar>("book-car", "cancel-car")
+                .replied(|trip: &mut Trip, r| trip.car = Some(r.number)),
+        )
         .step(Step::command("pay", |trip: &Trip| -> Pay { panic!("no price for {}", trip.name) }))
         .build()
         .unwrap();
@@ -451,9 +455,13 @@ fn a_definition_that_changed_without_another_version_is_refused() {
 fn definitions_that_cannot_work_are_refused() {
     let none = Saga::<Trip>::named("trip").build();
     assert!(none.err().unwrap().contains("no steps"));
-    let twice = Saga::<Trip>::named("trip")
-        .step(step::<BookCar, CancelCar>("car", "cancel-car"))
-        .step(step::<BookHotel, CancelHotel>("hotel", "cancel-car"));
+    let twice = Saga::<Trip>::named("trip").step(step::<BookCar, CancelCar>("car", "cancel-car")).step(step::<
+        BookHotel,
+        CancelHotel,
+    >(
+        "hotel",
+        "cancel-car",
+    ));
     assert!(twice.build().err().unwrap().contains("two commands named `cancel-car`"));
 }
 

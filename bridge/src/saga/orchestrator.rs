@@ -323,10 +323,13 @@ impl Desk {
         let overdue = "SELECT saga, version, count(*) FROM sagas WHERE due <= now() GROUP BY saga, version";
         let overdue: Vec<(String, i32, i64)> = sqlx::query_as(overdue).fetch_all(&self.database).await?;
         for (saga, version, count) in overdue {
-            let known = u32::try_from(version).is_ok_and(|version| self.sagas.definitions().get(&saga, version).is_some());
+            let known =
+                u32::try_from(version).is_ok_and(|version| self.sagas.definitions().get(&saga, version).is_some());
             if !known {
                 warn!(
-                    saga, version, count,
+                    saga,
+                    version,
+                    count,
                     "sagas wait for a program that has this version of their definition; this one leaves them as they are"
                 );
                 *self.reminded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());

@@ -102,7 +102,8 @@ impl Sagas {
             let (name, wanted) = (definition.name, definition.state_name);
             return Err(SagaError::State { name, wanted, given: std::any::type_name::<S>() });
         }
-        let state = serde_json::to_value(state).map_err(|source| SagaError::Encode { name: definition.name, source })?;
+        let state =
+            serde_json::to_value(state).map_err(|source| SagaError::Encode { name: definition.name, source })?;
         let (id, _) = self.begin(transaction, definition, key, state, Origin::default()).await?;
         Ok(id)
     }

@@ -112,11 +112,7 @@ pub(super) async fn update(database: &mut PgConnection, saga: &Instance, now: Da
     Ok(updated.rows_affected() == 1)
 }
 
-pub(super) async fn log(
-    database: &mut PgConnection,
-    saga: &Instance,
-    lines: &[TimelineEntry],
-) -> sqlx::Result<()> {
+pub(super) async fn log(database: &mut PgConnection, saga: &Instance, lines: &[TimelineEntry]) -> sqlx::Result<()> {
     for (number, line) in lines.iter().enumerate() {
         let insert = "INSERT INTO saga_log (saga_id, revision, line, at, what, step, detail) \
             VALUES ($1, $2, $3, $4, $5, $6, $7)";

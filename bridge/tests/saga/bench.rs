@@ -175,14 +175,8 @@ impl Bench {
         let config = SagaConfig { poll_interval: Duration::from_millis(50), ..SagaConfig::default() };
         let letters = DeadLetters::new(self.producer.clone(), DEAD);
         let sagas = self.sagas(definitions);
-        let orchestrator = Orchestrator::start(
-            &self.kafka.config(),
-            &config,
-            sagas,
-            self.pool().clone(),
-            letters,
-            Claims::default(),
-        );
+        let orchestrator =
+            Orchestrator::start(&self.kafka.config(), &config, sagas, self.pool().clone(), letters, Claims::default());
         let orchestrator = orchestrator.unwrap();
         Running::start(|stop| async move { orchestrator.run(stop).await.unwrap() })
     }

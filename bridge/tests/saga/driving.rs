@@ -6,9 +6,7 @@ use millgate_bridge::saga::{Happening, Saga, SagaStatus, Sagas, Step};
 use millgate_testkit::wait_until;
 use serde_json::json;
 
-use crate::bench::{
-    Bench, BookCar, CancelCar, DEAD, NEVER, Pay, Refund, SOON, Trip, TripWanted, only, reply, trip,
-};
+use crate::bench::{Bench, BookCar, CancelCar, DEAD, NEVER, Pay, Refund, SOON, Trip, TripWanted, only, reply, trip};
 
 #[tokio::test]
 async fn a_saga_goes_through_all_its_steps_and_tells_so() {
@@ -156,7 +154,9 @@ async fn what_no_saga_can_use_goes_to_the_dead_letters_and_holds_nobody_up() {
 #[tokio::test]
 async fn steps_together_are_sent_together_and_taken_back_together() {
     let step = |name, undo| {
-        Step::command(name, |trip: &Trip| Pay::from(trip)).timeout(NEVER).compensate(undo, |trip: &Trip| Refund::from(trip))
+        Step::command(name, |trip: &Trip| Pay::from(trip))
+            .timeout(NEVER)
+            .compensate(undo, |trip: &Trip| Refund::from(trip))
     };
     let saga = Saga::<Trip>::named("trip")
         .started_by(|wanted: &TripWanted| Trip { trip: wanted.trip.clone(), car: None })

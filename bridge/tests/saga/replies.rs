@@ -51,7 +51,8 @@ async fn a_step_that_is_silent_is_given_up_and_what_it_does_then_is_taken_back()
     bench.done::<CancelCar>(&cancel).await;
     let undone = async || {
         let detail = store.show(saga).await.unwrap().unwrap();
-        (detail.row.status == SagaStatus::Compensated && detail.progress[0].status == StepStatus::Undone).then_some(detail)
+        (detail.row.status == SagaStatus::Compensated && detail.progress[0].status == StepStatus::Undone)
+            .then_some(detail)
     };
     let detail = wait_for("it is taken back", SOON, undone).await;
     assert_eq!(count(&detail, Happening::Late), 1);

@@ -1,6 +1,6 @@
 //! Definitions that change while sagas are under way.
 
-use millgate_bridge::saga::{Definition, SagaError, SagaStatus, Input, Step};
+use millgate_bridge::saga::{Definition, Input, SagaError, SagaStatus, Step};
 use millgate_testkit::{wait_for, wait_until};
 
 use crate::bench::{Bench, BookCar, Insure, NEVER, Pay, SOON, Trip, all, trip};

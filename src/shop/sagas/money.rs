@@ -24,7 +24,8 @@ pub(super) async fn pay(
 
 /// Puts it back; gives how much that was.
 pub(super) async fn refund(database: &mut PgConnection, reference: &str) -> Result<i64, JobError> {
-    let undo = "UPDATE payments SET status = 'refunded' WHERE reference = $1 AND status = 'paid' RETURNING customer, cents";
+    let undo =
+        "UPDATE payments SET status = 'refunded' WHERE reference = $1 AND status = 'paid' RETURNING customer, cents";
     let paid: Option<(String, i64)> = sqlx::query_as(undo).bind(reference).fetch_optional(&mut *database).await?;
     let Some((customer, cents)) = paid else { return Ok(0) };
     let back = "UPDATE wallets SET cents = cents + $2 WHERE customer = $1";

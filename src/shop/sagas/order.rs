@@ -171,9 +171,7 @@ fn saga() -> Saga<OrderSaga> {
                 address: saga.order.address.clone(),
             })
             .timeout(SHORT)
-            .compensate("shipping.cancel", |saga: &OrderSaga| CancelShipping {
-                order_id: saga.order.order_id.clone(),
-            }),
+            .compensate("shipping.cancel", |saga: &OrderSaga| CancelShipping { order_id: saga.order.order_id.clone() }),
         )
         .on_completed(|saga: &OrderSaga| OrderConfirmed { order_id: saga.order.order_id.clone() })
         .on_compensated(|saga: &OrderSaga, why| OrderCanceled {
@@ -183,10 +181,7 @@ fn saga() -> Saga<OrderSaga> {
         .also_told_on("oms.saga.events")
 }
 
-async fn reserve_inventory(
-    command: ReserveInventory,
-    step: StepCtx<ReserveInventory>,
-) -> Result<Replied, JobError> {
+async fn reserve_inventory(command: ReserveInventory, step: StepCtx<ReserveInventory>) -> Result<Replied, JobError> {
     if let Some(item) = command.items.iter().find(|item| item.quantity < 1) {
         return Err(JobError::dead("validation_failed", format!("{} of {}", item.quantity, item.sku)));
     }
@@ -208,10 +203,7 @@ async fn reserve_inventory(
     .await
 }
 
-async fn release_inventory(
-    command: ReleaseInventory,
-    step: StepCtx<ReleaseInventory>,
-) -> Result<Replied, JobError> {
+async fn release_inventory(command: ReleaseInventory, step: StepCtx<ReleaseInventory>) -> Result<Replied, JobError> {
     step.once(async |database| {
         let mut items = command.items.clone();
         items.sort_by(|a, b| a.sku.cmp(&b.sku));
