@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millgate_bridge::saga::{Happening, Saga, SagaStatus, Sagas, Step};
+use millgate_bridge::saga::{Happening as H, Saga, SagaStatus, Sagas, Step};
 use millgate_testkit::wait_until;
 use serde_json::json;
 
@@ -25,7 +25,6 @@ async fn a_saga_goes_through_all_its_steps_and_tells_so() {
     bench.done::<Pay>(&pay).await;
     let detail = bench.is(&store, saga, SagaStatus::Completed).await;
     let happened: Vec<_> = detail.timeline.iter().map(|entry| entry.what).collect();
-    use Happening as H;
     assert_eq!(happened, [H::Started, H::Sent, H::Done, H::Sent, H::Done, H::Completed]);
     assert_eq!(detail.state, json!({ "trip": "t1", "car": 7 }));
     assert_eq!(bench.told("trip.over", 1).await, [json!({ "trip": "t1", "why": "done" })]);
