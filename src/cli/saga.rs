@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use millgate_bridge::saga::{SagaDetail, SagaFilter, SagaRow, SagaStatus, SagaStore, StepView};
 use millgate_dashboard::act::{self, ActError, Action, Performed, Work};
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{Call, Outcome, answer, moment::point, operator::operator};
 use crate::{health::Health, http::HttpServer, lifecycle::stop_on_signal};
@@ -85,20 +86,19 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
     }
     let servers = call.servers()?;
     let Some(store) = servers.sagas() else { return Ok(Outcome::Misunderstood(NONE.into())) };
-    let (name, action): (&Name, Option<fn(uuid::Uuid, &Command) -> Action>) = match &command {
+    let name = match &command {
         Command::Run => return Ok(Outcome::Well),
         Command::List(args) => return list(&store, args, json).await,
-        Command::Show(name) => (name, None),
-        Command::Retry(name) => (name, Some(|saga, _| Action::RetrySaga { saga })),
-        Command::Compensate(args) => (&args.name, Some(act_of)),
-        Command::Resolve(args) => (&args.of.name, Some(act_of)),
+        Command::Show(name) | Command::Retry(name) => name,
+        Command::Compensate(args) => &args.name,
+        Command::Resolve(args) => &args.of.name,
     };
     let Some(detail) = store.find(&name.id).await? else {
         let message = format!("there is no saga {}, or several are about it; see `millgate saga list --key`", name.id);
         return Ok(Outcome::Misunderstood(message));
     };
-    let Some(action) = action else { return show(&detail, json) };
-    match act::perform(&servers.site(), &operator(), &action(detail.row.id, &command), &Work::new()).await {
+    let Some(action) = command.action(detail.row.id) else { return show(&detail, json) };
+    match act::perform(&servers.site(), &operator(), &action, &Work::new()).await {
         Ok(Performed { text, .. }) if json => println!("{}", json!({ "saga": detail.row.id, "text": text })),
         Ok(Performed { text, .. }) => println!("{text}"),
         Err(error @ (ActError::Gone(_) | ActError::Refused(_))) => {
@@ -109,11 +109,15 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
     Ok(Outcome::Well)
 }
 
-fn act_of(saga: uuid::Uuid, command: &Command) -> Action {
-    match command {
-        Command::Compensate(args) => Action::CompensateSaga { saga, why: args.why.clone() },
-        Command::Resolve(args) => Action::ResolveSaga { saga, step: args.step.clone(), why: args.of.why.clone() },
-        _ => Action::RetrySaga { saga },
+impl Command {
+    /// What is to be done to a saga, if anything is.
+    fn action(&self, saga: Uuid) -> Option<Action> {
+        Some(match self {
+            Self::Run | Self::List(_) | Self::Show(_) => return None,
+            Self::Retry(_) => Action::RetrySaga { saga },
+            Self::Compensate(args) => Action::CompensateSaga { saga, why: args.why.clone() },
+            Self::Resolve(args) => Action::ResolveSaga { saga, step: args.step.clone(), why: args.of.why.clone() },
+        })
     }
 }
 

@@ -45,13 +45,15 @@ pub fn app() -> App {
         .report(samples::report)
         .dev_setting("MILLGATE_SHOP_REMINDER_DELAY", "3s")
         .dev_setting("MILLGATE_SHOP_SAGAS", "true")
+        .dev_setting("MILLGATE_SHOP_SAGA_PATIENCE", "6")
         .configure(shop)
 }
 
 fn shop(app: App, settings: ShopSettings) -> App {
     let reminder_delay = settings.reminder_delay;
     let app = summary(app, &settings);
-    let app = if settings.sagas { sagas::add(app).samples(samples::publish_with_sagas) } else { app };
+    let app =
+        if settings.sagas { sagas::add(app, settings.saga_patience).samples(samples::publish_with_sagas) } else { app };
     app.route(
         on::<OrderCreated>()
             .enqueue_with(|e| {

@@ -23,6 +23,8 @@ pub struct ShopSettings {
     pub summary_to: String,
     /// Whether it has bookings, and orders that are paid and shipped, as sagas; on in `millgate dev`.
     pub sagas: bool,
+    /// How many times their timeouts of 5 s and 10 s a step of these may take: more on a machine that is slow.
+    pub saga_patience: u32,
 }
 
 impl Default for ShopSettings {
@@ -33,6 +35,7 @@ impl Default for ShopSettings {
             time_zone: Tz::UTC,
             summary_to: String::new(),
             sagas: false,
+            saga_patience: 1,
         }
     }
 }

@@ -38,6 +38,8 @@ impl Theatre {
     async fn named(name: &str, instance: &str, programs: &[&[&str]]) -> Self {
         let mut shop = Shop::on(KafkaSpace::fresh(name), name).await;
         shop.set("MILLGATE_SHOP_SAGAS", "true");
+        // What a busy machine does late is not what is tested here.
+        shop.set("MILLGATE_SHOP_SAGA_PATIENCE", "6");
         shop.set("MILLGATE_TOPICS_PARTITIONS", "1");
         // Who is back soon has its partitions again; what it had not committed comes again, which is much.
         shop.set("MILLGATE_KAFKA_GROUP_INSTANCE_ID", instance);

@@ -230,9 +230,9 @@ impl Walk<'_> {
         self.status(step) == StepStatus::Done && self.definition.steps[step].compensation.is_some()
     }
 
-    fn cause(&self, step: usize, code: impl ToString, message: impl ToString) -> Cause {
+    fn cause(&self, step: usize, code: impl Into<String>, message: impl Into<String>) -> Cause {
         let name = self.definition.steps[step].command.name;
-        Cause { step: Some(name.to_owned()), code: code.to_string(), message: message.to_string() }
+        Cause { step: Some(name.to_owned()), code: code.into(), message: message.into() }
     }
 
     fn line(&mut self, what: Happening, step: Option<&str>, detail: impl Into<String>) {
@@ -244,9 +244,8 @@ impl Walk<'_> {
         self.out.told.push((what, step.map(str::to_owned)));
     }
 
-    fn after(&self, time: std::time::Duration) -> Option<DateTime<Utc>> {
-        let time = TimeDelta::from_std(time).unwrap_or(TimeDelta::days(365));
-        Some(self.now + time)
+    fn after(&self, time: std::time::Duration) -> DateTime<Utc> {
+        self.now + TimeDelta::from_std(time).unwrap_or(TimeDelta::days(365))
     }
 
     // Forward.
@@ -255,7 +254,7 @@ impl Walk<'_> {
         let command = self.definition.steps[step].command.clone();
         match command.data(&self.instance.state) {
             Ok(data) => {
-                let due = self.after(command.timeout);
+                let due = Some(self.after(command.timeout));
                 let progress = &mut self.instance.progress.steps[step];
                 progress.began_at.get_or_insert(self.now);
                 progress.status = StepStatus::Sent;
@@ -281,7 +280,7 @@ impl Walk<'_> {
             step_name: command.name.to_owned(),
             step_index: u32::try_from(step).unwrap_or(u32::MAX),
             idempotency_key: idempotency_key(&saga_id, command.name),
-            timeout_at: self.after(command.timeout).unwrap_or(self.now),
+            timeout_at: self.after(command.timeout),
             retry_count: tries.saturating_sub(1),
             max_retries: command.retries,
             compensates,
@@ -362,7 +361,7 @@ impl Walk<'_> {
         let Some(command) = self.definition.steps[step].compensation.clone() else { return };
         match command.data(&self.instance.state) {
             Ok(data) => {
-                let due = self.after(command.timeout);
+                let due = Some(self.after(command.timeout));
                 let progress = &mut self.instance.progress.steps[step];
                 progress.status = StepStatus::Undoing;
                 progress.tries += 1;
@@ -475,7 +474,7 @@ impl Walk<'_> {
     }
 
     fn failed(&mut self, step: usize, reply: &SagaEvent) {
-        let cause = self.cause(step, code(reply), &reply.error_message);
+        let cause = self.cause(step, code(reply), reply.error_message.clone());
         let command = self.definition.steps[step].command.clone();
         let tries = self.instance.progress.steps[step].tries;
         let is_running = self.instance.status == SagaStatus::Running;
@@ -490,7 +489,7 @@ impl Walk<'_> {
     fn again(&mut self, step: usize, command: &CommandDefinition, cause: Cause, status: StepStatus) {
         let pause = command.pause(self.instance.progress.steps[step].tries);
         self.line(Happening::Retry, Some(command.name), format!("in {pause:?}: {}", said(&cause)));
-        let due = self.after(pause);
+        let due = Some(self.after(pause));
         let progress = &mut self.instance.progress.steps[step];
         progress.status = status;
         progress.due = due;

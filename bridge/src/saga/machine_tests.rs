@@ -233,8 +233,8 @@ fn what_cannot_be_done_turns_back_all_that_was_in_reverse_order() {
         bench.ok(undo);
     }
     bench.is(SagaStatus::Compensated);
-    use Lifecycle as L;
-    assert_eq!(bench.told, [L::Started, L::Failed, L::Refunded, L::Compensated]);
+    let told = [Lifecycle::Started, Lifecycle::Failed, Lifecycle::Refunded, Lifecycle::Compensated];
+    assert_eq!(bench.told, told);
     assert_eq!(bench.ended_in[0].data["why"], "not_found");
     assert_eq!(bench.saga.turned().unwrap().step.as_deref(), Some("mail"));
 }

@@ -162,19 +162,15 @@ impl Bench {
         self.database.pool()
     }
 
-    pub(crate) fn sagas(&self, definitions: &Definitions) -> Sagas {
-        Sagas::new(Arc::new(definitions.clone()), Outbox::new("trips"))
-    }
-
     pub(crate) fn store(&self, definitions: &Definitions) -> SagaStore {
-        SagaStore::new(self.pool().clone(), self.sagas(definitions))
+        SagaStore::new(self.pool().clone(), sagas(definitions))
     }
 
     /// An orchestrator of these.
     pub(crate) fn orchestrator(&self, definitions: &Definitions) -> Running {
         let config = SagaConfig { poll_interval: Duration::from_millis(50), ..SagaConfig::default() };
         let letters = DeadLetters::new(self.producer.clone(), DEAD);
-        let sagas = self.sagas(definitions);
+        let sagas = sagas(definitions);
         let orchestrator =
             Orchestrator::start(&self.kafka.config(), &config, sagas, self.pool().clone(), letters, Claims::default());
         let orchestrator = orchestrator.unwrap();
@@ -204,13 +200,13 @@ impl Bench {
 
     /// Replies that it is done.
     pub(crate) async fn done<C: StepCommand>(&self, command: &SagaCommand) {
-        self.reply(C::DONE, &reply(command, json!({ "success": true, "data": { "car": 7 } }))).await;
+        self.reply(C::DONE, &reply(command, &json!({ "success": true, "data": { "car": 7 } }))).await;
     }
 
     /// Replies that it cannot be done.
     pub(crate) async fn failed<C: StepCommand>(&self, command: &SagaCommand, code: &str) {
         let failure = json!({ "success": false, "error_code": code, "error_message": "no" });
-        self.reply(C::FAILED, &reply(command, failure)).await;
+        self.reply(C::FAILED, &reply(command, &failure)).await;
     }
 
     pub(crate) async fn reply(&self, topic: &str, reply: &SagaEvent) {
@@ -240,8 +236,12 @@ impl Bench {
     }
 }
 
+pub(crate) fn sagas(definitions: &Definitions) -> Sagas {
+    Sagas::new(Arc::new(definitions.clone()), Outbox::new("trips"))
+}
+
 /// A reply to a command, with these fields.
-pub(crate) fn reply(command: &SagaCommand, fields: Value) -> SagaEvent {
+pub(crate) fn reply(command: &SagaCommand, fields: &Value) -> SagaEvent {
     let mut reply = json!({
         "saga_id": command.saga_id, "step_name": command.step_name, "retry_count": command.retry_count,
     });

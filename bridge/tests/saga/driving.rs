@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use millgate_bridge::saga::{Happening, Saga, SagaStatus, Sagas, Step};
+use millgate_bridge::saga::{Happening as H, Saga, SagaStatus, Sagas, Step};
 use millgate_testkit::wait_until;
 use serde_json::json;
 
-use crate::bench::{Bench, BookCar, CancelCar, DEAD, NEVER, Pay, Refund, SOON, Trip, TripWanted, only, reply, trip};
+use crate::bench::{
+    Bench, BookCar, CancelCar, DEAD, NEVER, Pay, Refund, SOON, Trip, TripWanted, only, reply, sagas, trip,
+};
 
 #[tokio::test]
 async fn a_saga_goes_through_all_its_steps_and_tells_so() {
@@ -25,7 +27,6 @@ async fn a_saga_goes_through_all_its_steps_and_tells_so() {
     bench.done::<Pay>(&pay).await;
     let detail = bench.is(&store, saga, SagaStatus::Completed).await;
     let happened: Vec<_> = detail.timeline.iter().map(|entry| entry.what).collect();
-    use Happening as H;
     assert_eq!(happened, [H::Started, H::Sent, H::Done, H::Sent, H::Done, H::Completed]);
     assert_eq!(detail.state, json!({ "trip": "t1", "car": 7 }));
     assert_eq!(bench.told("trip.over", 1).await, [json!({ "trip": "t1", "why": "done" })]);
@@ -68,7 +69,7 @@ async fn what_cannot_be_done_is_taken_back_and_told() {
 async fn a_saga_begins_with_the_transaction_that_begins_it_or_not_at_all() {
     let definitions = only(trip(NEVER, 0));
     let bench = Bench::open(&definitions).await;
-    let sagas = bench.sagas(&definitions);
+    let sagas = sagas(&definitions);
     let state = Trip { trip: "t1".into(), car: None };
     let mut never = bench.pool().begin().await.unwrap();
     let id = sagas.start(&mut never, "trip", "t1", &state).await.unwrap();
@@ -106,7 +107,7 @@ async fn two_orchestrators_do_each_thing_once() {
     for command in bench.commands::<BookCar>(TRIPS).await {
         // The same said twice, on two partitions: two of them work on it at once.
         bench.done::<BookCar>(&command).await;
-        let again = serde_json::to_vec(&reply(&command, json!({ "success": true, "data": {} }))).unwrap();
+        let again = serde_json::to_vec(&reply(&command, &json!({ "success": true, "data": {} }))).unwrap();
         bench.kafka.put("saga.trip.book-car-done.event", 1, Some(b"other"), Some(&again), &[]).await;
     }
     wait_until("all are to be paid", SOON, async || bench.commands::<Pay>(0).await.len() >= TRIPS).await;
@@ -170,7 +171,7 @@ async fn steps_together_are_sent_together_and_taken_back_together() {
     wait_until("both are to be paid", SOON, pays).await;
     // Their replies are read by two partitions' tasks at once.
     for (partition, command) in bench.commands::<Pay>(2).await.iter().enumerate() {
-        let reply = serde_json::to_vec(&reply(command, json!({ "success": true, "data": {} }))).unwrap();
+        let reply = serde_json::to_vec(&reply(command, &json!({ "success": true, "data": {} }))).unwrap();
         let partition = i32::try_from(partition).unwrap();
         bench.kafka.put("saga.trip.pay-done.event", partition, None, Some(&reply), &[]).await;
     }

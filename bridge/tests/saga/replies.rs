@@ -127,7 +127,7 @@ async fn replies_that_come_before_their_saga_or_their_command_are_kept_for_it() 
     assert_eq!(detail.parked, 0);
     // What is asked again is answered again: the commands are on their topics for whoever looks.
     let pay = bench.command::<Pay>(saga, 1).await;
-    bench.reply(Pay::DONE, &reply(&pay, json!({ "success": true }))).await;
+    bench.reply(Pay::DONE, &reply(&pay, &json!({ "success": true }))).await;
     orchestrator.stop().await;
     bench.close().await;
 }

@@ -129,8 +129,8 @@ step_command!(ConfirmBooking => BookingConfirmed, "booking", "confirm-booking", 
 step_command!(SendNotification => NotificationSent, "booking", "send-notification", "notification-sent", "notification-failed");
 
 /// The saga and its workers.
-pub(super) fn add(app: App) -> App {
-    app.saga(saga())
+pub(super) fn add(app: App, (short, long): (Duration, Duration)) -> App {
+    app.saga(saga(short, long))
         .event::<BookingRequested>()
         .saga_worker(reserve_seats)
         .saga_worker(release_seats)
@@ -140,9 +140,7 @@ pub(super) fn add(app: App) -> App {
         .saga_worker(send_notification)
 }
 
-fn saga() -> Saga<Booking> {
-    const SHORT: Duration = Duration::from_secs(5);
-    const LONG: Duration = Duration::from_secs(10);
+fn saga(short: Duration, long: Duration) -> Saga<Booking> {
     Saga::named("booking")
         .started_by(|request: &BookingRequested| Booking { request: request.clone(), payment_id: None })
         .step(
@@ -150,7 +148,7 @@ fn saga() -> Saga<Booking> {
                 booking_id: booking.request.booking_id.clone(),
                 seats: booking.request.seats.clone(),
             })
-            .timeout(SHORT)
+            .timeout(short)
             .compensate("release-seats", |booking: &Booking| ReleaseSeats {
                 booking_id: booking.request.booking_id.clone(),
             }),
@@ -161,7 +159,7 @@ fn saga() -> Saga<Booking> {
                 customer: booking.request.customer.clone(),
                 amount_cents: booking.request.amount_cents,
             })
-            .timeout(LONG)
+            .timeout(long)
             .replied(|booking: &mut Booking, reply| booking.payment_id = Some(reply.payment_id))
             .compensate("refund-payment", |booking: &Booking| RefundPayment {
                 booking_id: booking.request.booking_id.clone(),
@@ -173,7 +171,7 @@ fn saga() -> Saga<Booking> {
             Step::command("confirm-booking", |booking: &Booking| ConfirmBooking {
                 booking_id: booking.request.booking_id.clone(),
             })
-            .timeout(SHORT),
+            .timeout(short),
         )
         .step(
             Step::command("send-notification", |booking: &Booking| SendNotification {
@@ -181,7 +179,7 @@ fn saga() -> Saga<Booking> {
                 email: booking.request.email.clone(),
                 payment_id: booking.payment_id.clone(),
             })
-            .timeout(SHORT),
+            .timeout(short),
         )
 }
 

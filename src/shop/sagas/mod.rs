@@ -13,7 +13,14 @@ pub use order::{
     OrderPlaced, OrderRefund, OrderSaga, ReleaseInventory, ReserveInventory, ShippingCanceled, ShippingCreated,
 };
 
+use std::time::Duration;
+
 use crate::App;
+
+/// Within this a step is done that does not take long,
+const SHORT: Duration = Duration::from_secs(5);
+/// and within this a payment.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Names of topics, as sagas have them: `saga.{domain}.{step}.command`, `saga.{domain}.{what happened}.event`.
 macro_rules! step_command {
@@ -29,6 +36,7 @@ macro_rules! step_command {
 use step_command;
 
 /// Both, with the workers of their steps.
-pub(super) fn add(app: App) -> App {
-    order::add(booking::add(app))
+pub(super) fn add(app: App, patience: u32) -> App {
+    let (short, long) = (SHORT * patience, LONG * patience);
+    order::add(booking::add(app, (short, long)), (short, long))
 }

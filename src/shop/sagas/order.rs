@@ -127,8 +127,8 @@ step_command!(CreateShipping => ShippingCreated, "order", "shipping.create", "sh
 step_command!(CancelShipping => ShippingCanceled, "order", "shipping.cancel", "shipping.canceled", "shipping.cancel-failed");
 
 /// The saga and its workers.
-pub(super) fn add(app: App) -> App {
-    app.saga(saga())
+pub(super) fn add(app: App, (short, long): (Duration, Duration)) -> App {
+    app.saga(saga(short, long))
         .event::<OrderPlaced>()
         .saga_worker(reserve_inventory)
         .saga_worker(release_inventory)
@@ -138,9 +138,7 @@ pub(super) fn add(app: App) -> App {
         .saga_worker(cancel_shipping)
 }
 
-fn saga() -> Saga<OrderSaga> {
-    const SHORT: Duration = Duration::from_secs(5);
-    const LONG: Duration = Duration::from_secs(10);
+fn saga(short: Duration, long: Duration) -> Saga<OrderSaga> {
     Saga::named("order")
         .started_by(|order: &OrderPlaced| OrderSaga { order: order.clone(), payment_id: None })
         .step(
@@ -148,7 +146,7 @@ fn saga() -> Saga<OrderSaga> {
                 order_id: saga.order.order_id.clone(),
                 items: saga.order.items.clone(),
             })
-            .timeout(SHORT)
+            .timeout(short)
             .compensate("inventory.release", |saga: &OrderSaga| ReleaseInventory {
                 order_id: saga.order.order_id.clone(),
                 items: saga.order.items.clone(),
@@ -160,7 +158,7 @@ fn saga() -> Saga<OrderSaga> {
                 customer: saga.order.customer.clone(),
                 amount_cents: saga.order.amount_cents,
             })
-            .timeout(LONG)
+            .timeout(long)
             .replied(|saga: &mut OrderSaga, reply| saga.payment_id = Some(reply.payment_id))
             .compensate("payment.refund", |saga: &OrderSaga| OrderRefund { order_id: saga.order.order_id.clone() })
             .refunds(),
@@ -170,7 +168,7 @@ fn saga() -> Saga<OrderSaga> {
                 order_id: saga.order.order_id.clone(),
                 address: saga.order.address.clone(),
             })
-            .timeout(SHORT)
+            .timeout(short)
             .compensate("shipping.cancel", |saga: &OrderSaga| CancelShipping { order_id: saga.order.order_id.clone() }),
         )
         .on_completed(|saga: &OrderSaga| OrderConfirmed { order_id: saga.order.order_id.clone() })
