@@ -13,7 +13,7 @@ use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
 use millgate_dashboard::{EventRegistry, Reader, Site, access::Mask};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
-    TopicSpec, Trail, TrailStore,
+    ReplayStore, TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_workers::{
@@ -283,6 +283,8 @@ impl Servers {
             dead_letter_topics: self.dead_letter_topics.names().into_iter().map(str::to_owned).collect(),
             claims: self.producer.claims().clone(),
             max_payload: self.config.redis.max_payload,
+            replays: self.letters.is_some().then(|| ReplayStore::new(self.database.clone())),
+            dedupe_window: self.config.redis.dedupe_window,
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
             ..Site::new(self.application, self.queues.clone())

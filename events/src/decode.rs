@@ -116,7 +116,7 @@ impl Incoming {
     }
 
     /// The payload, as it came.
-    fn data(&self) -> Result<Cow<'_, Value>, DecodeError> {
+    pub(crate) fn data(&self) -> Result<Cow<'_, Value>, DecodeError> {
         Ok(match &self.payload {
             Payload::Text(text) => Cow::Owned(serde_json::from_slice(text).map_err(DecodeError::NotJson)?),
             Payload::Tree(value) => Cow::Borrowed(value),

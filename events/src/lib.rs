@@ -25,6 +25,7 @@ mod outbox;
 mod producer;
 mod reading;
 mod record;
+mod replay;
 mod scan;
 mod spans;
 mod tables;
@@ -55,6 +56,10 @@ pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, 
 pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
+pub use replay::{
+    Chosen, Destination, IntoFile, IntoTopic, OffsetRange, PastReplay, Progress, REPLAY_HEADERS, Replay, ReplayError,
+    ReplayRun, ReplayStatus, ReplayStore, Selection, Span, StartOffset, Taken, Tally, TypeTally,
+};
 pub use scan::{Place, Scan, Scanned};
 pub use serde_json::Value;
 pub use spans::{SPANS, client_span, processing, spans_are_on};

@@ -15,5 +15,7 @@ mod notes;
 mod outages;
 #[path = "kafka/publishing.rs"]
 mod publishing;
+#[path = "kafka/replay.rs"]
+mod replay;
 #[path = "kafka/topics.rs"]
 mod topics;

@@ -24,6 +24,7 @@ mod publish;
 mod queue_choice;
 mod queues;
 mod rate;
+mod replay;
 mod roles;
 mod routes;
 mod schedules;
@@ -88,6 +89,8 @@ enum Command {
     Events(events::Command),
     /// Publish events from a file of JSON lines
     Publish(publish::Args),
+    /// Replay events through routes, onto another topic or into a file; backfill a new group
+    Replay(replay::Args),
     /// Show or make the topics that the events need
     #[command(subcommand)]
     Topics(topics::Command),
@@ -251,6 +254,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Events(command) => events::run(call, command).await,
         Command::Publish(args) => publish::run(call, args).await,
         Command::Groups(args) => groups::run(call, args).await,
+        Command::Replay(args) => Box::pin(replay::run(call, args)).await,
         Command::Topics(command) => topics::run(call, command).await,
         Command::Routes(command) => routes::run(&call, command),
         Command::Queues(args) => queues::run(call, args).await,

@@ -25,6 +25,7 @@ mod outages;
 mod outbox;
 mod processes;
 mod reminders;
+mod replay;
 mod routes;
 mod shop;
 mod stopping;
