@@ -78,6 +78,11 @@ struct RemindersDocumentation;
 #[doc = include_str!("../docs/groups.md")]
 struct GroupsDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/replay.md")]
+struct ReplayDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
@@ -95,6 +100,7 @@ mod http;
 mod lag;
 mod lifecycle;
 mod metrics;
+pub mod replay;
 mod reporter;
 mod route_file;
 mod servers;

@@ -96,7 +96,7 @@ async fn killed_on_the_way_into_routes_it_goes_on_and_makes_no_job_twice() {
     );
     assert_eq!(shown["tally"]["figures"]["jobs of update-inventory"], ORDERS);
     let audit = shop.run(&["audit"]).await;
-    assert!(audit.contains(&format!("run replay {id}")), "{audit}");
+    assert!(audit.contains(&format!("replay {id} is done")), "{audit}");
     // It is done, and not done again.
     let (code, said) = end(&shop.start(&["replay", "resume", &id])).await;
     assert!(code == Some(1) && said.contains("start another one"), "{said}");

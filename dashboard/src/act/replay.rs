@@ -99,6 +99,9 @@ fn reader<'a>(site: &'a Site, group: &str) -> Result<&'a Reader, ActError> {
 /// Refuses what cannot be meant, and fixes where it begins and ends.
 async fn prepare(site: &Site, wanted: &Replaying) -> Result<Progress, ActError> {
     let refused = |reason: String| Err(ActError::Refused(reason));
+    if let ReplayInto::Routes { group, .. } = &wanted.into {
+        reader(site, group)?;
+    }
     if wanted.selection.topics.is_empty() {
         return refused("no topic is named, and the application has none".into());
     }

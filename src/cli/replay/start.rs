@@ -16,7 +16,9 @@ use super::{
     figures, moment,
 };
 
+// Both it and what holds it are called so.
 #[derive(clap::Args)]
+#[group(skip)]
 pub(super) struct Args {
     /// Where to: `routes` (or `routes:GROUP`), `topic:NAME` or `file:PATH`
     #[arg(long, value_name = "WHERE", value_parser = read_into, required = true)]
