@@ -12,6 +12,7 @@ use millgate_bridge::{Route, Routes};
 use millgate_dashboard::EventRegistry;
 use millgate_events::{Event, Producer};
 use millgate_jobs::{Job, PublishEvent, Schedule, ScheduleError};
+use millgate_streams::{Resources, Stream};
 use millgate_workers::{
     BatchHandler, ErrorClass, Handler, Handlers, JobLayer, State, email::limit_domains, publish_event,
 };
@@ -33,6 +34,9 @@ pub(crate) type Samples = Arc<dyn Fn(Producer, PgPool) -> BoxFuture<'static, Res
 
 /// Looks at what the application's jobs came to, for `millgate dev`; a line each.
 pub(crate) type Report = Arc<dyn Fn(PgPool) -> BoxFuture<'static, Result<Vec<String>, BoxError>> + Send + Sync>;
+
+/// Makes a stream, once there is a way to the servers.
+pub(crate) type MakeStream = Box<dyn Fn(&Resources) -> Stream + Send + Sync>;
 
 /// Any error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -56,6 +60,8 @@ pub struct App {
     pub(crate) events: EventRegistry,
     pub(crate) state: State,
     pub(crate) migrations: Option<&'static Migrator>,
+    /// Makers of streams, which need the servers.
+    pub(crate) streams: Vec<MakeStream>,
     pub(crate) samples: Option<Samples>,
     pub(crate) report: Option<Report>,
     /// The configuration file, and the routes that it declared when it was read.
@@ -78,6 +84,7 @@ impl App {
             events: EventRegistry::default(),
             state: State::new(),
             migrations: None,
+            streams: Vec::new(),
             samples: None,
             report: None,
             declared: None,
@@ -204,6 +211,13 @@ impl App {
     #[must_use]
     pub fn housekeeping(self, cron: &str, zone: &str) -> Self {
         self.worker(expire_dead_letters).schedule("expire-dead-letters", cron, zone, ExpireDeadLetters {})
+    }
+
+    /// Adds a stream, which folds records into tables: a consumer group of its own, run by `millgate streams run`.
+    #[must_use]
+    pub fn stream(mut self, make: impl Fn(&Resources) -> Stream + Send + Sync + 'static) -> Self {
+        self.streams.push(Box::new(make));
+        self
     }
 
     /// Gives handlers something to share; they take it as `State<T>`, or by `ctx.state::<T>()`. A PostgreSQL pool, a

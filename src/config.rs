@@ -43,6 +43,7 @@ use millgate_bridge::BridgeConfig;
 use millgate_dashboard::DashboardConfig;
 use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig, TrailConfig};
 use millgate_jobs::RedisConfig;
+use millgate_streams::StreamConfig;
 use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::Table;
@@ -84,6 +85,8 @@ pub struct Config {
     pub relay: RelayConfig,
     /// What is noted of each event's life, and for how long.
     pub trail: TrailConfig,
+    /// How streams take records in.
+    pub streams: StreamConfig,
     /// Where values go that are too large for Kafka.
     pub claim_check: ClaimConfig,
     /// How jobs are run.
@@ -161,6 +164,7 @@ where
         bridge: draft.read("bridge"),
         relay: draft.read("relay"),
         trail: draft.read("trail"),
+        streams: draft.read("streams"),
         claim_check: draft.read("claim_check"),
         worker: draft.read("worker"),
         http: draft.read("http"),

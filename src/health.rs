@@ -11,7 +11,9 @@ use std::{
 
 use millgate_bridge::Bridge;
 use millgate_dashboard::Reader;
+use millgate_events::KafkaConfig;
 use millgate_jobs::{Claiming, Queues, Scheduler};
+use millgate_streams::StreamRunner;
 use millgate_workers::Worker;
 use serde::Serialize;
 use tokio::sync::watch;
@@ -82,6 +84,19 @@ impl Health {
         self.turns(&part("kafka-poll"), "polled", bridge.polled());
         let lags = lag::follow(&reader.kafka, holdings.clone(), reader.routes.topics().next());
         self.needs(&part("kafka"), "Kafka", lags);
+        self.says(&part("partitions"), move || match holdings.list().len() {
+            0 => "none is ours yet, or the others of the group have them all".into(),
+            count => format!("{count} are ours"),
+        });
+    }
+
+    /// What a stream needs, and does.
+    pub(crate) fn of_stream(&mut self, stream: &StreamRunner, kafka: &KafkaConfig, topic: Option<&str>) {
+        let part = |part: &str| format!("{part} of {}", stream.name());
+        let kafka = KafkaConfig { consumer_group: stream.group().to_owned(), ..kafka.clone() };
+        let holdings = stream.holdings();
+        self.turns(&part("kafka-poll"), "polled", stream.polled());
+        self.needs(&part("kafka"), "Kafka", lag::follow(&kafka, holdings.clone(), topic));
         self.says(&part("partitions"), move || match holdings.list().len() {
             0 => "none is ours yet, or the others of the group have them all".into(),
             count => format!("{count} are ours"),

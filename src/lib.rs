@@ -83,6 +83,11 @@ struct GroupsDocumentation;
 #[doc = include_str!("../docs/replay.md")]
 struct ReplayDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/streams.md")]
+struct StreamsDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
@@ -107,6 +112,12 @@ mod servers;
 pub mod shop;
 mod telemetry;
 pub mod testing;
+
+/// Records folded into tables, each once: `docs/streams.md`.
+pub mod streams {
+    pub use millgate_events::{Headers, Holding, Record};
+    pub use millgate_streams::*;
+}
 
 pub use app::{App, BoxError};
 pub use group::Group;

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use millgate_bridge::{BridgeCounts, BridgeStats};
 use millgate_jobs::{Queue, QueueStats};
+use millgate_streams::{StreamCounts, StreamStats};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
@@ -42,6 +43,11 @@ struct ByQueue {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByGroup {
     consumer_group: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByStream {
+    stream: String,
 }
 
 /// All there is to be read.
@@ -76,6 +82,14 @@ impl Metrics {
         );
         registry.register("millgate_queue_paused", "1 while workers take no jobs from a queue", Family::clone(&paused));
         Self { registry, queues, depth, oldest, paused }
+    }
+
+    /// The same with the counts of streams.
+    #[must_use]
+    pub(crate) fn with_streams(mut self, streams: impl Iterator<Item = (String, Arc<StreamStats>)>) -> Self {
+        let streams = streams.map(|(stream, stats)| (ByStream { stream }, stats)).collect();
+        self.registry.register_collector(Box::new(OfStreams(streams)));
+        self
     }
 
     /// In the text format of Prometheus.
@@ -182,6 +196,33 @@ impl Collector for OfBridges {
     }
 }
 
+type StreamLine = (&'static str, &'static str, fn(&StreamCounts) -> u64);
+
+const STREAM_COUNTERS: [StreamLine; 4] = [
+    ("records", "Records that are in the stream's tables.", |counts| counts.taken),
+    ("records_skipped", "Records that came again, and were in the tables already.", |counts| counts.skipped),
+    ("batches", "Batches that were taken, each in a transaction.", |counts| counts.batches),
+    ("failures", "Tries to take a batch that failed.", |counts| counts.failures),
+];
+
+/// The counters of each stream.
+#[derive(Debug)]
+struct OfStreams(Vec<(ByStream, Arc<StreamStats>)>);
+
+impl Collector for OfStreams {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counts: Vec<_> = self.0.iter().map(|(stream, stats)| (stream, stats.read())).collect();
+        for (name, help, of) in STREAM_COUNTERS {
+            let name = format!("millgate_stream_{name}");
+            let mut family = encoder.encode_descriptor(&name, help, None, MetricType::Counter)?;
+            for (stream, counts) in &counts {
+                ConstCounter::new(of(counts)).encode(family.encode_family(*stream)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "how long a job has waited is a question of now")]
 fn now() -> DateTime<Utc> {
     SystemTime::now().into()
@@ -202,7 +243,8 @@ mod tests {
         let literal = |rest: &str| rest.trim_start().strip_prefix('"')?.split('"').next().map(str::to_owned);
         let written = sources.iter().flat_map(|source| source.split(call).skip(1)).filter_map(literal);
         // Those of a bridge are always there; of the others, only what was counted.
-        let text = Metrics::new(Vec::new(), vec![("shop".to_owned(), Arc::default())]).text().await.unwrap();
+        let metrics = Metrics::new(Vec::new(), vec![("shop".to_owned(), Arc::default())]);
+        let text = metrics.with_streams(std::iter::once(("audit".to_owned(), Arc::default()))).text().await.unwrap();
         let read = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
         written.chain(read.map(bare).map(str::to_owned)).collect()
     }

@@ -16,6 +16,7 @@ use millgate_events::{
     ReplayStore, TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
+use millgate_streams::{Resources, Stream, StreamPositions};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
     email::{Attachments, Mailer, Suppressions, Templates},
@@ -31,7 +32,7 @@ use tracing::error;
 
 use crate::{
     App,
-    app::{Report, Samples, queue_names},
+    app::{MakeStream, Report, Samples, queue_names},
     config::{Config, PostgresConfig, WrittenRoute},
     group,
     housekeeping::Retention,
@@ -57,6 +58,7 @@ pub(crate) struct Servers {
     application: &'static str,
     schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
+    streams: Vec<MakeStream>,
     /// Those of the main group.
     pub(crate) routes: Arc<Routes>,
     /// All groups, the main one first.
@@ -97,6 +99,7 @@ impl Servers {
             application: app.name,
             schedules: app.schedules.into_iter().collect::<Result<_, _>>()?,
             migrations: app.migrations,
+            streams: app.streams,
             routes,
             declared: app.declared,
             state: app.state,
@@ -108,7 +111,9 @@ impl Servers {
     /// The topics that the application needs, as the configuration wants them.
     pub(crate) fn topic_specs(&self) -> Vec<TopicSpec> {
         // Sorted, and each once.
-        let own: BTreeSet<&str> = self.readers.iter().flat_map(|reader| reader.routes.topics()).collect();
+        let streams = self.streams();
+        let mut own: BTreeSet<&str> = self.readers.iter().flat_map(|reader| reader.routes.topics()).collect();
+        own.extend(streams.iter().flat_map(Stream::topics).map(String::as_str));
         let names = own.into_iter().chain(self.dead_letter_topics.names());
         let specs = names.map(|name| {
             let settings = self.config.topics.settings_of(name);
@@ -157,6 +162,7 @@ impl Servers {
             sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&self.database).await?;
         }
         let own = letters.migrate().await? + Suppressions::new(self.database.clone()).migrate().await?;
+        let own = own + if self.streams.is_empty() { 0 } else { millgate_streams::migrate(&self.database).await? };
         let Some(migrations) = self.migrations else { return Ok(own) };
         migrations.run(&self.database).await.context("a migration failed; nothing of it was kept")?;
         Ok(own + migrations.iter().count())
@@ -231,6 +237,25 @@ impl Servers {
                 file.follow(stop).await;
             }
         }
+    }
+
+    /// The streams of the application, in its order.
+    pub(crate) fn streams(&self) -> Vec<Stream> {
+        let resources = Resources {
+            database: self.database.clone(),
+            producer: self.producer.clone(),
+            queues: self.queues.clone(),
+            cache: self.queues.cache(),
+            dead_letters: self.dead_letters.clone(),
+            claims: self.producer.claims().clone(),
+            consumer_group: self.config.kafka.consumer_group.clone(),
+        };
+        self.streams.iter().map(|make| make(&resources)).collect()
+    }
+
+    /// How far the streams are.
+    pub(crate) fn stream_positions(&self) -> StreamPositions {
+        StreamPositions::new(self.database.clone())
     }
 
     /// What publishes the outbox.

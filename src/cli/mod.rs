@@ -28,6 +28,7 @@ mod replay;
 mod roles;
 mod routes;
 mod schedules;
+mod streams;
 mod top;
 mod topics;
 mod trace;
@@ -77,6 +78,9 @@ enum Command {
     Scheduler,
     /// Publish what is in the outbox
     Relay,
+    /// Fold records into tables (windows, audit, changes), and see how far that is
+    #[command(subcommand)]
+    Streams(streams::Command),
     /// Serve the dashboard
     Dashboard(dashboard::Args),
     /// Look at the outbox, and act on events that Kafka refuses: retry, discard
@@ -143,7 +147,9 @@ enum Command {
 impl Command {
     /// Commands that answer a question; their log lines would be in the way.
     fn is_brief(&self) -> bool {
-        !matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::Dashboard(_))
+        let is_role =
+            matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::Dashboard(_));
+        !is_role && !matches!(self, Self::Streams(streams::Command::Run(_)))
     }
 }
 
@@ -248,6 +254,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,
         Command::Relay => roles::relay(call).await,
+        Command::Streams(command) => streams::run(call, command).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
         Command::Trace(args) => Box::pin(trace::run(call, args)).await,

@@ -49,6 +49,7 @@ pub(super) fn check(config: &Config, draft: &mut Draft) {
 }
 
 /// Values by themselves.
+#[expect(clippy::too_many_lines, reason = "a row for each setting, one after the other")]
 fn values(config: &Config) -> Vec<Row> {
     let Config {
         kafka,
@@ -59,6 +60,7 @@ fn values(config: &Config) -> Vec<Row> {
         bridge,
         relay,
         trail,
+        streams,
         claim_check,
         worker,
         http,
@@ -114,6 +116,9 @@ fn values(config: &Config) -> Vec<Row> {
         ("relay.inbox_retention", at_least(relay.inbox_retention, DAY)),
         ("trail.sample", share(trail.sample)),
         ("trail.buffer", at_least_one(trail.buffer)),
+        ("streams.batch_size", at_least_one(streams.batch_size)),
+        ("streams.buffer_bytes", at_least_one(streams.buffer_bytes)),
+        ("streams.commit_interval", at_least(streams.commit_interval, MILLISECOND)),
         ("claim_check.store", if claims.store.is_empty() { None } else { url(&claims.store, &stores) }),
         ("claim_check.limit", at_least_one(claims.limit.bytes())),
         // Values go by the day they came in.

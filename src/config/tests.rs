@@ -145,6 +145,7 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
             "bridge",
             "relay",
             "trail",
+            "streams",
             "claim_check",
             "worker",
             "http",

@@ -1,0 +1,79 @@
+//! What can go wrong in a stream.
+
+use millgate_events::{DeadLetterError, KafkaError};
+use millgate_jobs::QueueError;
+
+/// Why a stage could not take records. Whatever it is, its transaction is undone and the same records come again, after a pause.
+///
+/// A record that can never be taken is no such error: a stage writes it to the dead letters and goes on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StageError {
+    /// PostgreSQL.
+    #[error(transparent)]
+    Database(#[from] sqlx::Error),
+    /// Redis.
+    #[error(transparent)]
+    Redis(#[from] QueueError),
+    /// Kafka.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// A record that cannot be taken could not be put aside.
+    #[error(transparent)]
+    DeadLetter(#[from] DeadLetterError),
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// Why a batch was not taken, or a stream ended.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// The stage could not.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// Another process has moved the position: this one has lost the partition and does not know it yet.
+    #[error("stream {stream} was moved on in {topic} partition {partition} by another process")]
+    Fenced {
+        /// The stream.
+        stream: String,
+        /// The topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+    },
+    /// The topic ends before where the stream is: it was made anew.
+    #[error(
+        "stream {stream} is at offset {position} of {topic} partition {partition}, which ends at {end}: the topic was made anew; \
+         if what is new is to be taken from its beginning: millgate streams reset {stream}"
+    )]
+    TopicIsAnother {
+        /// The stream.
+        stream: String,
+        /// The topic.
+        topic: String,
+        /// Its partition.
+        partition: i32,
+        /// Where the stream is.
+        position: i64,
+        /// Where the partition ends.
+        end: i64,
+    },
+    /// There are no tables.
+    #[error("the tables of streams are missing; run: millgate migrate")]
+    NoTables,
+    /// Kafka cannot be used.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+}
+
+impl From<sqlx::Error> for StreamError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            // undefined_table; https://www.postgresql.org/docs/current/errcodes-appendix.html
+            sqlx::Error::Database(refused) if refused.code().as_deref() == Some("42P01") => Self::NoTables,
+            _ => Self::Stage(error.into()),
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Streams, on a real Kafka and a real PostgreSQL.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic with a line number is the report")]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use millgate_events::{Holding, Record};
+use millgate_streams::{
+    Stage, StageError, Stream, StreamConfig, StreamError, StreamPositions, StreamRunner, StreamStats, migrate,
+};
+use millgate_testkit::{Database, KafkaSpace, wait_until};
+use sqlx::{PgConnection, PgPool};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+const SOON: Duration = Duration::from_mins(1);
+
+/// Writes every value into a table, and fails after it has, as often as it is told to.
+#[derive(Default)]
+struct Copy {
+    fails: AtomicUsize,
+}
+
+impl Stage for Copy {
+    type State = ();
+
+    async fn open(&self, _: &Holding, _: &mut PgConnection) -> Result<(), StageError> {
+        Ok(())
+    }
+
+    async fn take(&self, (): &mut (), records: &[Record], database: &mut PgConnection) -> Result<(), StageError> {
+        for record in records {
+            let value = String::from_utf8(record.value.clone().unwrap().to_vec()).unwrap();
+            sqlx::query("INSERT INTO copied VALUES ($1)").bind(value).execute(&mut *database).await?;
+        }
+        if self.fails.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+            return Err(StageError::Other("told to fail".into()));
+        }
+        Ok(())
+    }
+}
+
+struct Rig {
+    kafka: KafkaSpace,
+    database: Database,
+}
+
+impl Rig {
+    async fn fresh() -> Self {
+        let (kafka, database) = (KafkaSpace::fresh("streams"), Database::fresh(None).await);
+        kafka.create("numbers", 1).await;
+        migrate(database.pool()).await.unwrap();
+        sqlx::query("CREATE TABLE copied (value text NOT NULL)").execute(database.pool()).await.unwrap();
+        Self { kafka, database }
+    }
+
+    async fn put(&self, values: std::ops::Range<usize>) {
+        for value in values {
+            self.kafka.put("numbers", 0, None, Some(value.to_string().as_bytes()), &[]).await;
+        }
+    }
+
+    fn start(&self, fails: usize) -> Running {
+        let stage = Copy { fails: AtomicUsize::new(fails) };
+        let stream = Stream::new("copy", ["numbers"], stage);
+        let config = StreamConfig { batch_size: 7, ..StreamConfig::default() };
+        let runner = StreamRunner::start(stream, &self.kafka.config(), &config, self.pool()).unwrap();
+        let stop = CancellationToken::new();
+        let stats = runner.stats();
+        Running { task: tokio::spawn(runner.run(stop.clone())), stop, stats }
+    }
+
+    fn pool(&self) -> PgPool {
+        self.database.pool().clone()
+    }
+
+    async fn copied(&self) -> Vec<i64> {
+        let read = "SELECT value::bigint FROM copied ORDER BY 1";
+        sqlx::query_scalar(read).fetch_all(self.database.pool()).await.unwrap()
+    }
+
+    async fn until(&self, count: usize) {
+        wait_until("the records to be copied", SOON, async || self.copied().await.len() >= count).await;
+    }
+}
+
+struct Running {
+    task: JoinHandle<Result<(), StreamError>>,
+    stop: CancellationToken,
+    stats: Arc<StreamStats>,
+}
+
+impl Running {
+    async fn end(self) {
+        self.stop.cancel();
+        self.task.await.unwrap().unwrap();
+    }
+}
+
+fn numbers(until: i64) -> Vec<i64> {
+    (0..until).collect()
+}
+
+#[tokio::test]
+async fn a_batch_that_fails_is_undone_and_comes_again() {
+    let rig = Rig::fresh().await;
+    rig.put(0..20).await;
+    let running = rig.start(3);
+    rig.until(20).await;
+    running.end().await;
+    assert_eq!(rig.copied().await, numbers(20));
+}
+
+#[tokio::test]
+async fn what_kafka_gives_again_is_passed_over() {
+    let rig = Rig::fresh().await;
+    rig.put(0..10).await;
+    // Not ended: dropped with its commits, as a process that dies.
+    let killed = rig.start(0);
+    rig.until(10).await;
+    killed.task.abort();
+    rig.put(10..20).await;
+    let running = rig.start(0);
+    rig.until(20).await;
+    running.end().await;
+    assert_eq!(rig.copied().await, numbers(20));
+}
+
+#[tokio::test]
+async fn tables_that_are_behind_kafkas_offsets_are_caught_up() {
+    let rig = Rig::fresh().await;
+    rig.put(0..10).await;
+    let running = rig.start(0);
+    rig.until(10).await;
+    running.end().await;
+    // As after a restore of a backup.
+    sqlx::query("DELETE FROM copied WHERE value::bigint >= 4").execute(rig.database.pool()).await.unwrap();
+    sqlx::query("UPDATE stream_positions SET next_offset = 4").execute(rig.database.pool()).await.unwrap();
+    rig.put(10..12).await;
+    let running = rig.start(0);
+    rig.until(12).await;
+    running.end().await;
+    assert_eq!(rig.copied().await, numbers(12));
+}
+
+#[tokio::test]
+async fn what_kafka_has_deleted_keeps_nobody_waiting() {
+    let rig = Rig::fresh().await;
+    rig.put(0..10).await;
+    let running = rig.start(0);
+    rig.until(10).await;
+    running.end().await;
+    sqlx::query("DELETE FROM copied WHERE value::bigint >= 4").execute(rig.database.pool()).await.unwrap();
+    sqlx::query("UPDATE stream_positions SET next_offset = 4").execute(rig.database.pool()).await.unwrap();
+    rig.put(10..12).await;
+    rig.kafka.truncate("numbers", 0, 8).await;
+    let running = rig.start(0);
+    rig.until(8).await;
+    running.end().await;
+    assert_eq!(rig.copied().await, [0, 1, 2, 3, 8, 9, 10, 11]);
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_anew_is_not_passed_over_in_silence() {
+    let rig = Rig::fresh().await;
+    rig.put(0..3).await;
+    let topic = rig.kafka.name("numbers");
+    let position = "INSERT INTO stream_positions (stream, topic, partition, next_offset) VALUES ('copy', $1, 0, 50)";
+    sqlx::query(position).bind(topic).execute(rig.database.pool()).await.unwrap();
+    let running = rig.start(0);
+    wait_until("it to be told", SOON, async || running.stats.read().failures > 0).await;
+    running.end().await;
+    assert_eq!(rig.copied().await, numbers(0));
+    assert_eq!(StreamPositions::new(rig.pool()).forget("copy").await.unwrap(), 1);
+    let running = rig.start(0);
+    rig.until(3).await;
+    running.end().await;
+    assert_eq!(rig.copied().await, numbers(3));
+}
+
+#[tokio::test]
+async fn one_that_was_overtaken_writes_nothing() {
+    let rig = Rig::fresh().await;
+    rig.put(0..5).await;
+    let running = rig.start(0);
+    rig.until(5).await;
+    // Another process, which has the partition by now, was further than we know.
+    sqlx::query("UPDATE stream_positions SET next_offset = 8").execute(rig.database.pool()).await.unwrap();
+    rig.put(5..12).await;
+    rig.until(9).await;
+    running.end().await;
+    assert_eq!(rig.copied().await, [0, 1, 2, 3, 4, 8, 9, 10, 11]);
+    let positions = StreamPositions::new(rig.pool());
+    assert_eq!(positions.list().await.unwrap()[0].next_offset, 12);
+    assert_eq!(positions.forget("copy").await.unwrap(), 1);
+}
