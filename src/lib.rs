@@ -85,6 +85,11 @@ struct ReplayDocumentation;
 
 /// The same.
 #[cfg(doctest)]
+#[doc = include_str!("../docs/logs.md")]
+struct LogsDocumentation;
+
+/// The same.
+#[cfg(doctest)]
 #[doc = include_str!("../docs/streams.md")]
 struct StreamsDocumentation;
 
@@ -104,6 +109,8 @@ mod housekeeping;
 mod http;
 mod lag;
 mod lifecycle;
+mod log_alerts;
+mod log_layer;
 mod metrics;
 pub mod replay;
 mod reporter;

@@ -55,7 +55,7 @@ pub(crate) struct Servers {
     /// The table of dead letters, if there is a database.
     pub(crate) letters: Option<DeadLetterStore>,
     pub(crate) dead_letter_topics: DeadLetterTopics,
-    application: &'static str,
+    pub(crate) application: &'static str,
     schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
     streams: Vec<MakeStream>,
@@ -114,7 +114,10 @@ impl Servers {
         let streams = self.streams();
         let mut own: BTreeSet<&str> = self.readers.iter().flat_map(|reader| reader.routes.topics()).collect();
         own.extend(streams.iter().flat_map(Stream::topics).map(String::as_str));
-        let names = own.into_iter().chain(self.dead_letter_topics.names());
+        let (lines, errors) = self.config.log_shipping.topics(self.application);
+        let logs = [Some(lines), errors].into_iter().flatten().filter(|_| self.config.log_shipping.enabled);
+        let logs: BTreeSet<String> = logs.collect();
+        let names = own.into_iter().chain(self.dead_letter_topics.names()).chain(logs.iter().map(String::as_str));
         let specs = names.map(|name| {
             let settings = self.config.topics.settings_of(name);
             TopicSpec {

@@ -50,6 +50,8 @@ pub struct KafkaMetrics {
     paused: Family<ByPartition, Gauge>,
     trail_written: Counter,
     trail_dropped: Counter,
+    log_shipped: Counter,
+    log_dropped: Counter,
 }
 
 /// The counts of this process.
@@ -66,6 +68,8 @@ pub fn metrics() -> &'static KafkaMetrics {
         paused: Family::default(),
         trail_written: Counter::default(),
         trail_dropped: Counter::default(),
+        log_shipped: Counter::default(),
+        log_dropped: Counter::default(),
     });
     &METRICS
 }
@@ -107,6 +111,12 @@ impl KafkaMetrics {
             "Notes of the trail that found no room, or that the database cannot take",
             self.trail_dropped.clone(),
         );
+        registry.register("millgate_log_lines_shipped", "Log lines that Kafka has", self.log_shipped.clone());
+        registry.register(
+            "millgate_log_lines_dropped",
+            "Log lines that found no room, or that Kafka has not taken",
+            self.log_dropped.clone(),
+        );
     }
 
     /// Records of a topic were handed off, which took so long.
@@ -146,6 +156,11 @@ impl KafkaMetrics {
 
     pub(crate) fn trail_dropped(&self, notes: usize) {
         self.trail_dropped.inc_by(notes as u64);
+    }
+
+    /// One is on Kafka, or is lost.
+    pub(crate) fn log_line(&self, well: bool) {
+        if well { &self.log_shipped } else { &self.log_dropped }.inc();
     }
 
     pub(crate) fn rebalanced(&self) {

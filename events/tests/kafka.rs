@@ -9,6 +9,8 @@ mod claims;
 mod consuming;
 #[path = "kafka/groups.rs"]
 mod groups;
+#[path = "kafka/log_shipping.rs"]
+mod log_shipping;
 #[path = "kafka/notes.rs"]
 mod notes;
 #[path = "kafka/outages.rs"]

@@ -78,6 +78,8 @@ enum Command {
     Scheduler,
     /// Publish what is in the outbox
     Relay,
+    /// Tell of services that log too many errors
+    LogAlerts,
     /// Fold records into tables (windows, audit, changes), and see how far that is
     #[command(subcommand)]
     Streams(streams::Command),
@@ -147,8 +149,10 @@ enum Command {
 impl Command {
     /// Commands that answer a question; their log lines would be in the way.
     fn is_brief(&self) -> bool {
-        let is_role =
-            matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::Dashboard(_));
+        let is_role = matches!(
+            self,
+            Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::LogAlerts | Self::Dashboard(_)
+        );
         !is_role && !matches!(self, Self::Streams(streams::Command::Run(_)))
     }
 }
@@ -193,7 +197,7 @@ pub(crate) fn main(app: App) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let _telemetry = match telemetry::start(&configuration.config.log, command.is_brief(), app.name) {
+    let _telemetry = match start_telemetry(&configuration, &command, app.name) {
         Ok(telemetry) => telemetry,
         Err(error) => {
             eprintln!("error: {}", with_causes(&error));
@@ -211,6 +215,15 @@ pub(crate) fn main(app: App) -> ExitCode {
     // Whatever still blocks (a client that waits for a server that is away) is not waited for.
     runtime.shutdown_background();
     exit_code(outcome)
+}
+
+fn start_telemetry(
+    configuration: &Configuration,
+    command: &Command,
+    name: &str,
+) -> anyhow::Result<telemetry::Telemetry> {
+    let Configuration { config, .. } = configuration;
+    telemetry::start(&config.log, (&config.kafka, &config.log_shipping), command.is_brief(), name)
 }
 
 fn without_configuration(command: &Command) -> Option<anyhow::Result<Outcome>> {
@@ -254,6 +267,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,
         Command::Relay => roles::relay(call).await,
+        Command::LogAlerts => roles::log_alerts(call).await,
         Command::Streams(command) => streams::run(call, command).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,

@@ -19,6 +19,7 @@ mod http;
 mod inventory;
 mod jobs_command;
 mod kills;
+mod log_shipping;
 mod mail;
 mod metrics;
 mod outages;

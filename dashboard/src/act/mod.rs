@@ -64,6 +64,7 @@ pub async fn preview(site: &Site, actor: &Actor, action: &Action) -> Result<Prev
         Action::EditLetter { letter, payload, .. } => {
             letters::would_edit(site, *letter, payload.as_deref(), preview).await
         }
+        Action::RunReplay { replay } => replay::would(site, replay, preview).await,
         Action::StartGroup(start) => group_start::would(site, start, preview).await,
         _ => Ok(job::preview(site, actor, action).await?.unwrap_or(preview)),
     }

@@ -12,7 +12,7 @@ use millgate_jobs::Rate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ActError, Actor, Performed, Via, Work};
+use super::{ActError, Actor, Performed, Preview, Via, Work};
 use crate::{Reader, Site, see};
 
 /// For an answer of Kafka.
@@ -208,6 +208,16 @@ pub async fn ask_for_replay(site: &Site, who: &str, why: &str, wanted: &Replayin
     let id = Uuid::now_v7().simple().to_string().split_off(22);
     store(site)?.add(&id, (who, why), wanted, &progress).await?;
     Ok(id)
+}
+
+/// How much is left of a replay.
+pub(super) async fn would(site: &Site, id: &str, preview: Preview) -> Result<Preview, ActError> {
+    let past = store(site)?.get::<Replaying>(id).await?;
+    let (done, all) = past.progress.figures();
+    let (selection, into, left) = (&past.wanted.selection, past.wanted.into.words(), all - done.min(all));
+    let outcome =
+        format!("replay {id} is {}: {selection} {into}, {left} of {all} offsets are left", past.status.as_str());
+    Ok(Preview { count: Some(left), outcome: Some(outcome), ..preview })
 }
 
 pub(super) async fn run(site: &Site, actor: &Actor, id: &str, work: &Work) -> Result<Performed, ActError> {

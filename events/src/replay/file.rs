@@ -37,7 +37,7 @@ impl IntoFile {
         Self { is_dry: true, ..self }
     }
 
-    fn wrong(&self, reason: impl ToString) -> ReplayError {
+    fn wrong(&self, reason: &(impl ToString + ?Sized)) -> ReplayError {
         wrong(&self.path, reason)
     }
 
@@ -70,18 +70,18 @@ impl Destination for IntoFile {
             if is_new { 0 } else { progress.note.parse().map_err(|_| self.wrong("its length is not known"))? };
         self.file = None;
         let opened = OpenOptions::new().read(true).write(true).create(is_new).truncate(false).open(&self.path);
-        let mut file = opened.map_err(|error| self.wrong(error))?;
+        let mut file = opened.map_err(|error| self.wrong(&error))?;
         file.try_lock().map_err(|_| self.wrong("another process writes it just now"))?;
-        let length = file.metadata().map_err(|error| self.wrong(error))?.len();
+        let length = file.metadata().map_err(|error| self.wrong(&error))?.len();
         if is_new && length > 0 {
             return Err(self.wrong("there is something in it already; name another file, or remove it"));
         }
         if length < noted {
             let reason =
                 format!("it has {length} bytes, and had {noted} when the replay was cut off; start another replay");
-            return Err(self.wrong(reason));
+            return Err(self.wrong(&reason));
         }
-        file.set_len(noted).and_then(|()| file.seek(SeekFrom::Start(noted))).map_err(|error| self.wrong(error))?;
+        file.set_len(noted).and_then(|()| file.seek(SeekFrom::Start(noted))).map_err(|error| self.wrong(&error))?;
         progress.note = noted.to_string();
         self.file = Some(file);
         Ok(())
@@ -113,7 +113,7 @@ impl Destination for IntoFile {
         let length = progress.note.parse::<u64>().unwrap_or_default() + text.len() as u64;
         let path = self.path.clone();
         let writing = tokio::task::spawn_blocking(move || {
-            file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(|error| wrong(&path, error))?;
+            file.write_all(text.as_bytes()).and_then(|()| file.sync_data()).map_err(|error| wrong(&path, &error))?;
             Ok::<File, ReplayError>(file)
         });
         self.file = Some(writing.await.map_err(|_| self.wrong("it was being written when the program ended"))??);
@@ -122,7 +122,7 @@ impl Destination for IntoFile {
     }
 }
 
-fn wrong(path: &Path, reason: impl ToString) -> ReplayError {
+fn wrong(path: &Path, reason: &(impl ToString + ?Sized)) -> ReplayError {
     ReplayError::File { path: path.display().to_string(), reason: reason.to_string() }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// A pace that is slowed down gives records about this often.
-const BEAT: f64 = 0.2;
+const BEAT: Duration = Duration::from_millis(200);
 /// Records in a chunk, at most.
 const MOST: usize = 500;
 
@@ -26,11 +26,7 @@ impl Pace {
     /// How many records go in one step.
     pub(super) fn step(&self) -> usize {
         let Some(each) = self.each else { return MOST };
-        let many = BEAT / each.as_secs_f64().max(f64::EPSILON);
-        // At most 500.
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 500")]
-        let many = many.clamp(1.0, 500.0) as usize;
-        many
+        usize::try_from(BEAT.as_micros() / each.as_micros().max(1)).unwrap_or(MOST).clamp(1, MOST)
     }
 
     /// Waits until so many records may go.

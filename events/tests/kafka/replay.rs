@@ -98,7 +98,7 @@ async fn numbers(space: &KafkaSpace, selection: &Selection) -> Vec<usize> {
     let mut pile = Pile::default();
     let (tally, ended) = replayed(space, selection, &mut progress, &mut pile, &CancellationToken::new()).await;
     assert!(ended && progress.spans.iter().all(millgate_events::Span::is_done), "{progress:?}");
-    assert_eq!(tally.selected as usize, pile.records.len());
+    assert_eq!(usize::try_from(tally.selected).unwrap(), pile.records.len());
     let counted: u64 = tally.topics.values().flat_map(|types| types.values()).map(|tally| tally.events).sum();
     assert_eq!(counted, tally.selected);
     let mut numbers: Vec<usize> = pile.records.iter().map(number).collect();

@@ -1,5 +1,7 @@
 //! `millgate replay show`.
 
+use std::fmt::Write;
+
 use millgate_dashboard::{Site, act::Replaying};
 use millgate_events::{PastReplay, ReplayStatus};
 use serde_json::{Value, json};
@@ -18,7 +20,7 @@ pub(super) async fn run(site: &Site, json: bool, id: &str) -> anyhow::Result<Out
     if json {
         answer::write(&format!("{:#}\n", as_json(&past)))?;
     } else {
-        answer::write(&text(&past))?;
+        answer::write(&text(&past)?)?;
     }
     Ok(Outcome::Well)
 }
@@ -37,27 +39,22 @@ pub(super) fn as_json(past: &PastReplay<Replaying>) -> Value {
     })
 }
 
-fn text(past: &PastReplay<Replaying>) -> String {
+fn text(past: &PastReplay<Replaying>) -> Result<String, std::fmt::Error> {
     let (done, all) = past.progress.figures();
     let PastReplay { id, asked_by, why, wanted, .. } = past;
-    let mut out = format!(
-        "replay {id}: {}, {done} of {all} offsets, as of {}\nasked for by {asked_by} at {}{}{why}\n{} {}\n",
-        past.status.as_str(),
-        point(past.moved_at),
-        point(past.asked_at),
-        if why.is_empty() { "" } else { ": " },
-        wanted.selection,
-        wanted.into.words(),
-    );
+    let (mut out, is_why) = (String::new(), if why.is_empty() { "" } else { ": " });
+    writeln!(out, "replay {id}: {}, {done} of {all} offsets, as of {}", past.status.as_str(), point(past.moved_at))?;
+    writeln!(out, "asked for by {asked_by} at {}{is_why}{why}", point(past.asked_at))?;
+    writeln!(out, "{} {}", wanted.selection, wanted.into.words())?;
     if let Some(problem) = &past.problem {
-        out.push_str(&format!("it could not go on: {problem}\n"));
+        writeln!(out, "it could not go on: {problem}")?;
     }
     for span in &past.progress.spans {
-        out.push_str(&format!("  {:<40} {:>10} of {} to {}\n", span.name(), span.next, span.from, span.until));
+        writeln!(out, "  {:<40} {:>10} of {} to {}", span.name(), span.next, span.from, span.until)?;
     }
     out.push_str(&figures::text(&past.tally));
     if !matches!(past.status, ReplayStatus::Done | ReplayStatus::Running) {
-        out.push_str(&format!("to go on: millgate replay resume {id}\n"));
+        writeln!(out, "to go on: millgate replay resume {id}")?;
     }
-    out
+    Ok(out)
 }

@@ -19,6 +19,7 @@ use super::{
 // Both it and what holds it are called so.
 #[derive(clap::Args)]
 #[group(skip)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command")]
 pub(super) struct Args {
     /// Where to: `routes` (or `routes:GROUP`), `topic:NAME` or `file:PATH`
     #[arg(long, value_name = "WHERE", value_parser = read_into, required = true)]
