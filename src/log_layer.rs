@@ -16,7 +16,10 @@ use tracing::{
     field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
-use tracing_subscriber::{Layer, layer, registry::LookupSpan};
+use tracing_subscriber::{
+    Layer, layer,
+    registry::{LookupSpan, Scope},
+};
 
 /// Longer texts are cut.
 const MOST_TEXT: usize = 8 * 1024;
@@ -114,7 +117,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
         if MAKES_A_LINE.replace(true) {
             return;
         }
-        let spans = context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()).map(|span| {
+        let spans = context.event_scope(event).into_iter().flat_map(Scope::from_root).map(|span| {
             let fields = span.extensions().get::<OfSpan>().map(|known| known.0.clone()).unwrap_or_default();
             json!({ "name": span.name(), "fields": fields })
         });

@@ -66,15 +66,11 @@ impl Tail {
         let (name, began): (Arc<str>, _) = (self.topic.as_str().into(), std::time::Instant::now());
         while began.elapsed() < if self.known.is_empty() { BEAT } else { LOOK } {
             match self.client.poll(BEAT) {
-                None if give.is_closed() => return Ok(()),
-                None => {}
-                Some(Ok(message)) => {
-                    if give.blocking_send(Record::of(&message, name.clone())).is_err() {
-                        return Ok(());
-                    }
-                }
+                None if give.is_closed() => break,
+                Some(Ok(message)) if give.blocking_send(Record::of(&message, name.clone())).is_err() => break,
+                None | Some(Ok(_)) => {}
                 Some(Err(problem)) => {
-                    debug!(%problem, topic = self.topic, "a topic cannot be read just now; trying on")
+                    debug!(%problem, topic = self.topic, "a topic cannot be read just now; trying on");
                 }
             }
         }

@@ -229,6 +229,7 @@ fn moved(queue: &str, span: &Span, spot: &mut Spot, stored: Option<i64>) -> Opti
     Some(again)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn away(error: QueueError) -> ReplayError {
     ReplayError::Away(error.to_string())
 }

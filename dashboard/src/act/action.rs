@@ -243,8 +243,7 @@ impl Action {
             | Self::EditLetter { .. }
             | Self::RunReplay { .. }
             | Self::StopReplay { .. } => (Role::Operator, None),
-            Self::StartGroup(_) => (Role::Admin, None),
-            Self::StopProcess { .. } => (Role::Admin, None),
+            Self::StartGroup(_) | Self::StopProcess { .. } => (Role::Admin, None),
             Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
                 (Role::Operator, letters.queue.as_deref())
             }

@@ -120,7 +120,7 @@ async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result
         Action::QuietProcess { process } => process::quiet(site, process).await,
         Action::ResumeProcess { process } => process::resume(site, process).await,
         Action::StopProcess { process } => process::stop(site, process).await,
-        Action::RunReplay { replay } => replay::run(site, actor, replay, work).await,
+        Action::RunReplay { replay } => Box::pin(replay::run(site, actor, replay, work)).await,
         Action::StopReplay { replay } => replay::stop(site, replay).await,
         Action::StartGroup(start) => group_start::start(site, start).await,
         Action::RunSchedule { queue, schedule } => schedule::run(site, queue, schedule).await,

@@ -1,6 +1,7 @@
 //! Into a file of JSON lines, which `millgate publish` reads.
 
 use std::{
+    fmt::Write as _,
     fs::{File, OpenOptions},
     io::{Seek, SeekFrom, Write},
     path::{Path, PathBuf},
@@ -151,8 +152,13 @@ fn line(record: &Record, meta: &EventMeta, topic: &str, data: &Value) -> Value {
 
 /// A header's value; what is no text as `{"hex": …}`.
 fn text(value: &Bytes) -> Value {
-    match std::str::from_utf8(value) {
-        Ok(text) => text.into(),
-        Err(_) => json!({ "hex": value.iter().map(|byte| format!("{byte:02x}")).collect::<String>() }),
+    if let Ok(text) = std::str::from_utf8(value) {
+        return text.into();
     }
+    let hex = value.iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a text cannot fail.
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    json!({ "hex": hex })
 }

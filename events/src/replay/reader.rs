@@ -73,8 +73,8 @@ impl Reader {
                 let reading = Reading { config: &config, selection: &selection, topic, open, most, give: &give };
                 match reading.run() {
                     Ok(()) => {}
-                    Err(Some(error)) => return drop(give.blocking_send(Err(error))),
-                    Err(None) => return,
+                    Err(Stop::Wrong(error)) => return drop(give.blocking_send(Err(error))),
+                    Err(Stop::Unheard) => return,
                 }
             }
         });
@@ -105,8 +105,18 @@ struct Reading<'a> {
     give: &'a mpsc::Sender<Result<Chunk, KafkaError>>,
 }
 
-/// What went wrong; nothing: nobody listens any more.
-type Stop = Option<KafkaError>;
+/// Why reading ends before its end.
+enum Stop {
+    /// Nobody listens any more.
+    Unheard,
+    Wrong(KafkaError),
+}
+
+impl From<KafkaError> for Stop {
+    fn from(error: KafkaError) -> Self {
+        Self::Wrong(error)
+    }
+}
 
 impl Reading<'_> {
     fn run(mut self) -> Result<(), Stop> {
@@ -116,7 +126,7 @@ impl Reading<'_> {
         let (mut bytes, mut began) = (0, Instant::now());
         while !self.open.is_empty() {
             if self.give.is_closed() {
-                return Err(None);
+                return Err(Stop::Unheard);
             }
             match client.poll(BEAT) {
                 None => {}
@@ -130,7 +140,7 @@ impl Reading<'_> {
                 Some(Err(Client::PartitionEOF(partition))) => self.close(&client, partition, &mut chunk)?,
                 // It connects again by itself.
                 Some(Err(error)) if is_passing(&error) => {}
-                Some(Err(error)) => return Err(Some(error.into())),
+                Some(Err(error)) => return Err(wrong(error)),
             }
             let is_full = chunk.records.len() >= self.most || bytes >= MOST_BYTES || chunk.looked_at >= MOST_LOOKED_AT;
             if is_full || (began.elapsed() >= BEAT && !chunk.ends.is_empty()) {
@@ -149,17 +159,17 @@ impl Reading<'_> {
         for (name, value) in SETTINGS {
             settings.set(name, value);
         }
-        settings.create_with_context(Silent).map_err(|error| Some(KafkaError::Config(error.to_string())))
+        settings.create_with_context(Silent).map_err(|error| KafkaError::Config(error.to_string()).into())
     }
 
     /// From where each partition is, or begins by now.
     fn begin(&mut self, client: &Asker, chunk: &mut Chunk) -> Result<(), Stop> {
         let names: Vec<_> = self.open.keys().map(|partition| (self.topic.clone(), *partition)).collect();
-        let bounds = bounds(client, &names, QUESTION).map_err(Some)?;
+        let bounds = bounds(client, &names, QUESTION)?;
         let mut list = TopicPartitionList::new();
         for (partition, stretch) in &mut self.open {
             let Some((begin, _)) = bounds.get(&(self.topic.clone(), *partition)) else {
-                return Err(Some(KafkaError::UnknownTopic(self.topic.to_string())));
+                return Err(KafkaError::UnknownTopic(self.topic.to_string()).into());
             };
             expire(*partition, stretch, *begin, chunk);
             let next = Offset::Offset(stretch.next);
@@ -212,7 +222,7 @@ impl Reading<'_> {
     }
 
     fn give(&self, chunk: Chunk) -> Result<(), Stop> {
-        self.give.blocking_send(Ok(chunk)).map_err(|_| None)
+        self.give.blocking_send(Ok(chunk)).map_err(|_| Stop::Unheard)
     }
 }
 
@@ -227,7 +237,7 @@ fn expire(partition: i32, stretch: &mut Stretch, begin: i64, chunk: &mut Chunk) 
 }
 
 fn wrong(error: Client) -> Stop {
-    Some(error.into())
+    Stop::Wrong(error.into())
 }
 
 fn is_passing(error: &Client) -> bool {

@@ -85,13 +85,15 @@ impl Logs {
             }
             if let Some(from) = selection.from {
                 let begins = offsets_at(client, &bounds, from, timeout)?;
-                bounds
-                    .iter_mut()
-                    .for_each(|(name, (begin, end))| *begin = begins.get(name).map_or(*end, |at| (*at).max(*begin)));
+                for (name, (begin, end)) in &mut bounds {
+                    *begin = begins.get(name).map_or(*end, |at| (*at).max(*begin));
+                }
             }
             if let Some(until) = selection.until.and_then(|until| until.checked_add_signed(DISORDER)) {
                 let ends = offsets_at(client, &bounds, until, timeout)?;
-                bounds.iter_mut().for_each(|(name, (_, end))| *end = ends.get(name).map_or(*end, |at| (*at).min(*end)));
+                for (name, (_, end)) in &mut bounds {
+                    *end = ends.get(name).map_or(*end, |at| (*at).min(*end));
+                }
             }
             let spans = bounds.into_iter().filter(|(_, (from, until))| from < until);
             Ok(spans

@@ -152,7 +152,7 @@ pub(super) async fn run(site: &Site, json: bool, args: Args) -> anyhow::Result<O
     };
     if !args.yes {
         let work = Work::new();
-        let tally = progress::shown(&work, act::survey(site, &wanted, &work)).await?;
+        let tally = progress::shown(&work, Box::pin(act::survey(site, &wanted, &work))).await?;
         if json {
             let answer = serde_json::json!({ "dry_run": true, "wanted": wanted, "tally": tally });
             answer::write(&format!("{answer}\n"))?;
