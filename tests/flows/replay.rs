@@ -40,7 +40,7 @@ async fn under_way(shop: &Shop) -> String {
     wait_until("it is under way", PATIENCE, async || {
         let replays = replays(shop).await;
         let Some(replay) = replays.first() else { return false };
-        id = replay["id"].as_str().unwrap().to_owned();
+        replay["id"].as_str().unwrap().clone_into(&mut id);
         replay["offsets_done"].as_u64().unwrap() > 20
     })
     .await;
