@@ -23,7 +23,7 @@ pub(super) async fn run(site: &Site, actor: &Actor, json: bool, id: String) -> a
     };
     let work = Work::new();
     let action = Action::RunReplay { replay: id.clone() };
-    let doing = act::perform(site, actor, &action, &work);
+    let doing = Box::pin(act::perform(site, actor, &action, &work));
     let performed = if json {
         told(&work, &id, progress::shown(&work, doing)).await?
     } else {
