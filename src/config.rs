@@ -41,9 +41,9 @@ use std::{
 
 use millgate_bridge::{BridgeConfig, saga::SagaConfig};
 use millgate_dashboard::DashboardConfig;
-use millgate_events::{ClaimConfig, KafkaConfig, ProjectionConfig, RelayConfig, TrailConfig};
+use millgate_events::{ClaimConfig, KafkaConfig, LogShippingConfig, ProjectionConfig, RelayConfig, TrailConfig};
 use millgate_jobs::RedisConfig;
-use millgate_streams::StreamConfig;
+use millgate_streams::{LogAlertConfig, StreamConfig};
 use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::Table;
@@ -101,6 +101,10 @@ pub struct Config {
     pub dashboard: DashboardConfig,
     /// What is logged, and how.
     pub log: LogConfig,
+    /// Where log lines go beside standard error.
+    pub log_shipping: LogShippingConfig,
+    /// When somebody is told that services log errors.
+    pub log_alerts: LogAlertConfig,
     /// How topics are created.
     pub topics: TopicsConfig,
 }
@@ -176,6 +180,8 @@ where
         http: draft.read("http"),
         dashboard: draft.read("dashboard"),
         log: draft.read("log"),
+        log_shipping: draft.read("log_shipping"),
+        log_alerts: draft.read("log_alerts"),
         topics: draft.read("topics"),
     };
     let app = if app_section.is_empty() { S::default() } else { draft.read(app_section) };

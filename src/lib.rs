@@ -90,6 +90,16 @@ struct GroupsDocumentation;
 
 /// The same.
 #[cfg(doctest)]
+#[doc = include_str!("../docs/replay.md")]
+struct ReplayDocumentation;
+
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/logs.md")]
+struct LogsDocumentation;
+
+/// The same.
+#[cfg(doctest)]
 #[doc = include_str!("../docs/streams.md")]
 struct StreamsDocumentation;
 
@@ -109,7 +119,10 @@ mod housekeeping;
 mod http;
 mod lag;
 mod lifecycle;
+mod log_alerts;
+mod log_layer;
 mod metrics;
+pub mod replay;
 mod reporter;
 mod route_file;
 mod servers;

@@ -16,7 +16,7 @@ use millgate_bridge::{
 use millgate_dashboard::{EventRegistry, Reader, Site, StreamReader, access::Mask};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, EventStore, KafkaConfig, Outbox,
-    OutboxStore, Producer, ProjectionRunner, Projections, Relay, TopicSpec, Trail, TrailStore,
+    OutboxStore, Producer, ProjectionRunner, Projections, Relay, ReplayStore, TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_streams::{Resources, Stream, StreamPositions};
@@ -59,7 +59,7 @@ pub(crate) struct Servers {
     /// The table of dead letters, if there is a database.
     pub(crate) letters: Option<DeadLetterStore>,
     pub(crate) dead_letter_topics: DeadLetterTopics,
-    application: &'static str,
+    pub(crate) application: &'static str,
     schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
     streams: Vec<MakeStream>,
@@ -121,7 +121,10 @@ impl Servers {
         let streams = self.streams();
         let mut own: BTreeSet<&str> = self.readers.iter().flat_map(|reader| reader.routes.topics()).collect();
         own.extend(streams.iter().flat_map(Stream::topics).map(String::as_str));
-        let names = own.into_iter().chain(self.dead_letter_topics.names());
+        let (lines, errors) = self.config.log_shipping.topics(self.application);
+        let logs = [Some(lines), errors].into_iter().flatten().filter(|_| self.config.log_shipping.enabled);
+        let logs: BTreeSet<String> = logs.collect();
+        let names = own.into_iter().chain(self.dead_letter_topics.names()).chain(logs.iter().map(String::as_str));
         let specs = names.map(|name| {
             let settings = self.config.topics.settings_of(name);
             TopicSpec {
@@ -360,6 +363,8 @@ impl Servers {
             dead_letter_topics: self.dead_letter_topics.names().into_iter().map(str::to_owned).collect(),
             claims: self.producer.claims().clone(),
             max_payload: self.config.redis.max_payload,
+            replays: self.letters.is_some().then(|| ReplayStore::new(self.database.clone())),
+            dedupe_window: self.config.redis.dedupe_window,
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
             sagas: self.sagas(),
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),

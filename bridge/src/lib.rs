@@ -14,6 +14,7 @@ mod outline;
 mod partition;
 mod plan;
 mod received;
+mod replay;
 mod route;
 mod routes;
 pub mod saga;
@@ -29,6 +30,7 @@ pub use declared::{Condition, DeclaredJob, DeclaredRoute, Deed, Path, Piece, Pla
 pub use outline::{Action, Outline};
 pub use plan::{Plan, Poison};
 pub use received::Received;
+pub use replay::{Doubling, IntoRoutes, live_positions};
 pub use route::{Route, on};
 pub use routes::{RouteTable, Routes};
 pub use stats::{BridgeCounts, BridgeStats, TopicCounts};

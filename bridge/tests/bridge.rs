@@ -17,5 +17,7 @@ mod rebalance;
 mod redelivery;
 #[path = "bridge/replaced.rs"]
 mod replaced;
+#[path = "bridge/replay.rs"]
+mod replay;
 #[path = "bridge/routing.rs"]
 mod routing;

@@ -1,9 +1,9 @@
 //! What the dashboard looks at and acts on.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use millgate_bridge::{Routes, saga::SagaStore};
-use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
+use millgate_events::{Claims, DeadLetterStore, KafkaConfig, ReplayStore, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
 
 use crate::{
@@ -64,6 +64,10 @@ pub struct Site {
     pub trail: Option<TrailStore>,
     /// Whether the trail is written, as far as the configuration says.
     pub trail_is_kept: bool,
+    /// The tables of replays, if there is a database.
+    pub replays: Option<ReplayStore>,
+    /// For so long ids of jobs are remembered (`redis.dedupe_window`).
+    pub dedupe_window: Duration,
     /// Where large values lie.
     pub claims: Claims,
     /// Bytes of arguments that a queue takes of a job.
@@ -92,6 +96,8 @@ impl Site {
             sagas: None,
             trail: None,
             trail_is_kept: false,
+            replays: None,
+            dedupe_window: Duration::from_hours(24),
             claims: Claims::default(),
             max_payload: usize::MAX,
             records: Records::default(),

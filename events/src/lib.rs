@@ -17,6 +17,8 @@ mod event;
 mod headers;
 mod lag;
 mod layout;
+mod log_shipping;
+mod log_tail;
 mod logs;
 mod membership;
 mod meta;
@@ -25,6 +27,7 @@ mod outbox;
 mod producer;
 mod reading;
 mod record;
+mod replay;
 mod saga;
 mod scan;
 mod spans;
@@ -50,6 +53,8 @@ pub use event::Event;
 pub use headers::Headers;
 pub use lag::Lag;
 pub use layout::{PartitionLayout, TopicLayout};
+pub use log_shipping::{LOG_SHIPPING, LogShipping, LogShippingConfig};
+pub use log_tail::LogTail;
 pub use logs::{Committed, Found, Logs};
 pub use membership::{GroupMember, Membership};
 pub use meta::EventMeta;
@@ -60,6 +65,10 @@ pub use outbox::{
 pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
+pub use replay::{
+    Chosen, Destination, IntoFile, IntoTopic, OffsetRange, PastReplay, Progress, REPLAY_HEADERS, Replay, ReplayError,
+    ReplayRun, ReplayStatus, ReplayStore, Selection, Span, StartOffset, Taken, Tally, TypeTally,
+};
 pub use saga::{Lifecycle, SagaCommand, SagaEvent, SagaLifecycle, StepCommand, idempotency_key};
 pub use scan::{Place, Scan, Scanned};
 pub use serde_json::Value;

@@ -59,6 +59,8 @@ pub struct KafkaMetrics {
     paused: Family<ByPartition, Gauge>,
     trail_written: Counter,
     trail_dropped: Counter,
+    log_shipped: Counter,
+    log_dropped: Counter,
 }
 
 /// Buckets in seconds: a millisecond to a minute. 0.001, 0.01, 0.1, 0.5, 1, 5 and 10 are what dashboards made elsewhere ask for.
@@ -79,6 +81,8 @@ pub fn metrics() -> &'static KafkaMetrics {
         paused: Family::default(),
         trail_written: Counter::default(),
         trail_dropped: Counter::default(),
+        log_shipped: Counter::default(),
+        log_dropped: Counter::default(),
     });
     &METRICS
 }
@@ -126,6 +130,12 @@ impl KafkaMetrics {
             self.trail_dropped.clone(),
         );
         crate::projection_metrics().register(registry);
+        registry.register("millgate_log_lines_shipped", "Log lines that Kafka has", self.log_shipped.clone());
+        registry.register(
+            "millgate_log_lines_dropped",
+            "Log lines that found no room, or that Kafka has not taken",
+            self.log_dropped.clone(),
+        );
     }
 
     /// Records of a topic were handed off, or are in their tables, which took so long.
@@ -182,6 +192,11 @@ impl KafkaMetrics {
 
     pub(crate) fn rebalanced(&self, consumer_group: &str) {
         self.rebalances.get_or_create(&OfGroup { consumer_group: consumer_group.into() }).inc();
+    }
+
+    /// One is on Kafka, or is lost.
+    pub(crate) fn log_line(&self, well: bool) {
+        if well { &self.log_shipped } else { &self.log_dropped }.inc();
     }
 
     /// `None`: the partition is another's.

@@ -9,11 +9,15 @@ mod claims;
 mod consuming;
 #[path = "kafka/groups.rs"]
 mod groups;
+#[path = "kafka/log_shipping.rs"]
+mod log_shipping;
 #[path = "kafka/notes.rs"]
 mod notes;
 #[path = "kafka/outages.rs"]
 mod outages;
 #[path = "kafka/publishing.rs"]
 mod publishing;
+#[path = "kafka/replay.rs"]
+mod replay;
 #[path = "kafka/topics.rs"]
 mod topics;

@@ -142,6 +142,17 @@ impl Queue {
         texts.into_iter().map(|text| text.as_deref().map(read).transpose()).collect()
     }
 
+    /// Forgets how far sources are that nothing will be handed off from any more.
+    pub async fn forget_watermarks(&self, sources: &[&str]) -> Result<(), QueueError> {
+        if sources.is_empty() {
+            return Ok(());
+        }
+        let key = self.key("watermarks");
+        let mut lent = self.queues.link.lend(&key).await?;
+        let answer = redis::cmd("HDEL").arg(&key).arg(sources).query_async::<u64>(&mut lent.redis).await;
+        self.queues.link.heard(&lent, answer).map(drop)
+    }
+
     /// Every source's watermark.
     pub async fn watermarks(&self) -> Result<BTreeMap<String, Watermark>, QueueError> {
         let key = self.key("watermarks");

@@ -309,6 +309,24 @@ impl NewJob {
         self
     }
 
+    /// The same under another name: a job of its own, that nothing keeps away or leaves out which was remembered under the
+    /// first one.
+    #[must_use]
+    pub fn renamed(mut self, name: String) -> Self {
+        if self.id.is_some() {
+            self.id = Some(name.clone());
+        }
+        self.more.id = Some(name);
+        self
+    }
+
+    /// The same, taken in once under `once` within `window`, unless its route has said by what it is taken in once.
+    #[must_use]
+    pub fn taken_in_once(mut self, once: String, window: Duration) -> Self {
+        self.options.once.get_or_insert((once, window));
+        self
+    }
+
     /// The same, come back from the dead letters for the `redrives`-th time; taken in once under `once` within `window`,
     /// unless its route has said by what it is taken in once.
     #[must_use]

@@ -25,6 +25,7 @@ mod publish;
 mod queue_choice;
 mod queues;
 mod rate;
+mod replay;
 mod roles;
 mod routes;
 mod saga;
@@ -83,6 +84,8 @@ enum Command {
     /// Drive sagas; look at them, and act: retry, compensate, resolve
     #[command(subcommand)]
     Saga(saga::Command),
+    /// Tell of services that log too many errors
+    LogAlerts,
     /// Fold records into tables (windows, audit, changes), and see how far that is
     #[command(subcommand)]
     Streams(streams::Command),
@@ -104,6 +107,8 @@ enum Command {
     Events(events::Command),
     /// Publish events from a file of JSON lines
     Publish(publish::Args),
+    /// Replay events through routes, onto another topic or into a file; backfill a new group
+    Replay(replay::Args),
     /// Show or make the topics that the events need
     #[command(subcommand)]
     Topics(topics::Command),
@@ -156,8 +161,10 @@ enum Command {
 impl Command {
     /// Commands that answer a question; their log lines would be in the way.
     fn is_brief(&self) -> bool {
-        let is_role =
-            matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::Dashboard(_));
+        let is_role = matches!(
+            self,
+            Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::LogAlerts | Self::Dashboard(_)
+        );
         let follows =
             matches!(self, Self::Streams(streams::Command::Run(_)) | Self::Projections(projections::Command::Run));
         !is_role && !follows && !matches!(self, Self::Saga(saga::Command::Run))
@@ -204,7 +211,7 @@ pub(crate) fn main(app: App) -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let _telemetry = match telemetry::start(&configuration.config.log, command.is_brief(), app.name) {
+    let _telemetry = match start_telemetry(&configuration, &command, app.name) {
         Ok(telemetry) => telemetry,
         Err(error) => {
             eprintln!("error: {}", with_causes(&error));
@@ -222,6 +229,15 @@ pub(crate) fn main(app: App) -> ExitCode {
     // Whatever still blocks (a client that waits for a server that is away) is not waited for.
     runtime.shutdown_background();
     exit_code(outcome)
+}
+
+fn start_telemetry(
+    configuration: &Configuration,
+    command: &Command,
+    name: &str,
+) -> anyhow::Result<telemetry::Telemetry> {
+    let Configuration { config, .. } = configuration;
+    telemetry::start(&config.log, (&config.kafka, &config.log_shipping), command.is_brief(), name)
 }
 
 fn without_configuration(command: &Command) -> Option<anyhow::Result<Outcome>> {
@@ -266,6 +282,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Scheduler => roles::scheduler(call).await,
         Command::Relay => roles::relay(call).await,
         Command::Saga(command) => Box::pin(saga::run(call, command)).await,
+        Command::LogAlerts => roles::log_alerts(call).await,
         Command::Streams(command) => streams::run(call, command).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
@@ -275,6 +292,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Events(command) => events::run(call, command).await,
         Command::Publish(args) => publish::run(call, args).await,
         Command::Groups(args) => groups::run(call, args).await,
+        Command::Replay(args) => Box::pin(replay::run(call, args)).await,
         Command::Topics(command) => topics::run(call, command).await,
         Command::Routes(command) => routes::run(&call, command),
         Command::Queues(args) => queues::run(call, args).await,

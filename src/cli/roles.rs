@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::task::JoinSet;
 
 use super::{Call, Outcome, group_choice::GroupChoice, outbox};
-use crate::{claim_expiry, drain, health::Health, http::HttpServer, lifecycle::stop_on_signal};
+use crate::{claim_expiry, drain, health::Health, http::HttpServer, lifecycle::stop_on_signal, log_alerts};
 
 #[derive(clap::Args)]
 pub(super) struct BridgeArgs {
@@ -161,6 +161,22 @@ pub(super) async fn relay(call: Call) -> anyhow::Result<Outcome> {
     let _http = HttpServer::start(&servers.config.http, health.clone(), metrics).await?;
     let reporting = servers.reporter(&["relay"], &stop).start(Some(health));
     relay.run(stop).await;
+    reporting.end().await;
+    Ok(Outcome::Well)
+}
+
+pub(super) async fn log_alerts(call: Call) -> anyhow::Result<Outcome> {
+    let stop = stop_on_signal()?;
+    let servers = call.servers()?;
+    if let Some(unfit) = log_alerts::unfit(&servers) {
+        return Ok(Outcome::Misunderstood(unfit));
+    }
+    servers.check_eviction();
+    let health = Arc::new(Health::of_role(stop.clone()));
+    let _http =
+        HttpServer::start(&servers.config.http, health.clone(), servers.metrics(&["log-alerts"], Vec::new())).await?;
+    let reporting = servers.reporter(&["log-alerts"], &stop).start(Some(health));
+    log_alerts::run(&servers, stop).await?;
     reporting.end().await;
     Ok(Outcome::Well)
 }

@@ -6,6 +6,7 @@
 
 mod config;
 mod error;
+mod log_alerts;
 mod partition;
 mod position;
 mod resources;
@@ -17,6 +18,7 @@ mod tables;
 
 pub use config::StreamConfig;
 pub use error::{StageError, StreamError};
+pub use log_alerts::{LogAlert, LogAlertConfig, LogAlerts};
 pub use position::{StreamPosition, StreamPositions};
 pub use resources::Resources;
 pub use runner::StreamRunner;

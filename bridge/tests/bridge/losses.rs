@@ -13,7 +13,7 @@ use crate::bench::{
 };
 
 /// Keeps a copy of all queues, or of one.
-async fn keep(bench: &Bench) {
+pub(crate) async fn keep(bench: &Bench) {
     let script = "local base = '{' .. ARGV[1] .. ':'
         local kept = base .. 'kept}'
         for _, key in ipairs(redis.call('KEYS', kept .. '*')) do redis.call('DEL', key) end
@@ -22,7 +22,7 @@ async fn keep(bench: &Bench) {
 }
 
 /// Puts queues back to what was kept of them, at one blow; `queue` is one, or empty for all.
-async fn put_back(bench: &Bench, queue: &str) {
+pub(crate) async fn put_back(bench: &Bench, queue: &str) {
     let script = "local base = '{' .. ARGV[1] .. ':'
         local kept = base .. 'kept}'
         for _, key in ipairs(redis.call('KEYS', base .. ARGV[2] .. '*')) do

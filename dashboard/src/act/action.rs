@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{JobChoice, Payload, Redriving};
+use super::{GroupStart, JobChoice, Payload, Redriving};
 use crate::access::Role;
 
 /// What an operator wants done. As JSON: `{"do": "pause-queue", "queue": "email"}`.
@@ -209,6 +209,18 @@ pub enum Action {
         /// Its id.
         process: String,
     },
+    /// Let a replay that was asked for go on from where it is, to its end.
+    RunReplay {
+        /// Its id.
+        replay: String,
+    },
+    /// Let a replay stop where it is; it may be run on.
+    StopReplay {
+        /// Its id.
+        replay: String,
+    },
+    /// Let a group that has not run yet begin at a time.
+    StartGroup(GroupStart),
 }
 
 /// A text, also one that a form took for a number or a list.
@@ -253,8 +265,10 @@ impl Action {
             | Self::RetrySaga { .. }
             | Self::CompensateSaga { .. }
             | Self::ResolveSaga { .. }
-            | Self::EditLetter { .. } => (Role::Operator, None),
-            Self::StopProcess { .. } => (Role::Admin, None),
+            | Self::EditLetter { .. }
+            | Self::RunReplay { .. }
+            | Self::StopReplay { .. } => (Role::Operator, None),
+            Self::StartGroup(_) | Self::StopProcess { .. } => (Role::Admin, None),
             Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
                 (Role::Operator, letters.queue.as_deref())
             }
@@ -268,7 +282,9 @@ impl Action {
             | Self::RemoveSchedule { .. }
             | Self::StopProcess { .. }
             | Self::CompensateSaga { .. }
-            | Self::ResolveSaga { .. } => true,
+            | Self::ResolveSaga { .. }
+            | Self::RunReplay { .. }
+            | Self::StartGroup(_) => true,
             Self::RetryJobs { jobs }
             | Self::RunJobs { jobs }
             | Self::CancelJobs { jobs }
@@ -315,6 +331,9 @@ impl Action {
             Self::DiscardLetters { letters, .. } => format!("discard {}", meant(letters)),
             Self::RestoreLetters { discard, .. } => format!("take back discard {discard} of dead letters"),
             Self::EditLetter { letter, payload: Some(_), .. } => format!("edit dead letter {letter}"),
+            Self::RunReplay { replay } => format!("run replay {replay}"),
+            Self::StopReplay { replay } => format!("stop replay {replay}"),
+            Self::StartGroup(start) => start.sentence(),
             Self::EditLetter { letter, payload: None, .. } => format!("take back the edit of dead letter {letter}"),
         }
     }

@@ -6,6 +6,7 @@
 mod action;
 mod entry;
 mod error;
+mod group_start;
 mod job;
 mod job_choice;
 mod job_deed;
@@ -15,6 +16,7 @@ mod performed;
 mod process;
 mod queue;
 mod redrive;
+mod replay;
 mod saga;
 mod schedule;
 mod work;
@@ -26,10 +28,12 @@ use millgate_jobs::{QueueError, Times};
 pub use action::Action;
 pub use entry::{Entry, Via, entries, entry};
 pub use error::ActError;
+pub use group_start::GroupStart;
 pub use job_choice::JobChoice;
 pub use letters::Redriving;
 pub use payload::Payload;
 pub use performed::{Performed, Preview};
+pub use replay::{ReplayInto, Replaying, ask_for_replay, survey};
 pub use work::Work;
 
 use crate::{Site, access::Viewer};
@@ -62,6 +66,8 @@ pub async fn preview(site: &Site, actor: &Actor, action: &Action) -> Result<Prev
         Action::EditLetter { letter, payload, .. } => {
             letters::would_edit(site, *letter, payload.as_deref(), preview).await
         }
+        Action::RunReplay { replay } => replay::would(site, replay, preview).await,
+        Action::StartGroup(start) => group_start::would(site, start, preview).await,
         _ => Ok(job::preview(site, actor, action).await?.unwrap_or(preview)),
     }
 }
@@ -124,6 +130,9 @@ async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result
             let wanted = Input::Resolve { step: step.clone(), reason: signed(why, who) };
             saga::act(site, *saga, &wanted).await
         }
+        Action::RunReplay { replay } => Box::pin(replay::run(site, actor, replay, work)).await,
+        Action::StopReplay { replay } => replay::stop(site, replay).await,
+        Action::StartGroup(start) => group_start::start(site, start).await,
         Action::RunSchedule { queue, schedule } => schedule::run(site, queue, schedule).await,
         Action::PauseSchedule { queue, schedule } => schedule::pause(site, queue, schedule).await,
         Action::ResumeSchedule { queue, schedule } => schedule::resume(site, queue, schedule).await,

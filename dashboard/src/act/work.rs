@@ -34,6 +34,17 @@ impl Work {
         self.0.done.fetch_add(done, Relaxed);
     }
 
+    /// Says how much is done, of how much.
+    pub fn at(&self, done: u64, total: u64) {
+        self.0.done.store(done, Relaxed);
+        self.0.total.store(total, Relaxed);
+    }
+
+    /// Fires when it is told to stop.
+    pub fn stopping(&self) -> CancellationToken {
+        self.0.stop.clone()
+    }
+
     /// How much is done, and how much there is; 0 of 0 while that is not known.
     pub fn progress(&self) -> (u64, u64) {
         (self.0.done.load(Relaxed), self.0.total.load(Relaxed))

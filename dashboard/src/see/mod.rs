@@ -31,7 +31,7 @@ mod wrong;
 
 pub use browse::{RecordChoice, RecordPage, RecordPlans, record, records};
 pub use error::SeeError;
-pub use event_line::EventLine;
+pub use event_line::{EventLine, HeaderValue, LineRecord};
 pub use flow::{Arrow, Flow, Health, Place, Stage};
 pub use groups::{GroupLag, GroupView, WatermarkView, group, group_named, groups, lags, stream_group, stream_lags};
 pub use job_filter::{JobFilter, JobQuery};

@@ -62,7 +62,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
     match command {
         Command::Queue(args) => queue::run(call, args).await,
         Command::Bridge(args) => Box::pin(bridge::run(call, args)).await,
-        Command::Relay(args) => relay::run(call, args).await,
+        Command::Relay(args) => Box::pin(relay::run(call, args)).await,
         Command::Eventstore(args) => Box::pin(eventstore::run(call, args)).await,
         Command::Worker(args) => overhead::run(call, args).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,

@@ -1,0 +1,8 @@
+//! Events through routes once more: a reader of its own, with watermarks of its own.
+
+mod doubling;
+mod into_routes;
+mod spot;
+
+pub use doubling::{Doubling, live_positions};
+pub use into_routes::IntoRoutes;
