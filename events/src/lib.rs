@@ -51,7 +51,7 @@ pub use logs::{Committed, Found, Logs};
 pub use membership::{GroupMember, Membership};
 pub use meta::EventMeta;
 pub use metrics::{KafkaMetrics, metrics};
-pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckKey};
+pub use outbox::{Backlog, Outbox, OutboxError, OutboxRows, OutboxStore, Relay, RelayConfig, RelayStats, StuckKey};
 pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
