@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 use tracing::warn;
 
 use super::{
-    Change, ChangeCounts, Changes, Op, RowKey, Source,
+    Change, ChangeCounts, Changes, Op, Publisher, RowKey, Source,
     envelope::{self, Envelope, Row, Told},
     ledger::{self, Known, Ledger},
     outcome::Outcome,
@@ -180,6 +180,9 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Following<T> {
         known: Option<&Known>,
         unchanged: Vec<String>,
     ) -> Result<Change<T>, (&'static str, String)> {
+        if self.changes.keeps_account() && after.is_some_and(|row| row.values().any(has_zero)) {
+            return Err(("bad_shape", "a text of the row has the character zero, which PostgreSQL cannot store".into()));
+        }
         let after = after.map(read_row).transpose().map_err(|error| {
             if unchanged.is_empty() {
                 return ("bad_shape", format!("the row is not of the expected type: {error}"));
@@ -234,8 +237,9 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Following<T> {
     /// Asks those who make something of a change.
     fn tell(&self, batch: &mut Batch<'_, T>, change: &Change<T>) -> Result<(), OutboxError> {
         self.changes.keys.iter().for_each(|keys| keys(change, &mut batch.outcome.keys));
+        let publisher = Publisher { service: self.resources.producer.source(), stream: &self.stream };
         for publish in &self.changes.publish {
-            publish(change, self.resources.producer.source(), &mut batch.outcome.events)?;
+            publish(change, &publisher, &mut batch.outcome.events)?;
         }
         Ok(())
     }
@@ -342,4 +346,13 @@ fn fill(row: &mut Row, envelope: &Envelope, known: Option<&Known>, ledger: &Ledg
         }
     }
     unchanged
+}
+
+fn has_zero(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(has_zero),
+        Value::Object(fields) => fields.values().any(has_zero),
+        _ => false,
+    }
 }

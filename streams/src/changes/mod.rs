@@ -37,7 +37,13 @@ const EVENT_IDS: Uuid = Uuid::from_u128(0x6d69_6c6c_6761_7465_8000_6368_616e_000
 const FORGET_AFTER: Duration = Duration::from_hours(7 * 24);
 
 type Keys<T> = Box<dyn Fn(&Change<T>, &mut BTreeSet<String>) + Send + Sync>;
-type Publish<T> = Box<dyn Fn(&Change<T>, &str, &mut OutboxRows) -> Result<(), OutboxError> + Send + Sync>;
+type Publish<T> = Box<dyn Fn(&Change<T>, &Publisher<'_>, &mut OutboxRows) -> Result<(), OutboxError> + Send + Sync>;
+
+/// Who publishes events.
+struct Publisher<'a> {
+    service: &'a str,
+    stream: &'a str,
+}
 
 /// What is to come of the changes of a table. `T` has its columns as fields; `serde_json::Value` takes any.
 pub struct Changes<T> {
@@ -126,9 +132,9 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Changes<T> {
     #[must_use]
     pub fn publish<E: Event>(mut self, event: impl Fn(&Change<T>) -> Option<E> + Send + Sync + 'static) -> Self {
         let number = self.publish.len();
-        self.publish.push(Box::new(move |change, source, rows| {
+        self.publish.push(Box::new(move |change, publisher, rows| {
             let Some(event) = event(change) else { return Ok(()) };
-            rows.push(&event, meta::<E, T>(change, source, number))
+            rows.push(&event, meta::<E, T>(change, publisher, number))
         }));
         self
     }
@@ -150,9 +156,11 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Changes<T> {
     }
 }
 
-fn meta<E: Event, T>(change: &Change<T>, source: &str, number: usize) -> EventMeta {
-    let id = Uuid::new_v5(&EVENT_IDS, format!("{}\n{}\n{number}", change.id(), E::TYPE).as_bytes());
-    let mut meta = EventMeta::new::<E>(source, change.source.committed_at.unwrap_or_else(Utc::now)).with_id(id.to_string());
+fn meta<E: Event, T>(change: &Change<T>, publisher: &Publisher<'_>, number: usize) -> EventMeta {
+    let name = format!("{}\n{number}\n{}\n{}", publisher.stream, E::TYPE, change.id());
+    let time = change.source.committed_at.unwrap_or_else(Utc::now);
+    let id = Uuid::new_v5(&EVENT_IDS, name.as_bytes()).to_string();
+    let mut meta = EventMeta::new::<E>(publisher.service, time).with_id(id);
     meta.causation_id = Some(change.id());
     // The rows of a snapshot have one transaction, and nothing else in common.
     if let (Some(transaction), false) = (change.source.tx_id, change.op == Op::Read) {
