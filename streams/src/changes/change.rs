@@ -77,7 +77,9 @@ impl<T> Change<T> {
         let Self { topic, partition, offset, .. } = self;
         match self.source.lsn {
             // All rows of a snapshot have one place in the log, and a key's old and new row too.
-            Some(lsn) => format!("{topic}/{lsn}/{:?}/{}", self.op, self.key.as_ref().map(RowKey::json).unwrap_or_default()),
+            Some(lsn) => {
+                format!("{topic}/{lsn}/{:?}/{}", self.op, self.key.as_ref().map(RowKey::json).unwrap_or_default())
+            }
             None => format!("{topic}/{partition}/{offset}"),
         }
     }

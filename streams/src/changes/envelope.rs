@@ -102,7 +102,8 @@ pub(super) fn read(record: &Record) -> Result<Told, NotTold> {
         let hint = "is it flattened by ExtractNewRecordState? That transform has to go";
         return Err(NotTold::NoEnvelope(format!("it has no `op`, but {}; {hint}", known.join(", "))));
     }
-    let written = Written::deserialize(Value::Object(fields)).map_err(|error| NotTold::NoEnvelope(error.to_string()))?;
+    let written =
+        Written::deserialize(Value::Object(fields)).map_err(|error| NotTold::NoEnvelope(error.to_string()))?;
     let op = match written.op.as_str() {
         "c" => Op::Create,
         "u" => Op::Update,

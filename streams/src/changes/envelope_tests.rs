@@ -59,8 +59,16 @@ fn plain_and_wrapped_envelopes_tell_the_same_way() {
     let (create, update, delete, read) = (Op::Create, Op::Update, Op::Delete, Op::Read);
     assert_eq!(
         plain,
-        [of(read, "1"), of(read, "2"), of(update, "1"), of(create, "3"), of(update, "3"), of(delete, "3"), moved("30", "3"),
-            of(delete, "2")]
+        [
+            of(read, "1"),
+            of(read, "2"),
+            of(update, "1"),
+            of(create, "3"),
+            of(update, "3"),
+            of(delete, "3"),
+            moved("30", "3"),
+            of(delete, "2")
+        ]
     );
     let wrapped: Vec<_> = changes(WRAPPED).iter().map(outline).take(4).collect();
     assert_eq!(wrapped, [of(read, "1"), of(update, "1"), of(delete, "1"), moved("10", "1")]);
@@ -69,7 +77,10 @@ fn plain_and_wrapped_envelopes_tell_the_same_way() {
         let truncate = changes(file).into_iter().find(|envelope| envelope.op == Op::Truncate).unwrap();
         assert_eq!((truncate.key, truncate.after), (None, None));
         for Envelope { source, moves, op, .. } in changes(file) {
-            assert_eq!((source.connector.as_str(), source.schema.as_str(), source.table.as_str()), ("postgresql", "public", table));
+            assert_eq!(
+                (source.connector.as_str(), source.schema.as_str(), source.table.as_str()),
+                ("postgresql", "public", table)
+            );
             assert!(source.lsn.is_some() && source.tx_id.is_some() && source.committed_at.is_some(), "{source:?}");
             assert!(!moves || op == Op::Delete);
         }
@@ -87,9 +98,10 @@ fn values_that_were_not_sent_are_known_in_every_type() {
     assert_eq!(absent(&albums[0]), [""; 0]);
     assert_eq!(absent(&albums[1]).len(), 7, "all but id and title: {:?}", absent(&albums[1]));
     // Others that Debezium can be told to write.
-    for value in [json!({"__debezium_unavailable_value": "__debezium_unavailable_value"}),
-        json!("5f5f646562657a69756d5f756e617661696c61626c655f76616c7565")]
-    {
+    for value in [
+        json!({"__debezium_unavailable_value": "__debezium_unavailable_value"}),
+        json!("5f5f646562657a69756d5f756e617661696c61626c655f76616c7565"),
+    ] {
         assert!(is_unavailable(&value), "{value}");
     }
     for value in [json!([]), json!({}), json!(""), json!(null), json!([95, 95]), json!(["x"])] {
@@ -136,7 +148,11 @@ fn keys_are_read_with_and_without_a_schema() {
     };
     assert_eq!(key(r#"{"b": 2, "a": "x"}"#), r#"{"a":"x","b":2}"#);
     assert_eq!(key(r#"{"schema": {"type": "struct"}, "payload": {"id": 1}}"#), r#"{"id":1}"#);
-    assert_eq!(key(r#"{"schema": "public", "payload": 7}"#), r#"{"payload":7,"schema":"public"}"#, "columns of a table");
+    assert_eq!(
+        key(r#"{"schema": "public", "payload": 7}"#),
+        r#"{"payload":7,"schema":"public"}"#,
+        "columns of a table"
+    );
 }
 
 #[test]

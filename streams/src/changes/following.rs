@@ -81,8 +81,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Stage for Following<T> {
         }
         for (number, (record, envelope)) in told.iter().enumerate() {
             if envelope.op == Op::Truncate {
-                self.truncate(&mut batch, record, envelope, database).await?;
-                if self.changes.keeps_account() {
+                if self.truncate(&mut batch, record, envelope, database).await? && self.changes.keeps_account() {
                     self.read_ledger(&mut batch, &told[number..], database).await?;
                 }
             } else {
@@ -181,7 +180,10 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Following<T> {
         unchanged: Vec<String>,
     ) -> Result<Change<T>, (&'static str, String)> {
         if self.changes.keeps_account() && after.is_some_and(|row| row.values().any(has_zero)) {
-            return Err(("bad_shape", "a text of the row has the character zero, which PostgreSQL cannot store".into()));
+            return Err((
+                "bad_shape",
+                "a text of the row has the character zero, which PostgreSQL cannot store".into(),
+            ));
         }
         let after = after.map(read_row).transpose().map_err(|error| {
             if unchanged.is_empty() {
@@ -215,7 +217,8 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Following<T> {
         }
         if envelope.before.is_none() && envelope.op != Op::Create {
             let Source { schema, table, .. } = &envelope.source;
-            let message = format!("it does not tell what the row was: ALTER TABLE {schema}.{table} REPLICA IDENTITY FULL");
+            let message =
+                format!("it does not tell what the row was: ALTER TABLE {schema}.{table} REPLICA IDENTITY FULL");
             return Err(("no_before", message));
         }
         let before = envelope.before.as_ref().map(read_row).transpose();
@@ -244,18 +247,18 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Following<T> {
         Ok(())
     }
 
-    /// Takes what was told of before out of everything that is kept.
+    /// Takes what was told of before out of everything that is kept; all of that is written then. Nothing if it is past.
     async fn truncate<'a>(
         &self,
         batch: &mut Batch<'a, T>,
         record: &'a Record,
         envelope: &Envelope,
         database: &mut PgConnection,
-    ) -> Result<(), StageError> {
+    ) -> Result<bool, StageError> {
         let version = Version { lsn: envelope.source.lsn, snapshot: false };
         if batch.ledger.is_past(None, version) {
             batch.counts.past += 1;
-            return Ok(());
+            return Ok(false);
         }
         let of = |key, before| Change {
             op: Op::Truncate,
@@ -285,7 +288,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Following<T> {
         }
         self.tell(batch, &of(None, None))?;
         batch.counts.applied += 1;
-        Ok(())
+        Ok(true)
     }
 
     async fn write_rows(&self, batch: &mut Batch<'_, T>, database: &mut PgConnection) -> Result<(), StageError> {

@@ -15,7 +15,8 @@ use crate::StageError;
 const PAGE: i64 = 1_000;
 
 /// Shared by batches, exclusive for one that has a truncate: another partition's batch must not bring in an older row beside it.
-const SHARE: &str = "SELECT pg_advisory_xact_lock_shared(hashtextextended(current_schema() || '/change_rows/' || $1, 0))";
+const SHARE: &str =
+    "SELECT pg_advisory_xact_lock_shared(hashtextextended(current_schema() || '/change_rows/' || $1, 0))";
 const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended(current_schema() || '/change_rows/' || $1, 0))";
 
 const READ: &str = "SELECT key, lsn, snapshot, \"row\", deleted_at IS NOT NULL AS deleted FROM change_rows \
@@ -139,7 +140,8 @@ impl<'a> Ledger<'a> {
             return Ok(());
         }
         let count = fresh.len();
-        let (mut ids, mut keys, mut lsns) = (Vec::with_capacity(count), Vec::with_capacity(count), Vec::with_capacity(count));
+        let (mut ids, mut keys, mut lsns) =
+            (Vec::with_capacity(count), Vec::with_capacity(count), Vec::with_capacity(count));
         let (mut snapshots, mut rows, mut deleted) = (Vec::new(), Vec::new(), Vec::new());
         for (id, (key, known)) in fresh {
             ids.push(id);

@@ -23,7 +23,9 @@ impl RowKey {
     /// As it was written by [`json`](Self::json).
     pub(super) fn parse(text: &str) -> Result<Self, StageError> {
         let columns = serde_json::from_str(text);
-        columns.map(Self).map_err(|error| StageError::Other(format!("change_rows has a key that is none: {text}: {error}")))
+        columns
+            .map(Self)
+            .map_err(|error| StageError::Other(format!("change_rows has a key that is none: {text}: {error}")))
     }
 
     /// The same text for the same key.
@@ -45,7 +47,9 @@ impl RowKey {
     pub fn read<K: DeserializeOwned>(&self) -> Result<K, StageError> {
         let whole = || serde_json::from_value(self.0.clone().into_iter().collect());
         let read = match self.0.values().next() {
-            Some(value) if self.0.len() == 1 => serde_json::from_value(value.clone()).or_else(|error| whole().map_err(|_| error)),
+            Some(value) if self.0.len() == 1 => {
+                serde_json::from_value(value.clone()).or_else(|error| whole().map_err(|_| error))
+            }
             _ => whole(),
         };
         read.map_err(|error| StageError::Other(format!("the key {} is not of the expected type: {error}", self.json())))

@@ -31,7 +31,11 @@ pub trait Sink<T>: Send + Sync + 'static {
     ) -> impl Future<Output = Result<(), StageError>> + Send;
 
     /// Deletes rows, if they are there. A truncate comes as the deletion of all rows, at most a thousand at a time.
-    fn delete(&self, keys: &[RowKey], database: &mut PgConnection) -> impl Future<Output = Result<(), StageError>> + Send;
+    fn delete(
+        &self,
+        keys: &[RowKey],
+        database: &mut PgConnection,
+    ) -> impl Future<Output = Result<(), StageError>> + Send;
 }
 
 /// A sink, whatever its type.

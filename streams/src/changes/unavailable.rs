@@ -19,7 +19,10 @@ pub(super) fn is_unavailable(value: &Value) -> bool {
         Value::Array(items) => match items.as_slice() {
             [Value::String(text)] => [PLACEHOLDER, AS_UUID].contains(&text.as_str()),
             // Of numbers: the text's bytes.
-            _ => items.len() == PLACEHOLDER.len() && items.iter().zip(PLACEHOLDER.bytes()).all(|(item, byte)| item == byte),
+            _ => {
+                items.len() == PLACEHOLDER.len()
+                    && items.iter().zip(PLACEHOLDER.bytes()).all(|(item, byte)| item == byte)
+            }
         },
         Value::Object(fields) => fields.len() == 1 && fields.contains_key(PLACEHOLDER),
         _ => false,

@@ -60,9 +60,15 @@ impl World {
         let read = "SELECT id, name, email, bio FROM";
         wait_until(&format!("the directory to be as the users are, after {after}"), SOON, async || {
             let users: Vec<(i64, String, String, Option<String>)> =
-                sqlx::query_as(AssertSqlSafe(format!("{read} users ORDER BY id"))).fetch_all(self.source.pool()).await.unwrap();
+                sqlx::query_as(AssertSqlSafe(format!("{read} users ORDER BY id")))
+                    .fetch_all(self.source.pool())
+                    .await
+                    .unwrap();
             let directory: Vec<(i64, String, String, Option<String>)> =
-                sqlx::query_as(AssertSqlSafe(format!("{read} directory ORDER BY id"))).fetch_all(&self.rig.pool()).await.unwrap();
+                sqlx::query_as(AssertSqlSafe(format!("{read} directory ORDER BY id")))
+                    .fetch_all(&self.rig.pool())
+                    .await
+                    .unwrap();
             users == directory
         })
         .await;
@@ -70,10 +76,12 @@ impl World {
 
     /// Waits until what is remembered of albums is what albums are, as text.
     async fn albums_agree(&self, after: &str) {
-        let list = "id, title, notes, tags, numbers, sizes, ids, encode(photo, 'base64') AS photo, extra::text AS extra";
+        let list =
+            "id, title, notes, tags, numbers, sizes, ids, encode(photo, 'base64') AS photo, extra::text AS extra";
         wait_until(&format!("albums to be remembered as they are, after {after}"), SOON, async || {
             let of_source = format!("SELECT to_jsonb(a) FROM (SELECT {list} FROM albums ORDER BY id) AS a");
-            let albums: Vec<Value> = sqlx::query_scalar(AssertSqlSafe(of_source)).fetch_all(self.source.pool()).await.unwrap();
+            let albums: Vec<Value> =
+                sqlx::query_scalar(AssertSqlSafe(of_source)).fetch_all(self.source.pool()).await.unwrap();
             let read = "SELECT \"row\" FROM change_rows WHERE stream = 'albums' AND deleted_at IS NULL AND key <> '' \
                 ORDER BY \"row\" -> 'id'";
             let mut remembered: Vec<Value> = sqlx::query_scalar(read).fetch_all(&self.rig.pool()).await.unwrap();
@@ -96,11 +104,9 @@ async fn run(database: &PgPool, sql: &str) {
 
 fn users(rig: &Rig) -> Changes<User> {
     let prefix = rig.prefix.clone();
-    Changes::of(USERS)
-        .replica_identity_full()
-        .sink(Directory::default())
-        .publish(renamed)
-        .invalidate(move |change: &Change<User>| change.rows().map(|user| format!("{prefix}:{}", user.email)).collect::<Vec<_>>())
+    Changes::of(USERS).replica_identity_full().sink(Directory::default()).publish(renamed).invalidate(
+        move |change: &Change<User>| change.rows().map(|user| format!("{prefix}:{}", user.email)).collect::<Vec<_>>(),
+    )
 }
 
 #[tokio::test]
@@ -158,7 +164,8 @@ async fn what_a_real_debezium_tells_comes_to_what_the_tables_are() {
     following.end().await;
     albums.end().await;
 
-    let told: Vec<_> = rig.events().await.into_iter().map(|(_, _, event)| (event["id"].clone(), event["to"].clone())).collect();
+    let told: Vec<_> =
+        rig.events().await.into_iter().map(|(_, _, event)| (event["id"].clone(), event["to"].clone())).collect();
     let happened = [(1, "Anna"), (3, "Cid"), (3, "Cid"), (30, "Cid"), (4, "Dee"), (1, "Annie"), (1, "Ann")];
     assert_eq!(told, happened.map(|(id, to)| (json!(id), json!(to))));
     assert_eq!(rig.dead().await, []);
@@ -178,8 +185,7 @@ async fn keep(rig: &Rig) {
 }
 
 /// Of which the long values are made.
-const PIECES: [&str; 8] =
-    ["n", "cHBw", "\"tag\",", "7,", "8,", "\"0191f0c4-0000-7000-8000-000000000000\",", "j", "b"];
+const PIECES: [&str; 8] = ["n", "cHBw", "\"tag\",", "7,", "8,", "\"0191f0c4-0000-7000-8000-000000000000\",", "j", "b"];
 
 /// A record as JSON, without most of its long values, which nobody wants to look at.
 fn line(record: &Record) -> String {

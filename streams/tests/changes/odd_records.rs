@@ -21,8 +21,12 @@ async fn they_go_to_the_dead_letters_and_the_others_go_on() {
     put(key, &envelope("u", 10, Value::Null, json!({"id": "one"})).to_string()).await;
     put(None, &envelope("c", 10, Value::Null, user(1, "Ann")).to_string()).await;
     put(Some(b"1"), &envelope("c", 10, Value::Null, user(1, "Ann")).to_string()).await;
-    put(key, &envelope("c", 10, Value::Null, json!({"id": 1, "name": "__debezium_unavailable_value", "email": ""})).to_string())
-        .await;
+    put(
+        key,
+        &envelope("c", 10, Value::Null, json!({"id": 1, "name": "__debezium_unavailable_value", "email": ""}))
+            .to_string(),
+    )
+    .await;
     // These are told, and tell nothing.
     rig.kafka.put(USERS, 0, key, None, &[]).await;
     put(None, r#"{"op": "m", "message": {"prefix": "note", "content": "aGVsbG8="}, "source": {"lsn": 11}}"#).await;
@@ -35,8 +39,17 @@ async fn they_go_to_the_dead_letters_and_the_others_go_on() {
     let codes: Vec<&str> = dead.iter().map(|(code, _)| code.as_str()).collect();
     assert_eq!(
         codes,
-        ["not_json", "no_envelope", "no_envelope", "no_envelope", "no_envelope", "bad_shape", "no_key", "no_envelope",
-            "unavailable_value"]
+        [
+            "not_json",
+            "no_envelope",
+            "no_envelope",
+            "no_envelope",
+            "no_envelope",
+            "bad_shape",
+            "no_key",
+            "no_envelope",
+            "unavailable_value"
+        ]
     );
     assert!(dead[2].1.contains("ExtractNewRecordState"), "{}", dead[2].1);
     assert!(dead[8].1.contains("did not send name"), "{}", dead[8].1);

@@ -104,10 +104,13 @@ async fn a_truncate_takes_what_is_older_than_it() {
     rig.tell("u", 1, 15, Value::Null, user(1, "Anna")).await;
     rig.run(followed()).await;
     assert_eq!(names(&rig.directory().await), [(2, "Bob"), (3, "Cid")]);
+    rig.tell("u", 3, 48, Value::Null, user(3, "Cyd")).await;
     rig.tell("t", 0, 20, Value::Null, Value::Null).await;
     rig.tell("u", 1, 16, Value::Null, user(1, "Anna")).await;
     rig.run(followed()).await;
-    assert_eq!(names(&rig.directory().await), [(2, "Bob"), (3, "Cid")], "the same again");
+    rig.tell("u", 3, 47, Value::Null, user(3, "Cid")).await;
+    rig.run(followed()).await;
+    assert_eq!(names(&rig.directory().await), [(2, "Bob"), (3, "Cyd")], "the same again");
     rig.tell("t", 0, 50, Value::Null, Value::Null).await;
     rig.run(followed()).await;
     assert_eq!(names(&rig.directory().await), []);

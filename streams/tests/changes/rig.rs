@@ -1,6 +1,9 @@
 //! What these tests have in common: a stream of users, its topic, and a table that follows.
 
-use std::{sync::atomic::{AtomicUsize, Ordering::SeqCst}, time::Duration};
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    time::Duration,
+};
 
 use millgate_events::{Claims, DeadLetterStore, DeadLetters, Event, Producer};
 use millgate_streams::{

@@ -26,9 +26,8 @@ impl Debezium {
         logs();
         let folder = Folder::new("debezium");
         let worker = fs::read_to_string(root().join("ops/debezium/connect.properties")).unwrap();
-        let worker = worker
-            .replace("127.0.0.1:19092", &kafka.config().brokers)
-            .replace(":18083", &format!(":{}", free_port()));
+        let worker =
+            worker.replace("127.0.0.1:19092", &kafka.config().brokers).replace(":18083", &format!(":{}", free_port()));
         fs::write(folder.path().join("connect.properties"), worker).unwrap();
         Self { folder, connectors: Vec::new(), process: Mutex::default() }
     }

@@ -37,7 +37,9 @@ impl PostgresServer {
             command.arg("-D").arg(&data);
             let port = format!("port={port}");
             // What is lost with the machine is lost with the test.
-            for setting in ["listen_addresses=127.0.0.1", &port, "unix_socket_directories=", "wal_level=logical", "fsync=off"] {
+            for setting in
+                ["listen_addresses=127.0.0.1", &port, "unix_socket_directories=", "wal_level=logical", "fsync=off"]
+            {
                 command.args(["-c", setting]);
             }
             command.args(["-c", "shared_buffers=16MB"]);
