@@ -13,6 +13,7 @@ use tracing::{error, info};
 
 use crate::{
     Stream, StreamConfig, StreamError, StreamStats,
+    changes::ChangeStats,
     partition::{Servers, Take},
 };
 
@@ -25,6 +26,7 @@ pub struct StreamRunner {
     group: String,
     consumer: Consumer,
     take: Arc<dyn Take>,
+    changes: Option<Arc<ChangeStats>>,
     servers: Servers,
 }
 
@@ -36,7 +38,7 @@ impl StreamRunner {
         config: &StreamConfig,
         database: PgPool,
     ) -> Result<Self, StreamError> {
-        let Stream { name, topics, take } = stream;
+        let Stream { name, topics, take, changes } = stream;
         let group = format!("{}.{name}", kafka.consumer_group);
         info!(stream = name, group, topics = topics.join(" "), "stream starts");
         let kafka = KafkaConfig { consumer_group: group.clone(), ..kafka.clone() };
@@ -50,7 +52,7 @@ impl StreamRunner {
             drain_timeout: config.drain_timeout,
         })?;
         let servers = Servers { database, logs, stats: Arc::default(), stopping: CancellationToken::new() };
-        Ok(Self { name, group, consumer, take, servers })
+        Ok(Self { name, group, consumer, take, changes, servers })
     }
 
     /// Its name.
@@ -66,6 +68,11 @@ impl StreamRunner {
     /// Its counts, which go on while it runs.
     pub fn stats(&self) -> Arc<StreamStats> {
         self.servers.stats.clone()
+    }
+
+    /// What became of changes, if it is a stream of changes.
+    pub fn changes(&self) -> Option<Arc<ChangeStats>> {
+        self.changes.clone()
     }
 
     /// The partitions that are its own, at any time.

@@ -146,8 +146,9 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Changes<T> {
 
     /// The stream that does it, under a name.
     pub fn stream(self, name: &str, resources: &Resources) -> Stream {
-        let topic = self.topic.clone();
-        Stream::new(name, [topic], Following::new(name, self, resources))
+        let (topic, stats) = (self.topic.clone(), self.stats.clone());
+        let stream = Stream::new(name, [topic], Following::new(name, self, resources));
+        Stream { changes: Some(stats), ..stream }
     }
 
     /// Whether it keeps account of rows.

@@ -22,9 +22,10 @@ const ALBUM: &str = "INSERT INTO albums SELECT 1, 'Spring', repeat('n', 3000), c
     array_fill('0191f0c4-0000-7000-8000-000000000000'::uuid, ARRAY[200]), jsonb_build_object('x', repeat('j', 3000))";
 
 struct World {
-    rig: Rig,
-    source: PostgresServer,
+    // Dropped in this order.
     debezium: Debezium,
+    source: PostgresServer,
+    rig: Rig,
 }
 
 impl World {

@@ -15,9 +15,9 @@ const START: Duration = Duration::from_mins(2);
 /// Kafka Connect in one process, set up by the files of `ops/debezium`.
 #[derive(Debug)]
 pub struct Debezium {
+    process: Mutex<Option<Child>>,
     folder: Folder,
     connectors: Vec<PathBuf>,
-    process: Mutex<Option<Child>>,
 }
 
 impl Debezium {
