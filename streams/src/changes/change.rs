@@ -36,7 +36,7 @@ pub struct Source {
     pub lsn: Option<i64>,
     /// The transaction.
     pub tx_id: Option<i64>,
-    /// When it committed; of a snapshot: when the row was read.
+    /// When it committed; of a snapshot: when the row was read. Of sources that do not tell, when the record was made.
     pub committed_at: Option<DateTime<Utc>>,
 }
 

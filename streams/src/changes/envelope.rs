@@ -131,7 +131,7 @@ pub(super) fn read(record: &Record) -> Result<Told, NotTold> {
         table: table.unwrap_or_default(),
         lsn: lsn.as_i64(),
         tx_id: tx_id.as_i64(),
-        committed_at: ts_ms.and_then(DateTime::from_timestamp_millis),
+        committed_at: ts_ms.or(record.timestamp).and_then(DateTime::from_timestamp_millis),
     };
     let (before, after) = (written.before, written.after);
     Ok(Told::Change(Box::new(Envelope { op, key, before, after, source, moved_from, moves })))

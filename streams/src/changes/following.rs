@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use millgate_events::{DeadLetter, Holding, OutboxError, Record};
 use serde::de::DeserializeOwned;
@@ -303,7 +303,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Following<T> {
     async fn finish(&self, mut batch: Batch<'_, T>, database: &mut PgConnection) -> Result<(), StageError> {
         self.write_rows(&mut batch, database).await?;
         batch.outcome.events.insert(database).await?;
-        let now = Utc::now();
+        let now = now();
         for PutAside { record, code, message } in &batch.put_aside {
             let letter = DeadLetter::of_event(record, &self.group, code, message, now);
             self.resources.dead_letters.write(&letter).await?;
@@ -323,6 +323,11 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Following<T> {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "a record is put aside when that is done")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
 fn read_row<T: DeserializeOwned>(row: &Row) -> Result<T, serde_json::Error> {
     T::deserialize(Value::Object(row.clone()))
 }
@@ -338,14 +343,11 @@ fn fill(row: &mut Row, envelope: &Envelope, known: Option<&Known>, ledger: &Ledg
     let mut unchanged = Vec::new();
     for column in absent {
         let value = before.iter().flatten().find_map(|row| row.get(&column).filter(|value| !is_unavailable(value)));
-        match value.cloned() {
-            Some(value) => {
-                row.insert(column, value);
-            }
-            None => {
-                row.remove(&column);
-                unchanged.push(column);
-            }
+        if let Some(value) = value.cloned() {
+            row.insert(column, value);
+        } else {
+            row.remove(&column);
+            unchanged.push(column);
         }
     }
     unchanged

@@ -16,7 +16,7 @@ mod version;
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use chrono::Utc;
+use chrono::DateTime;
 use millgate_events::{Event, EventMeta, OutboxError, OutboxRows};
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -159,7 +159,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Changes<T> {
 
 fn meta<E: Event, T>(change: &Change<T>, publisher: &Publisher<'_>, number: usize) -> EventMeta {
     let name = format!("{}\n{number}\n{}\n{}", publisher.stream, E::TYPE, change.id());
-    let time = change.source.committed_at.unwrap_or_else(Utc::now);
+    let time = change.source.committed_at.unwrap_or(DateTime::UNIX_EPOCH);
     let id = Uuid::new_v5(&EVENT_IDS, name.as_bytes()).to_string();
     let mut meta = EventMeta::new::<E>(publisher.service, time).with_id(id);
     meta.causation_id = Some(change.id());

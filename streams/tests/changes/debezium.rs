@@ -49,7 +49,7 @@ impl World {
             .with("plain", &rig.kafka, "plain", &source, &[("table.include.list", "public.users")])
             .with("wrapped", &rig.kafka, "wrapped", &source, &wrapped);
         debezium.restart().await;
-        Self { rig, source, debezium }
+        Self { debezium, source, rig }
     }
 
     async fn run(&self, sql: &str) {

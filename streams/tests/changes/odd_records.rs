@@ -57,7 +57,8 @@ async fn they_go_to_the_dead_letters_and_the_others_go_on() {
     assert_eq!((counts.applied, counts.put_aside, counts.tombstones, counts.messages), (1, 9, 1, 1));
     let letters = rig.kafka.records("dead-letters", 9).await;
     assert_eq!(letters[0].value.as_deref(), Some(b"{no json".as_slice()));
-    assert!(letters[0].headers.text("__dlq.errors.group").unwrap().ends_with(".users"));
+    let group = format!("{}.users", rig.kafka.config().consumer_group);
+    assert_eq!(letters[0].headers.text("__dlq.errors.group"), Some(group.as_str()));
 }
 
 #[tokio::test]

@@ -234,11 +234,14 @@ impl Running {
 
 pub(crate) fn envelope(op: &str, lsn: i64, before: Value, after: Value) -> Value {
     let snapshot = if op == "r" { "true" } else { "false" };
-    json!({
-        "before": before, "after": after, "op": op, "ts_ms": 1_700_000_000_500_i64, "transaction": null,
+    let mut envelope = json!({
+        "op": op, "ts_ms": 1_700_000_000_500_i64, "transaction": null,
         "source": {"connector": "postgresql", "name": "db", "ts_ms": 1_700_000_000_000_i64, "snapshot": snapshot, "db": "shop",
             "schema": "public", "table": "users", "txId": 700 + lsn / 10, "lsn": lsn, "xmin": null},
-    })
+    });
+    envelope["before"] = before;
+    envelope["after"] = after;
+    envelope
 }
 
 pub(crate) fn user(id: i64, name: &str) -> Value {

@@ -6,7 +6,7 @@ use sqlx::{PgPool, postgres::PgPoolOptions};
 
 use crate::{Child, Folder, free_port, logs, tools::tool};
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// A server with `wal_level=logical`, which the shared one has not. Its user is `millgate`, who needs no password.
 #[derive(Debug)]
