@@ -46,7 +46,8 @@ test_tools() {
     install_missing "the tests"
     check_test_tools
     [ ${#missing[@]} = 0 ] || die "still missing after their installation: ${missing[*]}"
-    have_jars || download_jars
+    have_jars kafka || download_jars kafka "Apache Kafka" 60
+    have_jars debezium || download_jars debezium "Kafka Connect with Debezium" 40
     [ -f "$axe" ] || download_axe
     find_promtool >/dev/null || download_promtool
     # For tests that run a server, or a browser, of their own.
@@ -63,7 +64,7 @@ check_test_tools() {
     find_java >/dev/null || missing+=("$(java_package)")
     find_chromium >/dev/null || missing+=(chromium)
     find_chromedriver >/dev/null || missing+=(chromium-driver)
-    { have_jars && [ -f "$axe" ]; } || has mvn || missing+=(maven)
+    { have_jars kafka && have_jars debezium && [ -f "$axe" ]; } || has mvn || missing+=(maven)
 }
 
 install_missing() {
@@ -98,7 +99,7 @@ keep_apt_from_creating_a_cluster() {
     trap "${as_root[*]} rm -f $folder/millgate.conf" EXIT
 }
 
-# Kafka 4 runs on Java 17 and later. The default is older than that in Ubuntu 22.04; Debian 13 has no 17 any more.
+# Kafka 4 and Debezium 3 run on Java 17 and later. The default is older than that in Ubuntu 22.04; Debian 13 has no 17 any more.
 java_package() {
     if apt-cache policy openjdk-17-jre-headless 2>/dev/null | grep 'Candidate: [0-9]' >/dev/null; then
         echo openjdk-17-jre-headless
@@ -186,21 +187,23 @@ find_chromium() { command -v chromium || command -v google-chrome; }
 
 find_chromedriver() { command -v chromedriver; }
 
-# The jars carry the list they were made from: an edited ops/kafka/pom.xml means another download.
-have_jars() { cmp -s "$root/ops/kafka/pom.xml" "$jars/pom.xml"; }
+# The jars carry the list they were made from: an edited pom.xml means another download.
+have_jars() { cmp -s "$root/ops/$1/pom.xml" "$state/$1/libs/pom.xml"; }
 
+# download_jars FOLDER WHAT MEGABYTES
 download_jars() {
-    say "Downloading Apache Kafka (once, about 60 MB) …"
-    local part=$jars.part
+    local list=$root/ops/$1/pom.xml libs=$state/$1/libs
+    local part=$libs.part
+    say "Downloading $2 (once, about $3 MB) …"
     rm -rf "$part"
     mkdir -p "$part"
-    mvn --batch-mode --quiet --strict-checksums -Dstyle.color=never --file "$root/ops/kafka/pom.xml" \
+    mvn --batch-mode --quiet --strict-checksums -Dstyle.color=never --file "$list" \
         dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$part" >"$state/maven.log" 2>&1 ||
-        { tail -n 15 "$state/maven.log" >&2; die "Maven could not download Kafka; all of it: $state/maven.log"; }
-    cp "$root/ops/kafka/pom.xml" "$part/pom.xml"
+        { tail -n 15 "$state/maven.log" >&2; die "Maven could not download $2; all of it: $state/maven.log"; }
+    cp "$list" "$part/pom.xml"
     # Renamed when complete: an interrupted download never looks like a finished one.
-    rm -rf "$jars"
-    mv "$part" "$jars"
+    rm -rf "$libs"
+    mv "$part" "$libs"
 }
 
 # What finds barriers on pages. It is used in tests and shipped with nothing.

@@ -103,6 +103,11 @@ struct LogsDocumentation;
 #[doc = include_str!("../docs/streams.md")]
 struct StreamsDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/changes.md")]
+struct ChangesDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 

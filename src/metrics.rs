@@ -17,7 +17,7 @@ use millgate_bridge::{
 };
 use millgate_events::{DeadLetterStore, OutboxStore, RelayStats};
 use millgate_jobs::{Queue, QueueStats};
-use millgate_streams::{StreamCounts, StreamStats};
+use millgate_streams::{StreamCounts, StreamStats, changes::ChangeStats};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
@@ -72,6 +72,12 @@ struct Build {
     application: String,
     role: String,
     version: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ByOutcome {
+    stream: String,
+    outcome: &'static str,
 }
 
 /// All there is to be read.
@@ -178,6 +184,13 @@ impl Metrics {
     pub(crate) fn with_streams(mut self, streams: impl Iterator<Item = (String, Arc<StreamStats>)>) -> Self {
         let streams = streams.map(|(stream, stats)| (ByStream { stream }, stats)).collect();
         self.registry.register_collector(Box::new(OfStreams(streams)));
+        self
+    }
+
+    /// The same with what became of changes.
+    #[must_use]
+    pub(crate) fn with_changes(mut self, streams: impl Iterator<Item = (String, Arc<ChangeStats>)>) -> Self {
+        self.registry.register_collector(Box::new(OfChanges(streams.collect())));
         self
     }
 
@@ -401,6 +414,31 @@ impl Collector for OfRelay {
     }
 }
 
+/// What became of the changes of each stream.
+#[derive(Debug)]
+struct OfChanges(Vec<(String, Arc<ChangeStats>)>);
+
+impl Collector for OfChanges {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Records with changes of tables, by what became of them.";
+        let mut family = encoder.encode_descriptor("millgate_stream_changes", help, None, MetricType::Counter)?;
+        for (stream, stats) in &self.0 {
+            let counts = stats.read();
+            for (outcome, count) in [
+                ("applied", counts.applied),
+                ("past", counts.past),
+                ("tombstone", counts.tombstones),
+                ("message", counts.messages),
+                ("put_aside", counts.put_aside),
+            ] {
+                let label = ByOutcome { stream: stream.clone(), outcome };
+                ConstCounter::new(count).encode(family.encode_family(&label)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "how long a job has waited is a question of now")]
 fn now() -> DateTime<Utc> {
     SystemTime::now().into()
@@ -424,8 +462,10 @@ mod tests {
         let written = sources.iter().flat_map(|source| source.split(call).skip(1)).filter_map(literal);
         // Those of a bridge are always there; of the others, only what was counted.
         let metrics = Metrics::new(Vec::new(), vec![("shop".to_owned(), Arc::default())]);
-        let metrics =
-            metrics.with_streams(std::iter::once(("audit".to_owned(), Arc::default()))).with_relay(Arc::default());
+        let metrics = metrics
+            .with_streams(std::iter::once(("audit".to_owned(), Arc::default())))
+            .with_changes(std::iter::once(("users".to_owned(), Arc::default())))
+            .with_relay(Arc::default());
         let text = metrics.text().await.unwrap();
         let read = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
         let of_sagas = OF_SAGAS.iter().map(|(name, ..)| format!("millgate_{name}"));

@@ -60,7 +60,8 @@ pub use membership::{GroupMember, Membership};
 pub use meta::EventMeta;
 pub use metrics::{KafkaMetrics, metrics};
 pub use outbox::{
-    Backlog, NamedEvent, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckCounts, StuckKey,
+    Backlog, NamedEvent, Outbox, OutboxError, OutboxRows, OutboxStore, Relay, RelayConfig, RelayStats, StuckCounts,
+    StuckKey,
 };
 pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};

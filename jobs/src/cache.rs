@@ -38,6 +38,16 @@ impl Cache {
         self.queues.link.heard(&lent, answer).map(drop)
     }
 
+    /// The same if nothing is under the key yet; says whether it was so.
+    pub async fn put_new(&self, key: &str, text: &str, lifetime: Duration) -> Result<bool, QueueError> {
+        let millis = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX).max(1);
+        let mut lent = self.queues.link.lend(key).await?;
+        let mut put = redis::cmd("SET");
+        put.arg(key).arg(text).arg("NX").arg("PX").arg(millis);
+        let answer = put.query_async::<Option<String>>(&mut lent.redis).await;
+        Ok(self.queues.link.heard(&lent, answer)?.is_some())
+    }
+
     /// What is kept under a key.
     pub async fn get(&self, key: &str) -> Result<Option<String>, QueueError> {
         let mut lent = self.queues.link.lend(key).await?;

@@ -102,7 +102,8 @@ async fn role(servers: &Servers, streams: Vec<Stream>) -> anyhow::Result<Outcome
         runners.push(runner);
     }
     let counted = runners.iter().map(|runner| (runner.name().to_owned(), runner.stats()));
-    let metrics = servers.metrics(&["streams"], Vec::new()).with_streams(counted);
+    let changes = runners.iter().filter_map(|runner| Some((runner.name().to_owned(), runner.changes()?)));
+    let metrics = servers.metrics(&["streams"], Vec::new()).with_streams(counted).with_changes(changes);
     let health = Arc::new(health);
     let _http = HttpServer::start(&servers.config.http, health.clone(), metrics).await?;
     let reporting = reporter.start(Some(health));

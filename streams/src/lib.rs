@@ -4,6 +4,7 @@
 //! topics; a [`StreamRunner`] runs it. How far it is in a partition is a row of PostgreSQL that moves in the transaction in which the
 //! stage writes: so each record counts once in what is written, whatever dies, and whoever else believes to have the partition.
 
+pub mod changes;
 mod config;
 mod error;
 mod log_alerts;

@@ -13,6 +13,7 @@ use tracing::{error, info};
 
 use crate::{
     Stream, StreamConfig, StreamError, StreamStats,
+    changes::ChangeStats,
     partition::{Servers, Take},
 };
 
@@ -24,6 +25,7 @@ pub struct StreamRunner {
     name: String,
     consumer: Consumer,
     take: Arc<dyn Take>,
+    changes: Option<Arc<ChangeStats>>,
     servers: Servers,
 }
 
@@ -36,7 +38,7 @@ impl StreamRunner {
         database: PgPool,
     ) -> Result<Self, StreamError> {
         let kafka = stream.kafka(kafka);
-        let Stream { name, topics, take } = stream;
+        let Stream { name, topics, take, changes } = stream;
         let group = kafka.consumer_group.clone();
         info!(stream = name, group, topics = topics.join(" "), "stream starts");
         let logs = Logs::new(&kafka, QUESTION);
@@ -51,7 +53,7 @@ impl StreamRunner {
         let troubles = Troubles::new(consumer.holdings());
         let (stats, stopping) = (Arc::default(), CancellationToken::new());
         let servers = Servers { database, logs, group, troubles, stats, stopping };
-        Ok(Self { name, consumer, take, servers })
+        Ok(Self { name, consumer, take, changes, servers })
     }
 
     /// Its name.
@@ -67,6 +69,11 @@ impl StreamRunner {
     /// Its counts, which go on while it runs.
     pub fn stats(&self) -> Arc<StreamStats> {
         self.servers.stats.clone()
+    }
+
+    /// What became of changes, if it is a stream of changes.
+    pub fn changes(&self) -> Option<Arc<ChangeStats>> {
+        self.changes.clone()
     }
 
     /// The partitions that are its own, at any time.

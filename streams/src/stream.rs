@@ -6,6 +6,7 @@ use millgate_events::KafkaConfig;
 
 use crate::{
     Stage,
+    changes::ChangeStats,
     partition::{Partitions, Take},
 };
 
@@ -14,13 +15,15 @@ pub struct Stream {
     pub(crate) name: String,
     pub(crate) topics: Vec<String>,
     pub(crate) take: Arc<dyn Take>,
+    /// Of a stream of changes.
+    pub(crate) changes: Option<Arc<ChangeStats>>,
 }
 
 impl Stream {
     /// Topics are without the prefix.
     pub fn new(name: &str, topics: impl IntoIterator<Item = impl Into<String>>, stage: impl Stage) -> Self {
         let topics = topics.into_iter().map(Into::into).collect();
-        Self { name: name.to_owned(), topics, take: Arc::new(Partitions::new(name, stage)) }
+        Self { name: name.to_owned(), topics, take: Arc::new(Partitions::new(name, stage)), changes: None }
     }
 
     /// Its name.

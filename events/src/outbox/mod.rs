@@ -72,7 +72,7 @@ impl Outbox {
         if events.is_empty() {
             return Ok(());
         }
-        let mut rows = Rows::default();
+        let mut rows = OutboxRows::default();
         for (event, meta) in events {
             rows.push_row(event, meta);
         }
@@ -91,14 +91,14 @@ impl Outbox {
         event: &E,
         meta: EventMeta,
     ) -> Result<(), OutboxError> {
-        let mut rows = Rows::default();
+        let mut rows = OutboxRows::default();
         rows.push(event, meta)?;
         rows.insert(database).await
     }
 
     /// Appends many in one statement, in their order.
     pub async fn append_all<E: Event>(&self, database: &mut PgConnection, events: &[E]) -> Result<(), OutboxError> {
-        let mut rows = Rows::default();
+        let mut rows = OutboxRows::default();
         events.iter().try_for_each(|event| rows.push(event, self.meta::<E>()))?;
         rows.insert(database).await
     }
@@ -115,9 +115,9 @@ pub struct NamedEvent<'a> {
     pub payload: String,
 }
 
-/// New rows, column by column.
-#[derive(Default)]
-struct Rows {
+/// New events of any types, to be appended in one statement, in their order.
+#[derive(Debug, Default)]
+pub struct OutboxRows {
     ids: Vec<Uuid>,
     aggregate_types: Vec<String>,
     types: Vec<String>,
@@ -127,8 +127,9 @@ struct Rows {
     headers: Vec<String>,
 }
 
-impl Rows {
-    fn push<E: Event>(&mut self, event: &E, meta: EventMeta) -> Result<(), OutboxError> {
+impl OutboxRows {
+    /// Adds one at the end.
+    pub fn push<E: Event>(&mut self, event: &E, meta: EventMeta) -> Result<(), OutboxError> {
         let encode = |source| KafkaError::Encode { event_type: E::TYPE, source };
         let payload = serde_json::to_string(event).map_err(encode)?;
         self.push_row(NamedEvent { topic: E::TOPIC, key: &event.key(), payload }, meta);
@@ -148,7 +149,11 @@ impl Rows {
         self.headers.push(headers);
     }
 
-    async fn insert(&self, database: &mut PgConnection) -> Result<(), OutboxError> {
+    /// Appends all: `rows.insert(&mut transaction)`.
+    pub async fn insert(&self, database: &mut PgConnection) -> Result<(), OutboxError> {
+        if self.ids.is_empty() {
+            return Ok(());
+        }
         let insert = "INSERT INTO outbox (id, aggregatetype, aggregateid, type, topic, payload, headers) \
             SELECT id, aggregatetype, aggregateid, type, topic, payload::json, headers::json \
             FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[]) \

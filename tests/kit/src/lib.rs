@@ -4,7 +4,7 @@
 //!   [`RedisSpace`] (keys under a prefix), [`Database`] (a schema), all on the servers that
 //!   `make services-up` starts.
 //! - What a test has to itself, to kill and to freeze: [`RedisServer`], several of them as [`RedisCluster`] or
-//!   behind [`RedisSentinel`], [`KafkaServer`], [`SmtpServer`], [`HttpReceiver`], and [`Binary`] for programs of our own.
+//!   behind [`RedisSentinel`], [`KafkaServer`], [`PostgresServer`] with [`Debezium`], [`SmtpServer`], [`HttpReceiver`], and [`Binary`] for programs of our own.
 //! - What looks at pages, clicks on them, and says what hinders people there: [`Browser`].
 //! - What stands between a client and its server, to cut or to stall: [`Proxy`].
 //! - Waiting for what should come true, and saying what did not: [`wait_until`], [`wait_for`].
@@ -24,6 +24,7 @@ mod binary;
 mod browser;
 mod child;
 mod database;
+mod debezium;
 mod folder;
 mod http_receiver;
 mod kafka_server;
@@ -32,6 +33,7 @@ mod logs;
 mod mail;
 mod names;
 mod port;
+mod postgres_server;
 mod proxy;
 mod redis_cluster;
 mod redis_sentinel;
@@ -45,6 +47,7 @@ pub use binary::Binary;
 pub use browser::Browser;
 pub use child::Child;
 pub use database::Database;
+pub use debezium::Debezium;
 pub use folder::Folder;
 pub use http_receiver::{HttpAnswer, HttpReceiver, HttpRequest};
 pub use kafka_server::KafkaServer;
@@ -53,6 +56,7 @@ pub use logs::logs;
 pub use mail::Mail;
 pub use names::unique;
 pub use port::free_port;
+pub use postgres_server::PostgresServer;
 pub use proxy::Proxy;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::RedisSentinel;

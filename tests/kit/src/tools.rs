@@ -36,3 +36,10 @@ pub(crate) fn kafka_jars() -> String {
     assert!(jars.join("pom.xml").exists(), "Kafka's jars are not there: run `make test-tools`");
     format!("{}/*", jars.display())
 }
+
+/// Those of Kafka Connect with Debezium, likewise.
+pub(crate) fn debezium_jars() -> String {
+    let jars = root().join(".services/debezium/libs");
+    assert!(jars.join("pom.xml").exists(), "Debezium's jars are not there: run `make test-tools`");
+    format!("{}/*", jars.display())
+}
