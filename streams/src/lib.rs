@@ -14,13 +14,15 @@ mod stage;
 mod stats;
 mod stream;
 mod tables;
+mod turning;
+pub mod windows;
 
 pub use config::StreamConfig;
 pub use error::{StageError, StreamError};
 pub use position::{StreamPosition, StreamPositions};
 pub use resources::Resources;
 pub use runner::StreamRunner;
-pub use stage::Stage;
+pub use stage::{Clock, Stage, Turn};
 pub use stats::{StreamCounts, StreamStats};
 pub use stream::Stream;
 pub use tables::migrate;

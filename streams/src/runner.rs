@@ -14,6 +14,8 @@ use tracing::{error, info};
 use crate::{
     Stream, StreamConfig, StreamError, StreamStats,
     partition::{Servers, Take},
+    turning::turn,
+    windows::WindowStats,
 };
 
 /// For a question to Kafka about a partition, asked when something is not as expected.
@@ -26,6 +28,7 @@ pub struct StreamRunner {
     consumer: Consumer,
     take: Arc<dyn Take>,
     servers: Servers,
+    windows: Option<Arc<WindowStats>>,
 }
 
 impl StreamRunner {
@@ -36,11 +39,13 @@ impl StreamRunner {
         config: &StreamConfig,
         database: PgPool,
     ) -> Result<Self, StreamError> {
-        let Stream { name, topics, take } = stream;
+        let Stream { name, topics, take, windows } = stream;
         let group = format!("{}.{name}", kafka.consumer_group);
         info!(stream = name, group, topics = topics.join(" "), "stream starts");
         let kafka = KafkaConfig { consumer_group: group.clone(), ..kafka.clone() };
         let logs = Logs::new(&kafka, QUESTION);
+        let named = topics.iter().map(|topic| kafka.topic(topic)).collect();
+        let begins_at_the_end = kafka.auto_offset_reset == "latest";
         let consumer = Consumer::start(ConsumerConfig {
             kafka,
             topics,
@@ -49,8 +54,9 @@ impl StreamRunner {
             commit_interval: config.commit_interval,
             drain_timeout: config.drain_timeout,
         })?;
-        let servers = Servers { database, logs, stats: Arc::default(), stopping: CancellationToken::new() };
-        Ok(Self { name, group, consumer, take, servers })
+        let (stats, stopping) = (Arc::default(), CancellationToken::new());
+        let servers = Servers { database, logs, topics: named, begins_at_the_end, stats, stopping };
+        Ok(Self { name, group, consumer, take, servers, windows })
     }
 
     /// Its name.
@@ -68,6 +74,11 @@ impl StreamRunner {
         self.servers.stats.clone()
     }
 
+    /// Counts of its windows, if it has any; they go on while it runs.
+    pub fn windows(&self) -> Option<Arc<WindowStats>> {
+        self.windows.clone()
+    }
+
     /// The partitions that are its own, at any time.
     pub fn holdings(&self) -> Holdings {
         self.consumer.holdings()
@@ -82,6 +93,11 @@ impl StreamRunner {
     pub async fn run(self, stop: CancellationToken) -> Result<(), StreamError> {
         let Self { name, mut consumer, take, servers, .. } = self;
         let servers = Arc::new(servers);
+        let holdings = consumer.holdings();
+        let turning = {
+            let (take, servers) = (take.clone(), servers.clone());
+            tokio::spawn(async move { turn(&*take, &servers, || holdings.list()).await })
+        };
         // One task a batch, so at most one a partition.
         let mut tasks = JoinSet::new();
         while let Some(Some(batch)) = stop.run_until_cancelled(consumer.next()).await {
@@ -95,6 +111,9 @@ impl StreamRunner {
         }
         info!(stream = name, "stream stops");
         servers.stopping.cancel();
+        if let Err(panic) = turning.await {
+            error!(stream = name, %panic, "the clock did not turn any more");
+        }
         let closed = consumer.close().await;
         tasks.shutdown().await;
         Ok(closed?)

@@ -5,6 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::{
     Stage,
     partition::{Partitions, Take},
+    windows::WindowStats,
 };
 
 /// A stage with its name, which is also the end of its consumer group's, and the topics that it reads.
@@ -12,13 +13,19 @@ pub struct Stream {
     pub(crate) name: String,
     pub(crate) topics: Vec<String>,
     pub(crate) take: Arc<dyn Take>,
+    pub(crate) windows: Option<Arc<WindowStats>>,
 }
 
 impl Stream {
     /// Topics are without the prefix.
     pub fn new(name: &str, topics: impl IntoIterator<Item = impl Into<String>>, stage: impl Stage) -> Self {
         let topics = topics.into_iter().map(Into::into).collect();
-        Self { name: name.to_owned(), topics, take: Arc::new(Partitions::new(name, stage)) }
+        Self { name: name.to_owned(), topics, take: Arc::new(Partitions::new(name, stage)), windows: None }
+    }
+
+    /// The same with counts of its windows.
+    pub(crate) fn counted(self, windows: Arc<WindowStats>) -> Self {
+        Self { windows: Some(windows), ..self }
     }
 
     /// Its name.
