@@ -83,6 +83,11 @@ struct GroupsDocumentation;
 #[doc = include_str!("../docs/streams.md")]
 struct StreamsDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/windows.md")]
+struct WindowsDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 

@@ -100,7 +100,8 @@ async fn role(servers: &Servers, streams: Vec<Stream>) -> anyhow::Result<Outcome
         runners.push(runner);
     }
     let counted = runners.iter().map(|runner| (runner.name().to_owned(), runner.stats()));
-    let metrics = servers.metrics(Vec::new()).with_streams(counted);
+    let windows = runners.iter().filter_map(|runner| Some((runner.name().to_owned(), runner.windows()?)));
+    let metrics = servers.metrics(Vec::new()).with_streams(counted).with_windows(windows);
     let health = Arc::new(health);
     let _http = HttpServer::start(&servers.config.http, health.clone(), metrics).await?;
     let reporting = servers.reporter(&["streams"], &stop).start(Some(health));

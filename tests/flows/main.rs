@@ -33,3 +33,4 @@ mod testing;
 mod tracing;
 mod trail;
 mod watermarks;
+mod windows;

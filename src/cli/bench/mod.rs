@@ -26,6 +26,7 @@ mod rig;
 mod schedule;
 mod shipment;
 mod spent;
+mod windows;
 mod worker;
 
 use super::{Call, Outcome};
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Bridge(bridge::Args),
     /// Measure the relay, on the Kafka and the PostgreSQL of the configuration
     Relay(relay::Args),
+    /// Measure windows: a keyed tumbling count, on the Kafka and the PostgreSQL of the configuration
+    Windows(windows::Args),
     /// Measure what a worker adds to a job that does nothing, on the Redis of the configuration
     Worker(overhead::Args),
     /// Measure mail, through the Redis of the configuration, to a mail server of its own
@@ -60,6 +63,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         Command::Queue(args) => queue::run(call, args).await,
         Command::Bridge(args) => Box::pin(bridge::run(call, args)).await,
         Command::Relay(args) => relay::run(call, args).await,
+        Command::Windows(args) => Box::pin(windows::run(call, args)).await,
         Command::Worker(args) => overhead::run(call, args).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::BridgeRunner => bridge_runner::run().await,
