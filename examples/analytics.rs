@@ -5,7 +5,10 @@ use std::{process::ExitCode, time::Duration};
 
 use millgate::{
     App, Event,
-    streams::{Resources, windows::{Windows, WindowResult}},
+    streams::{
+        Resources,
+        windows::{WindowResult, Windows},
+    },
 };
 use serde::{Deserialize, Serialize};
 

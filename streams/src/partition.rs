@@ -74,7 +74,13 @@ enum Taken {
 
 impl<S: Stage> Partitions<S> {
     pub(crate) fn new(stream: &str, stage: S) -> Self {
-        Self { stream: stream.to_owned(), stage, slots: Mutex::default(), rewound: Mutex::default(), counts: Mutex::default() }
+        Self {
+            stream: stream.to_owned(),
+            stage,
+            slots: Mutex::default(),
+            rewound: Mutex::default(),
+            counts: Mutex::default(),
+        }
     }
 
     pub(crate) fn slot(&self, holding: &Holding) -> OpenSlot<S::State> {

@@ -47,7 +47,8 @@ pub(crate) async fn hold(
     at: Option<i64>,
     database: &mut PgConnection,
 ) -> Result<(), StreamError> {
-    let hold = "SELECT next_offset FROM stream_positions WHERE stream = $1 AND topic = $2 AND partition = $3 FOR UPDATE";
+    let hold =
+        "SELECT next_offset FROM stream_positions WHERE stream = $1 AND topic = $2 AND partition = $3 FOR UPDATE";
     let hold = sqlx::query_scalar(hold).bind(stream).bind(&**partition.topic()).bind(partition.partition());
     if hold.fetch_optional(database).await? == at {
         return Ok(());

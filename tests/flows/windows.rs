@@ -79,7 +79,9 @@ async fn windows_are_exact_through_kills_and_rebalances() {
         let (at, page) = (number * 4 * seconds, pages[usize::try_from(number % 3).unwrap()]);
         let start = (BEGIN + at).div_euclid(300_000) * 300_000;
         *wanted.entry((page.to_owned(), start)).or_default() += 1;
-        analytics.put("page-views", i32::try_from(number % 3).unwrap(), at, json!({ "pageUrl": page, "other": 1 })).await;
+        analytics
+            .put("page-views", i32::try_from(number % 3).unwrap(), at, json!({ "pageUrl": page, "other": 1 }))
+            .await;
         if number % 75 == 74 {
             let taken = "SELECT count(*) FROM window_partials";
             wait_until("something is taken", PATIENCE, async || count(&analytics.database, taken).await > 0).await;
@@ -123,5 +125,8 @@ async fn windows_are_exact_through_kills_and_rebalances() {
     let shown = analytics.json(&["windows", "show", "user-behavior", "--key", "bob", "--json"]).await;
     assert_eq!(shown, json!([]), "bob did nothing of interest");
     let listed = analytics.json(&["windows", "list", "--json"]).await;
-    assert_eq!((&listed[0]["stream"], &listed[0]["events"], &listed[0]["late"]), (&json!("page-views-5min"), &json!(303), &json!(0)));
+    assert_eq!(
+        (&listed[0]["stream"], &listed[0]["events"], &listed[0]["late"]),
+        (&json!("page-views-5min"), &json!(303), &json!(0))
+    );
 }

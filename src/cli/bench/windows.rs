@@ -211,7 +211,8 @@ impl Rig {
     /// of this process's processor time for each.
     async fn through(&self) -> anyhow::Result<(f64, f64)> {
         let (kafka, streams) = (&self.servers.config.kafka, &self.servers.config.streams);
-        let runner = StreamRunner::start(self.windows("through").into(), kafka, streams, self.servers.database.clone())?;
+        let runner =
+            StreamRunner::start(self.windows("through").into(), kafka, streams, self.servers.database.clone())?;
         let (stats, stop) = (runner.stats(), CancellationToken::new());
         let running = tokio::spawn(runner.run(stop.clone()));
         let first = async {

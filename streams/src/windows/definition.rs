@@ -241,7 +241,11 @@ impl<E: Event> WindowsOver<E> {
     /// # Panics
     /// If it was not said which windows there are.
     pub fn into<A: Aggregate<E>>(self, aggregate: A) -> Aggregated<E, A> {
-        assert!(self.shape.is_some(), "stream {}: say tumbling, hopping or session before what they come to", self.name);
+        assert!(
+            self.shape.is_some(),
+            "stream {}: say tumbling, hopping or session before what they come to",
+            self.name
+        );
         Aggregated { over: self, aggregate, only: None, sinks: Vec::new() }
     }
 

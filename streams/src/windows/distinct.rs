@@ -134,8 +134,9 @@ fn tau(mut x: f64) -> f64 {
 
 /// FNV-1a, stirred by the last step of `MurmurHash3`. Stored registers depend on it: it is never changed.
 fn hash(thing: &[u8]) -> u64 {
-    let mut hash =
-        thing.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    let mut hash = thing
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, &byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^ (hash >> 33)
@@ -198,7 +199,9 @@ mod tests {
 
     #[test]
     fn parts_come_to_the_same_as_the_whole_in_any_order_and_over_json() {
-        for (first, second, all) in [(0..300, 200..500, 0..500), (0..9_000, 5_000..9_100, 0..9_100), (0..5_000, 0..3, 0..5_000)] {
+        for (first, second, all) in
+            [(0..300, 200..500, 0..500), (0..9_000, 5_000..9_100, 0..9_100), (0..5_000, 0..3, 0..5_000)]
+        {
             let (whole, first, second) = (of(all), of(first), of(second));
             for (mut into, other) in [(first.clone(), second.clone()), (second, first)] {
                 let text = serde_json::to_string(&other).unwrap();

@@ -35,7 +35,8 @@ fn store(fold: &mut Fold<(i64, i64)>, stored: &mut Stored, before: i64, most: us
     let unknown: Vec<String> = fold.unknown().into_iter().map(str::to_owned).collect();
     let (shape, after) = (fold.rules().shape, fold.asked_from(before));
     for key in unknown {
-        let of_key = stored.iter().filter(|((name, _), cell)| *name == key && shape.ends(cell.start, cell.last) > after);
+        let of_key =
+            stored.iter().filter(|((name, _), cell)| *name == key && shape.ends(cell.start, cell.last) > after);
         let cells = of_key.map(|(_, cell)| cell.clone()).collect();
         fold.adopt(&key, cells, &CountAndSum);
     }

@@ -66,7 +66,9 @@ pub(crate) fn round_up(value: i64, unit: i64) -> i64 {
 /// If it is none, or more than 300 years.
 pub(crate) fn whole_millis(time: Duration) -> i64 {
     let millis = i64::try_from(time.as_millis()).ok().filter(|&millis| (1..10_000_000_000_000).contains(&millis));
-    millis.unwrap_or_else(|| panic!("a window's time has to be a millisecond at least and 300 years at most, not {time:?}"))
+    millis.unwrap_or_else(|| {
+        panic!("a window's time has to be a millisecond at least and 300 years at most, not {time:?}")
+    })
 }
 
 fn greatest_common_divisor(a: i64, b: i64) -> i64 {

@@ -141,9 +141,9 @@ where
         emission: &'a Emission<'a, V>,
         database: &'a mut PgConnection,
     ) -> BoxFuture<'a, Result<(), StageError>> {
-        Box::pin(async move {
-            if emission.finals.is_empty() { Ok(()) } else { (self.0)(database, &emission.finals).await }
-        })
+        Box::pin(
+            async move { if emission.finals.is_empty() { Ok(()) } else { (self.0)(database, &emission.finals).await } },
+        )
     }
 }
 

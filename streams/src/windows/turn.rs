@@ -231,18 +231,21 @@ impl<E: Event, A: Aggregate<E>> WindowStage<E, A> {
             self.put(&emission, database).await?;
             gone.drop(self.name(), database).await?;
         }
-        let close = sqlx::query("UPDATE window_streams SET closed_through = greatest(closed_through, $2) WHERE stream = $1");
+        let close =
+            sqlx::query("UPDATE window_streams SET closed_through = greatest(closed_through, $2) WHERE stream = $1");
         close.bind(self.name()).bind(limit).execute(database).await?;
         Ok(false)
     }
 
-    /// Removes final results that are older than is asked for.
+    /// Removes final results that are older than is asked for: both the windows and what was said of them, as events of long ago may
+    /// have been counted just now.
     async fn expire(&self, turn: &Turn<'_>, database: &mut PgConnection) -> Result<(), StageError> {
         let is_due = self.changed().expired.is_none_or(|last| last.elapsed() >= EXPIRE);
-        let oldest = chrono::Duration::from_std(self.allowed().keep).ok().and_then(|keep| turn.at.checked_sub_signed(keep));
+        let oldest =
+            chrono::Duration::from_std(self.allowed().keep).ok().and_then(|keep| turn.at.checked_sub_signed(keep));
         let (true, Some(oldest)) = (is_due, oldest) else { return Ok(()) };
         let expire = "DELETE FROM window_results WHERE ctid = ANY(ARRAY(SELECT ctid FROM window_results \
-            WHERE stream = $1 AND final AND window_end < $2 LIMIT $3))";
+            WHERE stream = $1 AND final AND window_end < $2 AND updated_at < $2 LIMIT $3))";
         let expire = sqlx::query(expire).bind(self.name()).bind::<chrono::DateTime<Utc>>(oldest).bind(EXPIRED);
         expire.execute(database).await?;
         self.changed().expired = Some(Instant::now());

@@ -28,7 +28,13 @@ async fn two_processes_one_of_which_dies_count_each_event_once() {
     let second = rig.start(counted(&rig));
     let pages = ["/a", "/b", "/c"];
     for number in 0..240_i64 {
-        rig.put(i32::try_from(number % 4).unwrap(), BEGIN + number * 100, pages[usize::try_from(number % 3).unwrap()], 1).await;
+        rig.put(
+            i32::try_from(number % 4).unwrap(),
+            BEGIN + number * 100,
+            pages[usize::try_from(number % 3).unwrap()],
+            1,
+        )
+        .await;
         if number == 100 {
             // Not ended: it leaves the group without a word of what it has in hand.
             wait_until("something is taken", SOON, async || !rig.results().await.is_empty()).await;
@@ -47,7 +53,8 @@ async fn two_processes_one_of_which_dies_count_each_event_once() {
     for result in &finals[..2] {
         assert!((33..=34).contains(&result.value.as_i64().unwrap()), "{result:?}");
     }
-    let open: Vec<_> = results.iter().filter(|result| !result.is_final).map(|result| (&*result.key, result.events)).collect();
+    let open: Vec<_> =
+        results.iter().filter(|result| !result.is_final).map(|result| (&*result.key, result.events)).collect();
     assert_eq!(open, [("/end", 4)], "what is open is shown, too");
 }
 
@@ -76,13 +83,17 @@ async fn late_events_are_counted_and_put_where_they_are_wanted() {
     let rig = Rig::fresh(1).await;
     rig.kafka.create("late", 1).await;
     rig.kafka.create("dead-letter-queue", 1).await;
-    let running = rig.start(views(&rig).idle_after(Duration::from_hours(1)).late_to("late").count().allow_lateness(Duration::from_secs(5)));
+    let running = rig.start(
+        views(&rig).idle_after(Duration::from_hours(1)).late_to("late").count().allow_lateness(Duration::from_secs(5)),
+    );
     // The window ends at 10, the watermark is a second behind, and five more are allowed.
     for at in [0, 15_999, 1, 16_000, 2] {
         rig.put(0, BEGIN + at, "/a", at).await;
     }
     // Broken ones, and one of the future.
-    rig.kafka.put("page.viewed", 0, None, Some(b"{"), &[("ce_type", "page.viewed"), ("ce_id", "1"), ("ce_source", "x")]).await;
+    rig.kafka
+        .put("page.viewed", 0, None, Some(b"{"), &[("ce_type", "page.viewed"), ("ce_id", "1"), ("ce_source", "x")])
+        .await;
     rig.put(0, 95_617_584_000_000, "/a", 0).await;
     let results = rig.until_final(1).await;
     let late = rig.kafka.records("late", 1).await;
@@ -90,12 +101,21 @@ async fn late_events_are_counted_and_put_where_they_are_wanted() {
     running.end().await;
     assert_eq!((results[0].events, late.len()), (2, 1), "one that came at the last moment counts");
     assert_eq!(late[0].value.as_deref(), Some(br#"{"amount":2,"page":"/a"}"#.as_slice()));
-    let mut codes: Vec<_> = letters.iter().map(|letter| letter.headers.text("x-dlq-code").unwrap_or_default()).collect();
+    let mut codes: Vec<_> =
+        letters.iter().map(|letter| letter.headers.text("x-dlq-code").unwrap_or_default()).collect();
     codes.sort_unstable();
     assert_eq!(letters.len(), 2, "{codes:?}");
     let progress = WindowStore::new(rig.database.pool().clone()).list().await.unwrap().remove(0);
     assert_eq!((progress.events, progress.late, progress.ahead), (4, 1, 1));
     assert_eq!(progress.watermark.unwrap().timestamp_millis(), BEGIN + 15_000);
+    let age = "UPDATE window_results SET updated_at = now() - interval '31 days'";
+    sqlx::query(age).execute(rig.database.pool()).await.unwrap();
+    let running = rig.start(counted(&rig).allow_lateness(Duration::from_secs(5)));
+    wait_until("what is final is too old, and goes", SOON, async || {
+        rig.results().await.iter().all(|result| !result.is_final)
+    })
+    .await;
+    running.end().await;
 }
 
 #[tokio::test]
@@ -104,7 +124,9 @@ async fn the_cache_has_the_fullest_window_and_a_lifetime_and_events_go_out_once(
     let cache = rig.resources().cache;
     let pattern = format!("{}:{{key}}", rig.kafka.config().consumer_group);
     let key = pattern.replace("{key}", "ada");
-    let over = Windows::over::<Viewed>("views", &rig.resources()).hopping(Duration::from_mins(60), Duration::from_mins(5));
+    let over =
+        Windows::over::<Viewed>("views", &rig.resources()).hopping(Duration::from_mins(60), Duration::from_mins(5));
+    let over = over.allow_disorder(Duration::from_mins(60));
     let windows = over
         .by(|viewed| &viewed.page)
         .idle_after(Duration::from_hours(1))
@@ -128,7 +150,13 @@ async fn the_cache_has_the_fullest_window_and_a_lifetime_and_events_go_out_once(
     })
     .await;
     running.end().await;
-    let sums: i64 = rig.results().await.iter().filter(|result| result.key == "ada").map(|result| result.value.as_i64().unwrap()).sum();
+    let sums: i64 = rig
+        .results()
+        .await
+        .iter()
+        .filter(|result| result.key == "ada")
+        .map(|result| result.value.as_i64().unwrap())
+        .sum();
     assert_eq!(sums, 12 * 7, "each event is in twelve windows");
     let told: Vec<(String, i64)> = sqlx::query_as("SELECT aggregateid, (payload->>'views')::bigint FROM outbox")
         .fetch_all(rig.database.pool())
@@ -143,7 +171,8 @@ async fn the_cache_has_the_fullest_window_and_a_lifetime_and_events_go_out_once(
 #[tokio::test]
 async fn a_late_event_joins_sessions_of_two_partitions_and_what_was_shown_of_them_goes() {
     let rig = Rig::fresh(2).await;
-    let over = Windows::over::<Viewed>("views", &rig.resources()).session(Duration::from_secs(10)).by(|viewed| &viewed.page);
+    let over =
+        Windows::over::<Viewed>("views", &rig.resources()).session(Duration::from_secs(10)).by(|viewed| &viewed.page);
     let over = over.allow_disorder(Duration::from_mins(1)).early_every(Duration::from_millis(50));
     let running = rig.start(over.idle_after(Duration::from_hours(1)).distinct(|viewed| &viewed.page).into_table());
     rig.put(0, BEGIN, "ada", 1).await;

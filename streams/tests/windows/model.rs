@@ -71,8 +71,7 @@ async fn walk(rig: &Rig, kind: Kind, seed: u64) {
             None => stage.open(&holding, &mut transaction).await.unwrap(),
         };
         let begins = "SELECT watermark FROM window_watermarks WHERE partition = $1";
-        let begins: i64 =
-            sqlx::query_scalar(begins).bind(partition).fetch_one(&mut *transaction).await.unwrap();
+        let begins: i64 = sqlx::query_scalar(begins).bind(partition).fetch_one(&mut *transaction).await.unwrap();
         let mut reader = readers.get(&partition).cloned().unwrap_or(Reader {
             kind,
             lateness,
@@ -84,7 +83,10 @@ async fn walk(rig: &Rig, kind: Kind, seed: u64) {
         assert_eq!(reader.watermark, begins);
         if step >= 120 || random.random_bool(0.1) {
             let at = if step >= 120 { end } else { clock + random.random_range(-200..300) };
-            stage.idle(&mut state, &holding, DateTime::from_timestamp_millis(at).unwrap(), &mut transaction).await.unwrap();
+            stage
+                .idle(&mut state, &holding, DateTime::from_timestamp_millis(at).unwrap(), &mut transaction)
+                .await
+                .unwrap();
             reader.watermark = reader.watermark.max(at - 1 - disorder);
         } else {
             let mut records: Vec<Record> = Vec::new();
