@@ -48,6 +48,8 @@ pub(crate) struct Open<T> {
     pub(crate) next: Option<i64>,
     /// When something was last taken, or when it came here.
     pub(crate) since: Instant,
+    /// When Kafka was last asked whether it is idle.
+    pub(crate) asked: Option<Instant>,
     pub(crate) state: T,
 }
 
@@ -117,7 +119,7 @@ impl<S: Stage> Partitions<S> {
                 }
             }
             let state = self.stage.open(holding, &mut transaction).await?;
-            Open { holding: holding.clone(), next, since: Instant::now(), state }
+            Open { holding: holding.clone(), next, since: Instant::now(), asked: None, state }
         };
         let begin = batch.records.partition_point(|record| Some(record.offset) < open.next);
         let fresh = &batch.records[begin..];

@@ -63,7 +63,7 @@ impl<S: Stage> Partitions<S> {
         let Ok(mut held) = slot.try_lock() else { return Ok(()) };
         let known = held.take().filter(|open| open.holding.is(holding));
         let mut open = match known {
-            Some(open) if open.since.elapsed() < clock.idle_after => {
+            Some(open) if !is_to_be_asked(&open, clock) => {
                 *held = Some(open);
                 return Ok(());
             }
@@ -74,10 +74,11 @@ impl<S: Stage> Partitions<S> {
                 let next = position::read(&self.stream, holding, &mut transaction).await?;
                 let state = self.stage.open(holding, &mut transaction).await?;
                 transaction.commit().await?;
-                *held = Some(Open { holding: holding.clone(), next, since: Instant::now(), state });
+                *held = Some(Open { holding: holding.clone(), next, since: Instant::now(), asked: None, state });
                 return Ok(());
             }
         };
+        open.asked = Some(Instant::now());
         let at = now();
         let is_at_end = match open.next.or(holding.began()) {
             // It began behind all that was there, and nothing came since.
@@ -109,6 +110,12 @@ impl<S: Stage> Partitions<S> {
         *lock(&self.counts) = Some((Instant::now(), counts.clone()));
         Ok(counts)
     }
+}
+
+/// Whether nothing came for long enough, also since Kafka was last asked.
+fn is_to_be_asked<T>(open: &Open<T>, clock: Clock) -> bool {
+    let pause = (clock.idle_after / 4).min(LONGEST_PAUSE);
+    open.since.elapsed() >= clock.idle_after && open.asked.is_none_or(|asked| asked.elapsed() >= pause)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the clock is what turns")]

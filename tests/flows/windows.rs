@@ -1,6 +1,6 @@
 //! The example of windows as its users run it, killed in the middle.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 use millgate_testkit::{Binary, Child, Database, KafkaSpace, RedisSpace, wait_until};
 use serde_json::{Value, json};
@@ -112,7 +112,7 @@ async fn windows_are_exact_through_kills_and_rebalances() {
     wait_until("ada is told of", PATIENCE, async || count(&analytics.database, told).await >= 12).await;
     for worker in &workers {
         worker.sigterm();
-        assert!(worker.wait_exit(Duration::from_secs(60)).await.success(), "{}", worker.output());
+        assert!(worker.wait_exit(PATIENCE).await.success(), "{}", worker.output());
     }
     assert_eq!(count(&analytics.database, told).await, 12, "once for each of the twelve windows");
     let shown = analytics.json(&["windows", "show", "page-views-5min", "--limit", "1000", "--json"]).await;

@@ -83,8 +83,8 @@ struct Aside<'a> {
 }
 
 impl<E: Event, A: Aggregate<E>> WindowStage<E, A> {
-    #[expect(clippy::panic, reason = "`WindowsOver::into` refuses it before")]
     pub(super) fn new(windows: Aggregated<E, A>, stats: Arc<WindowStats>) -> Self {
+        // `WindowsOver::into` refuses it before.
         let Some(rules) = windows.over.rules() else { panic!("no windows were named") };
         let group = format!("{}.{}", windows.over.resources.consumer_group, windows.over.name);
         Self { windows, rules, stats, changed: Mutex::default(), group }

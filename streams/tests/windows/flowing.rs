@@ -125,8 +125,8 @@ async fn the_cache_has_the_fullest_window_and_a_lifetime_and_events_go_out_once(
     let pattern = format!("{}:{{key}}", rig.kafka.config().consumer_group);
     let key = pattern.replace("{key}", "ada");
     let over =
-        Windows::over::<Viewed>("views", &rig.resources()).hopping(Duration::from_mins(60), Duration::from_mins(5));
-    let over = over.allow_disorder(Duration::from_mins(60));
+        Windows::over::<Viewed>("views", &rig.resources()).hopping(Duration::from_hours(1), Duration::from_mins(5));
+    let over = over.allow_disorder(Duration::from_hours(1));
     let windows = over
         .by(|viewed| &viewed.page)
         .idle_after(Duration::from_hours(1))
