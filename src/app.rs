@@ -264,8 +264,8 @@ impl App {
 
     /// Adds a stream, which folds records into tables: a consumer group of its own, run by `millgate streams run`.
     #[must_use]
-    pub fn stream(mut self, make: impl Fn(&Resources) -> Stream + Send + Sync + 'static) -> Self {
-        self.streams.push(Box::new(make));
+    pub fn stream<S: Into<Stream>>(mut self, make: impl Fn(&Resources) -> S + Send + Sync + 'static) -> Self {
+        self.streams.push(Box::new(move |resources| make(resources).into()));
         self
     }
 

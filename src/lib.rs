@@ -108,6 +108,11 @@ struct StreamsDocumentation;
 #[doc = include_str!("../docs/changes.md")]
 struct ChangesDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/windows.md")]
+struct WindowsDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 

@@ -17,7 +17,11 @@ use millgate_bridge::{
 };
 use millgate_events::{DeadLetterStore, OutboxStore, RelayStats};
 use millgate_jobs::{Queue, QueueStats};
-use millgate_streams::{StreamCounts, StreamStats, changes::ChangeStats};
+use millgate_streams::{
+    StreamCounts, StreamStats,
+    changes::ChangeStats,
+    windows::{WindowCounts, WindowStats},
+};
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text},
@@ -191,6 +195,14 @@ impl Metrics {
     #[must_use]
     pub(crate) fn with_changes(mut self, streams: impl Iterator<Item = (String, Arc<ChangeStats>)>) -> Self {
         self.registry.register_collector(Box::new(OfChanges(streams.collect())));
+        self
+    }
+
+    /// The same with the counts of windows.
+    #[must_use]
+    pub(crate) fn with_windows(mut self, windows: impl Iterator<Item = (String, Arc<WindowStats>)>) -> Self {
+        let windows = windows.map(|(stream, stats)| (ByStream { stream }, stats)).collect();
+        self.registry.register_collector(Box::new(OfWindows(windows)));
         self
     }
 
@@ -439,6 +451,44 @@ impl Collector for OfChanges {
     }
 }
 
+type WindowLine = (&'static str, &'static str, fn(&WindowCounts) -> u64);
+
+const WINDOW_COUNTERS: [WindowLine; 3] = [
+    ("late", "Events that came after their windows were closed.", |counts| counts.late),
+    ("ahead", "Events that claim to happen more than an hour from now.", |counts| counts.ahead),
+    ("closed", "Results that were made final by this process.", |counts| counts.finals),
+];
+
+/// What is counted of each stream of windows.
+#[derive(Debug)]
+struct OfWindows(Vec<(ByStream, Arc<WindowStats>)>);
+
+impl Collector for OfWindows {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counts: Vec<_> = self.0.iter().map(|(stream, stats)| (stream, stats.read())).collect();
+        for (name, help, of) in WINDOW_COUNTERS {
+            let name = format!("millgate_windows_{name}");
+            let mut family = encoder.encode_descriptor(&name, help, None, MetricType::Counter)?;
+            for (stream, counts) in &counts {
+                ConstCounter::new(of(counts)).encode(family.encode_family(*stream)?)?;
+            }
+        }
+        let help = "Slices and sessions in memory.";
+        let mut open = encoder.encode_descriptor("millgate_windows_open", help, None, MetricType::Gauge)?;
+        for (stream, counts) in &counts {
+            ConstGauge::new(i64::try_from(counts.open).unwrap_or(i64::MAX)).encode(open.encode_family(*stream)?)?;
+        }
+        let (name, help) = ("millgate_windows_watermark_lag_seconds", "How far the watermark is behind the clock.");
+        let mut lag = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+        for (stream, counts) in &counts {
+            let Some(watermark) = counts.watermark.and_then(DateTime::from_timestamp_millis) else { continue };
+            let behind = (now() - watermark).to_std().unwrap_or_default();
+            ConstGauge::new(behind.as_secs_f64()).encode(lag.encode_family(*stream)?)?;
+        }
+        Ok(())
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "how long a job has waited is a question of now")]
 fn now() -> DateTime<Utc> {
     SystemTime::now().into()
@@ -465,6 +515,7 @@ mod tests {
         let metrics = metrics
             .with_streams(std::iter::once(("audit".to_owned(), Arc::default())))
             .with_changes(std::iter::once(("users".to_owned(), Arc::default())))
+            .with_windows(std::iter::once(("views".to_owned(), Arc::default())))
             .with_relay(Arc::default());
         let text = metrics.text().await.unwrap();
         let read = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());

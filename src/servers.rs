@@ -19,7 +19,7 @@ use millgate_events::{
     OutboxStore, Producer, ProjectionRunner, Projections, Relay, ReplayStore, TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
-use millgate_streams::{Resources, Stream, StreamPositions};
+use millgate_streams::{Resources, Stream, StreamPositions, windows::WindowStore};
 use millgate_workers::{
     DeadLetterForwarder, DeadSteps, Handlers, State, Worker,
     email::{Attachments, Mailer, Suppressions, Templates},
@@ -251,7 +251,13 @@ impl Servers {
 
     /// The streams of the application, in its order.
     pub(crate) fn streams(&self) -> Vec<Stream> {
-        let resources = Resources {
+        let resources = self.stream_resources();
+        self.streams.iter().map(|make| make(&resources)).collect()
+    }
+
+    /// What stages may use.
+    pub(crate) fn stream_resources(&self) -> Resources {
+        Resources {
             database: self.database.clone(),
             producer: self.producer.clone(),
             queues: self.queues.clone(),
@@ -259,13 +265,17 @@ impl Servers {
             dead_letters: self.dead_letters.clone(),
             claims: self.producer.claims().clone(),
             consumer_group: self.config.kafka.consumer_group.clone(),
-        };
-        self.streams.iter().map(|make| make(&resources)).collect()
+        }
     }
 
     /// How far the streams are.
     pub(crate) fn stream_positions(&self) -> StreamPositions {
         StreamPositions::new(self.database.clone())
+    }
+
+    /// The tables of windows.
+    pub(crate) fn windows(&self) -> WindowStore {
+        WindowStore::new(self.database.clone())
     }
 
     /// What publishes the outbox.

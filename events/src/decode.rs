@@ -8,6 +8,9 @@ use serde_json::{Value, error::Category};
 
 use crate::{Event, EventMeta, Record, TraceParent};
 
+/// How the content type of structured mode begins.
+const STRUCTURED: &str = "application/cloudevents+json";
+
 /// Why a record cannot become the event it should be.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -81,7 +84,46 @@ enum Payload {
     Tree(Value),
 }
 
+/// The attributes that nearly every reader needs, where they lie: a look that copies nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Glance<'a> {
+    /// Its type.
+    pub event_type: &'a str,
+    /// Version of the payload's shape.
+    pub version: u32,
+    /// When it happened.
+    pub time: DateTime<Utc>,
+}
+
 impl Incoming {
+    /// Looks at a record of CloudEvents' binary mode, in one pass over its headers. `None`: it is in another mode, for which
+    /// [`read`](Self::read) is there.
+    pub fn glance(record: &Record) -> Option<Result<Glance<'_>, DecodeError>> {
+        let (mut event_type, mut version, mut time, mut structured) = (None, None, None, false);
+        for (name, value) in record.headers.iter() {
+            let text = || std::str::from_utf8(value?).ok();
+            match name {
+                "ce_type" => event_type = text(),
+                "ce_dataversion" => version = text(),
+                "ce_time" => time = text(),
+                "content-type" => structured = text().is_some_and(|text| text.starts_with(STRUCTURED)),
+                _ => {}
+            }
+        }
+        let event_type = event_type.filter(|name| !name.is_empty() && !structured)?;
+        let version = match version.map(str::parse) {
+            None => 1,
+            Some(Ok(version)) => version,
+            Some(Err(_)) => return Some(Err(DecodeError::Attribute("ce_dataversion"))),
+        };
+        let time = match time.map(parse_time) {
+            None => record_time(record),
+            Some(Some(time)) => time,
+            Some(None) => return Some(Err(DecodeError::Attribute("ce_time"))),
+        };
+        Some(Ok(Glance { event_type, version, time }))
+    }
+
     /// Reads a record of the topic that is named `topic` (without the prefix).
     ///
     /// `Ok(None)` is a tombstone: a key whose value was deleted, and no event.
@@ -89,7 +131,7 @@ impl Incoming {
         let Some(value) = &record.value else { return Ok(None) };
         let tree = || serde_json::from_slice::<Value>(value).map_err(DecodeError::NotJson);
         let content_type = record.headers.text("content-type").unwrap_or_default();
-        let (meta, payload) = if content_type.starts_with("application/cloudevents+json") {
+        let (meta, payload) = if content_type.starts_with(STRUCTURED) {
             let (meta, data) = structured(record, tree()?)?;
             (meta, Payload::Tree(data))
         } else if record.headers.text("ce_specversion").is_some() || record.headers.text("ce_type").is_some() {

@@ -47,7 +47,7 @@ pub use dead_letter::{
     DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, OpenLetters, Origin,
     PastAction, Position, StoredLetter, Trend, readable,
 };
-pub use decode::{DecodeError, Incoming};
+pub use decode::{DecodeError, Glance, Incoming};
 pub use error::KafkaError;
 pub use event::Event;
 pub use headers::Headers;

@@ -11,7 +11,7 @@ use rdkafka::{
     topic_partition_list::TopicPartitionListElem,
 };
 
-use crate::{KafkaConfig, KafkaError, complaints::Silent};
+use crate::{KafkaConfig, KafkaError, Start, complaints::Silent};
 
 /// Looks into partitions. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -118,6 +118,27 @@ impl Logs {
             Ok(committed.collect())
         })
         .await
+    }
+
+    /// How many partitions each of these topics has, which are named as Kafka does; 0 for one that is not there.
+    pub async fn partitions(&self, topics: &[String]) -> Result<Vec<usize>, KafkaError> {
+        let topics = topics.to_vec();
+        self.ask(move |client, timeout| {
+            let of_topic = |topic: &String| Ok(partitions(client, std::slice::from_ref(topic), timeout)?.len());
+            topics.iter().map(of_topic).collect()
+        })
+        .await
+    }
+
+    /// Whether a partition has no record at or after an offset. Marks of transactions are no records.
+    pub async fn is_at_end(&self, topic: &str, partition: i32, offset: i64) -> Result<bool, KafkaError> {
+        let (begin, end) = self.bounds(topic, partition).await?;
+        if offset >= end || begin == end {
+            // Beyond the end there is another topic's.
+            return Ok(offset <= end);
+        }
+        let reading = self.read(topic, partition, Start::At(offset), None, 1).await?;
+        Ok(reading.records.is_empty() && reading.to >= end)
     }
 
     pub(crate) async fn ask<T: Send + 'static>(

@@ -37,6 +37,7 @@ mod topics;
 mod trace;
 mod typed;
 mod watermarks;
+mod windows;
 mod workers;
 
 use std::{path::PathBuf, process::ExitCode};
@@ -89,6 +90,9 @@ enum Command {
     /// Fold records into tables (windows, audit, changes), and see how far that is
     #[command(subcommand)]
     Streams(streams::Command),
+    /// Show how far windows are, and their results
+    #[command(subcommand)]
+    Windows(windows::Command),
     /// Serve the dashboard
     Dashboard(dashboard::Args),
     /// Look at the outbox, and act on events that Kafka refuses: retry, discard
@@ -284,6 +288,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Saga(command) => Box::pin(saga::run(call, command)).await,
         Command::LogAlerts => roles::log_alerts(call).await,
         Command::Streams(command) => streams::run(call, command).await,
+        Command::Windows(command) => windows::run(call, command).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
         Command::Projections(command) => projections::run(call, command).await,

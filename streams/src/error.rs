@@ -1,6 +1,6 @@
 //! What can go wrong in a stream.
 
-use millgate_events::{DeadLetterError, KafkaError, OutboxError};
+use millgate_events::{ClaimError, DeadLetterError, KafkaError, OutboxError};
 use millgate_jobs::QueueError;
 
 /// Why a stage could not take records. Whatever it is, its transaction is undone and the same records come again, after a pause.
@@ -21,7 +21,10 @@ pub enum StageError {
     /// A record that cannot be taken could not be put aside.
     #[error(transparent)]
     DeadLetter(#[from] DeadLetterError),
-    /// The outbox.
+    /// The store of large values.
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    /// An event could not be appended to the outbox.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
     /// Anything else, in words.

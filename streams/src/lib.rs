@@ -16,6 +16,8 @@ mod stage;
 mod stats;
 mod stream;
 mod tables;
+mod turning;
+pub mod windows;
 
 pub use config::StreamConfig;
 pub use error::{StageError, StreamError};
@@ -23,7 +25,7 @@ pub use log_alerts::{LogAlert, LogAlertConfig, LogAlerts};
 pub use position::{StreamPosition, StreamPositions};
 pub use resources::Resources;
 pub use runner::StreamRunner;
-pub use stage::Stage;
+pub use stage::{Clock, Stage, Turn};
 pub use stats::{StreamCounts, StreamStats};
 pub use stream::Stream;
 pub use tables::migrate;

@@ -9,15 +9,15 @@ use std::{
 use futures::future::BoxFuture;
 use millgate_events::{Batch, Holding, Logs, Troubles, metrics};
 use sqlx::{Connection, PgPool};
-use tokio::time::sleep;
+use tokio::{sync::Mutex as Slot, time::sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::{Stage, StreamError, StreamStats, position};
+use crate::{Clock, Stage, StreamError, StreamStats, position};
 
 /// First pause after something went wrong, then doubled.
 const PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What a runner gives to take.
 pub(crate) struct Servers {
@@ -25,6 +25,10 @@ pub(crate) struct Servers {
     pub(crate) logs: Logs,
     pub(crate) group: String,
     pub(crate) troubles: Troubles,
+    /// Those of the stream, as Kafka names them.
+    pub(crate) topics: Vec<String>,
+    /// A group without an offset begins with what comes then.
+    pub(crate) begins_at_the_end: bool,
     pub(crate) stats: Arc<StreamStats>,
     pub(crate) stopping: CancellationToken,
 }
@@ -33,27 +37,37 @@ pub(crate) struct Servers {
 pub(crate) trait Take: Send + Sync {
     /// Takes a batch, however often that has to be tried, unless the partition is lost or the runner stops.
     fn take<'a>(&'a self, batch: Batch, servers: &'a Servers) -> BoxFuture<'a, ()>;
+    /// How often the clock turns.
+    fn clock(&self) -> Option<Clock>;
+    /// A turn of the clock, at a process that has these partitions.
+    fn turn<'a>(&'a self, holdings: &'a [Holding], servers: &'a Servers) -> BoxFuture<'a, Result<(), StreamError>>;
 }
 
 /// A partition that is open.
-struct Open<T> {
-    holding: Holding,
+pub(crate) struct Open<T> {
+    pub(crate) holding: Holding,
     /// The first offset that is not taken.
-    next: Option<i64>,
-    state: T,
+    pub(crate) next: Option<i64>,
+    /// When something was last taken, or when it came here.
+    pub(crate) since: Instant,
+    /// When Kafka was last asked whether it is idle.
+    pub(crate) asked: Option<Instant>,
+    pub(crate) state: T,
 }
 
 pub(crate) struct Partitions<S: Stage> {
-    stream: String,
-    stage: S,
-    /// Those of which no batch is out.
-    open: Mutex<Opened<S::State>>,
+    pub(crate) stream: String,
+    pub(crate) stage: S,
+    /// Held while something is done with a partition: a batch, or a turn of the clock.
+    slots: Mutex<HashMap<Place, OpenSlot<S::State>>>,
     /// Those that are read again from where the tables are.
     rewound: Mutex<HashMap<Place, (Holding, i64)>>,
+    /// How many partitions each topic has, and when that was asked.
+    pub(crate) counts: Mutex<Option<(Instant, Vec<(String, usize)>)>>,
 }
 
 type Place = (Arc<str>, i32);
-type Opened<T> = HashMap<Place, Open<T>>;
+type OpenSlot<T> = Arc<Slot<Option<Open<T>>>>;
 
 /// What to do with a batch that was looked at.
 enum Taken {
@@ -64,21 +78,38 @@ enum Taken {
 
 impl<S: Stage> Partitions<S> {
     pub(crate) fn new(stream: &str, stage: S) -> Self {
-        Self { stream: stream.to_owned(), stage, open: Mutex::default(), rewound: Mutex::default() }
+        Self {
+            stream: stream.to_owned(),
+            stage,
+            slots: Mutex::default(),
+            rewound: Mutex::default(),
+            counts: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn slot(&self, holding: &Holding) -> OpenSlot<S::State> {
+        lock(&self.slots).entry((holding.topic().clone(), holding.partition())).or_default().clone()
+    }
+
+    /// Lets go of what is remembered of partitions that are another's now.
+    pub(crate) fn forget_lost(&self, holdings: &[Holding]) {
+        let is_ours = |place: &Place| holdings.iter().any(|own| (own.topic(), own.partition()) == (&place.0, place.1));
+        lock(&self.slots).retain(|place, slot| is_ours(place) || Arc::strong_count(slot) > 1);
     }
 
     /// One try.
     async fn once(&self, batch: &Batch, servers: &Servers) -> Result<Taken, StreamError> {
         let holding = batch.token.holding();
-        let place = (holding.topic().clone(), holding.partition());
         let (first, last) = match (batch.records.first(), batch.records.last()) {
             (Some(first), Some(last)) => (first.offset, last.offset),
             _ => return Ok(Taken::All),
         };
+        let slot = self.slot(holding);
+        let mut held = slot.lock().await;
         let mut connection = servers.database.acquire().await?;
         let mut transaction = connection.begin().await?;
         // Taken out: if anything fails from here on, it is opened anew.
-        let known = lock(&self.open).remove(&place).filter(|open| open.holding.is(holding));
+        let known = held.take().filter(|open| open.holding.is(holding));
         let mut open = if let Some(open) = known {
             open
         } else {
@@ -93,7 +124,7 @@ impl<S: Stage> Partitions<S> {
                 }
             }
             let state = self.stage.open(holding, &mut transaction).await?;
-            Open { holding: holding.clone(), next, state }
+            Open { holding: holding.clone(), next, since: Instant::now(), asked: None, state }
         };
         let begin = batch.records.partition_point(|record| Some(record.offset) < open.next);
         let fresh = &batch.records[begin..];
@@ -101,11 +132,12 @@ impl<S: Stage> Partitions<S> {
             self.stage.take(&mut open.state, fresh, &mut transaction).await?;
             position::advance(&self.stream, holding, open.next, last + 1, &mut transaction).await?;
             transaction.commit().await?;
-            open.next = Some(last + 1);
+            (open.next, open.since) = (Some(last + 1), Instant::now());
+            self.stage.taken(&mut open.state);
         }
         servers.stats.took(fresh.len(), begin);
-        lock(&self.rewound).remove(&place);
-        lock(&self.open).insert(place, open);
+        lock(&self.rewound).remove(&(holding.topic().clone(), holding.partition()));
+        *held = Some(open);
         Ok(Taken::All)
     }
 
@@ -142,7 +174,7 @@ impl<S: Stage> Partitions<S> {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Each change is one step; none can leave it torn.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -182,5 +214,13 @@ impl<S: Stage> Take for Partitions<S> {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         })
+    }
+
+    fn clock(&self) -> Option<Clock> {
+        self.stage.clock()
+    }
+
+    fn turn<'a>(&'a self, holdings: &'a [Holding], servers: &'a Servers) -> BoxFuture<'a, Result<(), StreamError>> {
+        Box::pin(self.turned(holdings, servers))
     }
 }

@@ -40,6 +40,23 @@ pub(crate) async fn advance(
     Err(StreamError::Fenced { stream: stream.to_owned(), topic, partition: partition.partition() })
 }
 
+/// Sees to it that it is where it was read to be, and stays there until this transaction ends.
+pub(crate) async fn hold(
+    stream: &str,
+    partition: &Holding,
+    at: Option<i64>,
+    database: &mut PgConnection,
+) -> Result<(), StreamError> {
+    let hold =
+        "SELECT next_offset FROM stream_positions WHERE stream = $1 AND topic = $2 AND partition = $3 FOR UPDATE";
+    let hold = sqlx::query_scalar(hold).bind(stream).bind(&**partition.topic()).bind(partition.partition());
+    if hold.fetch_optional(database).await? == at {
+        return Ok(());
+    }
+    let topic = partition.topic().to_string();
+    Err(StreamError::Fenced { stream: stream.to_owned(), topic, partition: partition.partition() })
+}
+
 /// Where a stream is in a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
 pub struct StreamPosition {

@@ -15,6 +15,8 @@ use crate::{
     Stream, StreamConfig, StreamError, StreamStats,
     changes::ChangeStats,
     partition::{Servers, Take},
+    turning::turn,
+    windows::WindowStats,
 };
 
 /// For a question to Kafka about a partition, asked when something is not as expected.
@@ -27,6 +29,7 @@ pub struct StreamRunner {
     take: Arc<dyn Take>,
     changes: Option<Arc<ChangeStats>>,
     servers: Servers,
+    windows: Option<Arc<WindowStats>>,
 }
 
 impl StreamRunner {
@@ -38,10 +41,12 @@ impl StreamRunner {
         database: PgPool,
     ) -> Result<Self, StreamError> {
         let kafka = stream.kafka(kafka);
-        let Stream { name, topics, take, changes } = stream;
+        let Stream { name, topics, take, changes, windows } = stream;
         let group = kafka.consumer_group.clone();
         info!(stream = name, group, topics = topics.join(" "), "stream starts");
         let logs = Logs::new(&kafka, QUESTION);
+        let named = topics.iter().map(|topic| kafka.topic(topic)).collect();
+        let begins_at_the_end = kafka.auto_offset_reset == "latest";
         let consumer = Consumer::start(ConsumerConfig {
             kafka,
             topics,
@@ -52,8 +57,8 @@ impl StreamRunner {
         })?;
         let troubles = Troubles::new(consumer.holdings());
         let (stats, stopping) = (Arc::default(), CancellationToken::new());
-        let servers = Servers { database, logs, group, troubles, stats, stopping };
-        Ok(Self { name, consumer, take, changes, servers })
+        let servers = Servers { database, logs, group, topics: named, begins_at_the_end, troubles, stats, stopping };
+        Ok(Self { name, consumer, take, changes, servers, windows })
     }
 
     /// Its name.
@@ -76,6 +81,11 @@ impl StreamRunner {
         self.changes.clone()
     }
 
+    /// Counts of its windows, if it has any; they go on while it runs.
+    pub fn windows(&self) -> Option<Arc<WindowStats>> {
+        self.windows.clone()
+    }
+
     /// The partitions that are its own, at any time.
     pub fn holdings(&self) -> Holdings {
         self.consumer.holdings()
@@ -95,6 +105,11 @@ impl StreamRunner {
     pub async fn run(self, stop: CancellationToken) -> Result<(), StreamError> {
         let Self { name, mut consumer, take, servers, .. } = self;
         let servers = Arc::new(servers);
+        let holdings = consumer.holdings();
+        let turning = {
+            let (take, servers) = (take.clone(), servers.clone());
+            tokio::spawn(async move { turn(&*take, &servers, || holdings.list()).await })
+        };
         // One task a batch, so at most one a partition.
         let mut tasks = JoinSet::new();
         while let Some(Some(batch)) = stop.run_until_cancelled(consumer.next()).await {
@@ -108,6 +123,9 @@ impl StreamRunner {
         }
         info!(stream = name, "stream stops");
         servers.stopping.cancel();
+        if let Err(panic) = turning.await {
+            error!(stream = name, %panic, "the clock did not turn any more");
+        }
         let closed = consumer.close().await;
         tasks.shutdown().await;
         Ok(closed?)

@@ -8,6 +8,7 @@ use crate::{
     Stage,
     changes::ChangeStats,
     partition::{Partitions, Take},
+    windows::WindowStats,
 };
 
 /// A stage with its name, which is also the end of its consumer group's, and the topics that it reads.
@@ -17,13 +18,21 @@ pub struct Stream {
     pub(crate) take: Arc<dyn Take>,
     /// Of a stream of changes.
     pub(crate) changes: Option<Arc<ChangeStats>>,
+    /// Of a stream of windows.
+    pub(crate) windows: Option<Arc<WindowStats>>,
 }
 
 impl Stream {
     /// Topics are without the prefix.
     pub fn new(name: &str, topics: impl IntoIterator<Item = impl Into<String>>, stage: impl Stage) -> Self {
         let topics = topics.into_iter().map(Into::into).collect();
-        Self { name: name.to_owned(), topics, take: Arc::new(Partitions::new(name, stage)), changes: None }
+        let take = Arc::new(Partitions::new(name, stage));
+        Self { name: name.to_owned(), topics, take, changes: None, windows: None }
+    }
+
+    /// The same with counts of its windows.
+    pub(crate) fn counted(self, windows: Arc<WindowStats>) -> Self {
+        Self { windows: Some(windows), ..self }
     }
 
     /// Its name.

@@ -204,3 +204,25 @@ async fn every_figure_of_the_event_store_is_measured_and_nothing_is_left_behind(
     assert_eq!((figures["appends"].as_u64(), figures["aggregate_events"].as_u64()), (Some(400), Some(300)));
     assert_eq!(figures.as_object().unwrap().len(), 8, "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn windows_are_measured_and_nothing_is_left_behind() {
+    let (database, kafka) = (Database::fresh(None).await, KafkaSpace::fresh("bench-windows"));
+    let events = kafka.config();
+    let child = Binary::new(env!("CARGO_BIN_EXE_millgate"))
+        .env("MILLGATE_KAFKA_TOPIC_PREFIX", events.topic_prefix.clone())
+        .args(["bench", "windows", "--events", "20000", "--partitions", "2", "--json"])
+        .args(["--postgres", &database.server_url(), "--brokers", &events.brokers])
+        .spawn();
+    let status = child.wait_exit(PATIENCE).await;
+    let said = child.output();
+    assert!(status.success(), "{said}");
+    let answer = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no JSON: {said}"));
+    let figures: Value = serde_json::from_str(answer).unwrap();
+    for name in ["fold_per_s", "windows_per_s"] {
+        assert!(figures[name].as_f64().unwrap() > 0.0, "{name}: {answer}");
+    }
+    let topics = kafka.admin().list().await.unwrap();
+    let left: Vec<_> = topics.into_iter().filter(|topic| topic.name.starts_with(&events.topic_prefix)).collect();
+    assert_eq!(left, []);
+}

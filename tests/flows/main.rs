@@ -38,3 +38,4 @@ mod testing;
 mod tracing;
 mod trail;
 mod watermarks;
+mod windows;

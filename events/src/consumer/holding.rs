@@ -41,6 +41,12 @@ pub struct Holding {
 }
 
 impl Holding {
+    /// A partition by itself, which no consumer has: for tests of what is done with one.
+    pub fn alone(topic: &str, partition: i32) -> Self {
+        let place = Place { topic: topic.into(), partition, epoch: 0 };
+        Self { place, note: "".into(), began: None, revoked: Arc::default(), orders: mpsc::channel().0 }
+    }
+
     /// Its topic, as Kafka names it.
     pub fn topic(&self) -> &Arc<str> {
         &self.place.topic

@@ -102,6 +102,17 @@ impl Outbox {
         events.iter().try_for_each(|event| rows.push(event, self.meta::<E>()))?;
         rows.insert(database).await
     }
+
+    /// The same, each with attributes of the caller's choice.
+    pub async fn append_all_as<E: Event>(
+        &self,
+        database: &mut PgConnection,
+        events: impl IntoIterator<Item = (E, EventMeta)>,
+    ) -> Result<(), OutboxError> {
+        let mut rows = OutboxRows::default();
+        events.into_iter().try_for_each(|(event, meta)| rows.push(&event, meta))?;
+        rows.insert(database).await
+    }
 }
 
 /// An event without a type of its own in the program.

@@ -1,0 +1,124 @@
+//! The clock's turns: for partitions of which nothing comes, and for a stream as a whole.
+
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use millgate_events::Holding;
+use sqlx::Connection;
+use tokio::time::sleep;
+use tracing::{debug, warn};
+
+use crate::{
+    Clock, Stage, StreamError, Turn,
+    partition::{LONGEST_PAUSE, Open, Partitions, Servers, Take, lock},
+    position,
+};
+
+/// A topic may get more partitions; Kafka is asked again after so long.
+const COUNTS_LAST: Duration = Duration::from_mins(1);
+
+/// Lets the clock turn until the runner stops.
+pub(crate) async fn turn(take: &dyn Take, servers: &Servers, holdings: impl Fn() -> Vec<Holding> + Send) {
+    let Some(clock) = take.clock() else { return };
+    let mut pause = clock.every;
+    while servers.stopping.run_until_cancelled(sleep(pause)).await.is_some() {
+        let holdings = holdings();
+        let Some(turned) = servers.stopping.run_until_cancelled(take.turn(&holdings, servers)).await else { return };
+        pause = match turned {
+            Ok(()) => clock.every,
+            Err(error) => {
+                servers.stats.failed();
+                warn!(%error, "a turn of the clock failed; trying again");
+                (pause * 2).min(LONGEST_PAUSE.max(clock.every))
+            }
+        };
+    }
+}
+
+impl<S: Stage> Partitions<S> {
+    pub(crate) async fn turned(&self, holdings: &[Holding], servers: &Servers) -> Result<(), StreamError> {
+        let Some(clock) = self.stage.clock() else { return Ok(()) };
+        self.forget_lost(holdings);
+        for holding in holdings {
+            self.idled(holding, clock, servers).await?;
+        }
+        let topics = self.counts(servers).await?;
+        let (mut more, mut again) = (true, false);
+        while more {
+            let mut connection = servers.database.acquire().await?;
+            let mut transaction = connection.begin().await?;
+            let turn = Turn { topics: &topics, holdings, at: now(), again };
+            more = self.stage.turn(&turn, &mut transaction).await?;
+            transaction.commit().await?;
+            self.stage.turned();
+            again = true;
+        }
+        Ok(())
+    }
+
+    /// If a partition is idle, has the stage know.
+    async fn idled(&self, holding: &Holding, clock: Clock, servers: &Servers) -> Result<(), StreamError> {
+        let slot = self.slot(holding);
+        // A batch is out: it is not idle.
+        let Ok(mut held) = slot.try_lock() else { return Ok(()) };
+        let known = held.take().filter(|open| open.holding.is(holding));
+        let mut open = match known {
+            Some(open) if !is_to_be_asked(&open, clock) => {
+                *held = Some(open);
+                return Ok(());
+            }
+            Some(open) => open,
+            None => {
+                let mut connection = servers.database.acquire().await?;
+                let mut transaction = connection.begin().await?;
+                let next = position::read(&self.stream, holding, &mut transaction).await?;
+                let state = self.stage.open(holding, &mut transaction).await?;
+                transaction.commit().await?;
+                *held = Some(Open { holding: holding.clone(), next, since: Instant::now(), asked: None, state });
+                return Ok(());
+            }
+        };
+        open.asked = Some(Instant::now());
+        let at = now();
+        let is_at_end = match open.next.or(holding.began()) {
+            // It began behind all that was there, and nothing came since.
+            None if servers.begins_at_the_end => true,
+            next => servers.logs.is_at_end(holding.topic(), holding.partition(), next.unwrap_or_default()).await?,
+        };
+        if is_at_end && !holding.is_revoked() {
+            let mut connection = servers.database.acquire().await?;
+            let mut transaction = connection.begin().await?;
+            if let Err(error) = position::hold(&self.stream, holding, open.next, &mut transaction).await {
+                debug!(stream = self.stream, %error, "an idle partition is another's by now");
+                return Ok(());
+            }
+            self.stage.idle(&mut open.state, holding, at, &mut transaction).await?;
+            transaction.commit().await?;
+            self.stage.taken(&mut open.state);
+        }
+        *held = Some(open);
+        Ok(())
+    }
+
+    async fn counts(&self, servers: &Servers) -> Result<Vec<(String, usize)>, StreamError> {
+        let known = lock(&self.counts).clone();
+        if let Some((_, counts)) = known.filter(|(asked, _)| asked.elapsed() < COUNTS_LAST) {
+            return Ok(counts);
+        }
+        let counts = servers.logs.partitions(&servers.topics).await?;
+        let counts: Vec<_> = servers.topics.iter().cloned().zip(counts).collect();
+        *lock(&self.counts) = Some((Instant::now(), counts.clone()));
+        Ok(counts)
+    }
+}
+
+/// Whether nothing came for long enough, also since Kafka was last asked.
+fn is_to_be_asked<T>(open: &Open<T>, clock: Clock) -> bool {
+    let pause = (clock.idle_after / 4).min(LONGEST_PAUSE);
+    open.since.elapsed() >= clock.idle_after && open.asked.is_none_or(|asked| asked.elapsed() >= pause)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the clock is what turns")]
+fn now() -> DateTime<Utc> {
+    std::time::SystemTime::now().into()
+}
