@@ -4,6 +4,7 @@
 //! topics; a [`StreamRunner`] runs it. How far it is in a partition is a row of PostgreSQL that moves in the transaction in which the
 //! stage writes: so each record counts once in what is written, whatever dies, and whoever else believes to have the partition.
 
+mod audit;
 mod config;
 mod error;
 mod partition;
@@ -15,6 +16,10 @@ mod stats;
 mod stream;
 mod tables;
 
+pub use audit::{
+    AUDIT, Audit, AuditConfig, AuditEvent, AuditFilter, AuditFinding, AuditFlaw, AuditHead, AuditLog, AuditLogs, AuditPlace, AuditReport,
+    AuditSettings, DroppedMonth, Hide,
+};
 pub use config::StreamConfig;
 pub use error::{StageError, StreamError};
 pub use position::{StreamPosition, StreamPositions};
