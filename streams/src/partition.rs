@@ -11,7 +11,7 @@ use millgate_events::{Batch, Holding, Logs};
 use sqlx::{Connection, PgPool};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::{Stage, StreamError, StreamStats, position};
 
@@ -47,7 +47,7 @@ pub(crate) struct Partitions<S: Stage> {
     /// Those of which no batch is out.
     open: Mutex<Opened<S::State>>,
     /// Those that are read again from where the tables are.
-    rewound: Mutex<HashMap<Place, Holding>>,
+    rewound: Mutex<HashMap<Place, (Holding, i64)>>,
 }
 
 type Place = (Arc<str>, i32);
@@ -83,8 +83,11 @@ impl<S: Stage> Partitions<S> {
             let next = position::read(&self.stream, holding, &mut transaction).await?;
             if let Some(next) = next {
                 self.compare(next, first, holding, servers).await?;
-                if next < first && holding.began() != Some(next) && !self.was_rewound(holding) {
-                    return Ok(Taken::ReadFrom(next));
+                if next < first && holding.began() != Some(next) {
+                    if !self.was_rewound(holding, next) {
+                        return Ok(Taken::ReadFrom(next));
+                    }
+                    self.tell_missing(next, holding, servers).await?;
                 }
             }
             let state = self.stage.open(holding, &mut transaction).await?;
@@ -99,14 +102,28 @@ impl<S: Stage> Partitions<S> {
             open.next = Some(last + 1);
         }
         servers.stats.took(fresh.len(), begin);
+        lock(&self.rewound).remove(&place);
         lock(&self.open).insert(place, open);
         Ok(Taken::All)
     }
 
     /// Whether this was asked before, and what comes first now is all that there is.
-    fn was_rewound(&self, holding: &Holding) -> bool {
+    fn was_rewound(&self, holding: &Holding, to: i64) -> bool {
         let place = (holding.topic().clone(), holding.partition());
-        lock(&self.rewound).insert(place, holding.clone()).is_some_and(|before| before.is(holding))
+        let before = lock(&self.rewound).insert(place, (holding.clone(), to));
+        before.is_some_and(|(before, place)| before.is(holding) && place == to)
+    }
+
+    /// Records may be missing that were compacted away, or never were any. That Kafka deleted them is worth to be known.
+    async fn tell_missing(&self, next: i64, holding: &Holding, servers: &Servers) -> Result<(), StreamError> {
+        let (begin, _) = servers.logs.bounds(holding.topic(), holding.partition()).await?;
+        if begin > next {
+            error!(
+                stream = self.stream, topic = %holding.topic(), partition = holding.partition(), next, begin,
+                "Kafka has deleted records that are not in the tables; raise the topic's retention"
+            );
+        }
+        Ok(())
     }
 
     /// Whether a position can be one of this partition.

@@ -2,12 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test, a panic with a line number is the report")]
 
 use std::{
-    sync::atomic::{AtomicUsize, Ordering::SeqCst},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
 use millgate_events::{Holding, Record};
-use millgate_streams::{Stage, StageError, Stream, StreamConfig, StreamError, StreamPositions, StreamRunner, migrate};
+use millgate_streams::{
+    Stage, StageError, Stream, StreamConfig, StreamError, StreamPositions, StreamRunner, StreamStats, migrate,
+};
 use millgate_testkit::{Database, KafkaSpace, wait_until};
 use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinHandle;
@@ -66,7 +71,8 @@ impl Rig {
         let config = StreamConfig { batch_size: 7, ..StreamConfig::default() };
         let runner = StreamRunner::start(stream, &self.kafka.config(), &config, self.pool()).unwrap();
         let stop = CancellationToken::new();
-        Running { task: tokio::spawn(runner.run(stop.clone())), stop }
+        let stats = runner.stats();
+        Running { task: tokio::spawn(runner.run(stop.clone())), stop, stats }
     }
 
     fn pool(&self) -> PgPool {
@@ -86,6 +92,7 @@ impl Rig {
 struct Running {
     task: JoinHandle<Result<(), StreamError>>,
     stop: CancellationToken,
+    stats: Arc<StreamStats>,
 }
 
 impl Running {
@@ -139,6 +146,41 @@ async fn tables_that_are_behind_kafkas_offsets_are_caught_up() {
     rig.until(12).await;
     running.end().await;
     assert_eq!(rig.copied().await, numbers(12));
+}
+
+#[tokio::test]
+async fn what_kafka_has_deleted_keeps_nobody_waiting() {
+    let rig = Rig::fresh().await;
+    rig.put(0..10).await;
+    let running = rig.start(0);
+    rig.until(10).await;
+    running.end().await;
+    sqlx::query("DELETE FROM copied WHERE value::bigint >= 4").execute(rig.database.pool()).await.unwrap();
+    sqlx::query("UPDATE stream_positions SET next_offset = 4").execute(rig.database.pool()).await.unwrap();
+    rig.put(10..12).await;
+    rig.kafka.truncate("numbers", 0, 8).await;
+    let running = rig.start(0);
+    rig.until(8).await;
+    running.end().await;
+    assert_eq!(rig.copied().await, [0, 1, 2, 3, 8, 9, 10, 11]);
+}
+
+#[tokio::test]
+async fn a_topic_that_was_made_anew_is_not_passed_over_in_silence() {
+    let rig = Rig::fresh().await;
+    rig.put(0..3).await;
+    let topic = rig.kafka.name("numbers");
+    let position = "INSERT INTO stream_positions (stream, topic, partition, next_offset) VALUES ('copy', $1, 0, 50)";
+    sqlx::query(position).bind(topic).execute(rig.database.pool()).await.unwrap();
+    let running = rig.start(0);
+    wait_until("it to be told", SOON, async || running.stats.read().failures > 0).await;
+    running.end().await;
+    assert_eq!(rig.copied().await, numbers(0));
+    assert_eq!(StreamPositions::new(rig.pool()).forget("copy").await.unwrap(), 1);
+    let running = rig.start(0);
+    rig.until(3).await;
+    running.end().await;
+    assert_eq!(rig.copied().await, numbers(3));
 }
 
 #[tokio::test]
