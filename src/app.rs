@@ -12,7 +12,7 @@ use millgate_bridge::{Route, Routes};
 use millgate_dashboard::EventRegistry;
 use millgate_events::{Event, Producer};
 use millgate_jobs::{Job, PublishEvent, Schedule, ScheduleError};
-use millgate_streams::{Resources, Stream};
+use millgate_streams::{Audit, Resources, Stream};
 use millgate_workers::{
     BatchHandler, ErrorClass, Handler, Handlers, JobLayer, State, email::limit_domains, publish_event,
 };
@@ -62,6 +62,8 @@ pub struct App {
     pub(crate) migrations: Option<&'static Migrator>,
     /// Makers of streams, which need the servers.
     pub(crate) streams: Vec<MakeStream>,
+    /// What is recorded in the audit log, if there is to be one.
+    pub(crate) audit: Option<Arc<Audit>>,
     pub(crate) samples: Option<Samples>,
     pub(crate) report: Option<Report>,
     /// The configuration file, and the routes that it declared when it was read.
@@ -85,6 +87,7 @@ impl App {
             state: State::new(),
             migrations: None,
             streams: Vec::new(),
+            audit: None,
             samples: None,
             report: None,
             declared: None,
@@ -217,6 +220,14 @@ impl App {
     #[must_use]
     pub fn stream(mut self, make: impl Fn(&Resources) -> Stream + Send + Sync + 'static) -> Self {
         self.streams.push(Box::new(make));
+        self
+    }
+
+    /// Keeps an audit log: the stream `audit` records every event of the chosen topics, and every dead letter, in a table that only
+    /// grows. See `docs/audit.md`.
+    #[must_use]
+    pub fn audit(mut self, choose: impl FnOnce(Audit) -> Audit) -> Self {
+        self.audit = Some(Arc::new(choose(Audit::default())));
         self
     }
 

@@ -43,7 +43,7 @@ use millgate_bridge::BridgeConfig;
 use millgate_dashboard::DashboardConfig;
 use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig, TrailConfig};
 use millgate_jobs::RedisConfig;
-use millgate_streams::StreamConfig;
+use millgate_streams::{AuditConfig, StreamConfig};
 use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::Table;
@@ -87,6 +87,8 @@ pub struct Config {
     pub trail: TrailConfig,
     /// How streams take records in.
     pub streams: StreamConfig,
+    /// For how long the audit log is kept.
+    pub audit: AuditConfig,
     /// Where values go that are too large for Kafka.
     pub claim_check: ClaimConfig,
     /// How jobs are run.
@@ -165,6 +167,7 @@ where
         relay: draft.read("relay"),
         trail: draft.read("trail"),
         streams: draft.read("streams"),
+        audit: draft.read("audit"),
         claim_check: draft.read("claim_check"),
         worker: draft.read("worker"),
         http: draft.read("http"),

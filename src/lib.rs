@@ -80,6 +80,11 @@ struct GroupsDocumentation;
 
 /// The same.
 #[cfg(doctest)]
+#[doc = include_str!("../docs/audit.md")]
+struct AuditDocumentation;
+
+/// The same.
+#[cfg(doctest)]
 #[doc = include_str!("../docs/streams.md")]
 struct StreamsDocumentation;
 

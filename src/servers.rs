@@ -16,7 +16,7 @@ use millgate_events::{
     TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
-use millgate_streams::{Resources, Stream, StreamPositions};
+use millgate_streams::{Audit, AuditLogs, AuditSettings, Resources, Stream, StreamPositions};
 use millgate_workers::{
     DeadLetterForwarder, Handlers, State, Worker,
     email::{Attachments, Mailer, Suppressions, Templates},
@@ -59,6 +59,7 @@ pub(crate) struct Servers {
     schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
     streams: Vec<MakeStream>,
+    audit: Option<Arc<Audit>>,
     /// Those of the main group.
     pub(crate) routes: Arc<Routes>,
     /// All groups, the main one first.
@@ -100,6 +101,7 @@ impl Servers {
             schedules: app.schedules.into_iter().collect::<Result<_, _>>()?,
             migrations: app.migrations,
             streams: app.streams,
+            audit: app.audit,
             routes,
             declared: app.declared,
             state: app.state,
@@ -162,7 +164,7 @@ impl Servers {
             sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&self.database).await?;
         }
         let own = letters.migrate().await? + Suppressions::new(self.database.clone()).migrate().await?;
-        let own = own + if self.streams.is_empty() { 0 } else { millgate_streams::migrate(&self.database).await? };
+        let own = own + if self.streams().is_empty() { 0 } else { millgate_streams::migrate(&self.database).await? };
         let Some(migrations) = self.migrations else { return Ok(own) };
         migrations.run(&self.database).await.context("a migration failed; nothing of it was kept")?;
         Ok(own + migrations.iter().count())
@@ -250,7 +252,26 @@ impl Servers {
             claims: self.producer.claims().clone(),
             consumer_group: self.config.kafka.consumer_group.clone(),
         };
-        self.streams.iter().map(|make| make(&resources)).collect()
+        let audit = self.audit.iter().map(|audit| audit.clone().stream(self.audit_settings()));
+        self.streams.iter().map(|make| make(&resources)).chain(audit).collect()
+    }
+
+    fn audit_settings(&self) -> AuditSettings {
+        let mask = self.mask();
+        AuditSettings {
+            topic_prefix: self.config.kafka.topic_prefix.clone(),
+            topics: self.events.iter().map(|(_, event)| event.topic.to_owned()).collect(),
+            dead_letter_topics: self.dead_letter_topics.names().into_iter().map(str::to_owned).collect(),
+            hide: Arc::new(move |event, job, value| match job {
+                Some(kind) => mask.apply_to_job(kind, event, value),
+                None => mask.apply_to_event(event.unwrap_or_default(), value),
+            }),
+        }
+    }
+
+    /// The audit log, if the application keeps one.
+    pub(crate) fn audit_logs(&self) -> Option<AuditLogs> {
+        self.audit.as_ref().map(|_| AuditLogs::new(self.database.clone()))
     }
 
     /// How far the streams are.
@@ -308,6 +329,7 @@ impl Servers {
             dead_letter_topics: self.dead_letter_topics.names().into_iter().map(str::to_owned).collect(),
             claims: self.producer.claims().clone(),
             max_payload: self.config.redis.max_payload,
+            audit_logs: self.audit_logs(),
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
             ..Site::new(self.application, self.queues.clone())

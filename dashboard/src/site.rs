@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use millgate_bridge::Routes;
 use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
+use millgate_streams::AuditLogs;
 
 use crate::{
     EventRegistry,
@@ -46,6 +47,8 @@ pub struct Site {
     pub mask: Mask,
     /// The topics of dead letters, without the prefix.
     pub dead_letter_topics: Vec<String>,
+    /// The audit log of events, if the application keeps one.
+    pub audit_logs: Option<AuditLogs>,
     /// The tables of the trail, if there is a database.
     pub trail: Option<TrailStore>,
     /// Whether the trail is written, as far as the configuration says.
@@ -74,6 +77,7 @@ impl Site {
             events: Arc::default(),
             letters: None,
             dead_letter_topics: Vec::new(),
+            audit_logs: None,
             trail: None,
             trail_is_kept: false,
             claims: Claims::default(),

@@ -61,6 +61,7 @@ fn values(config: &Config) -> Vec<Row> {
         relay,
         trail,
         streams,
+        audit: _,
         claim_check,
         worker,
         http,

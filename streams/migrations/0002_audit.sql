@@ -37,17 +37,18 @@ CREATE TABLE audit_logs (
     -- Kafka's time of the record.
     record_time timestamptz,
     event_id text NOT NULL,
-    event_type text NOT NULL,
+    event_type text COLLATE "C" NOT NULL,
     event_version bigint,
     event_source text,
     -- When it happened, by the event; else Kafka's time.
     occurred_at timestamptz NOT NULL,
-    user_id text,
-    resource text,
+    -- What is looked for is compared byte by byte: an index is less work, and no upgrade of a locale upsets it.
+    user_id text COLLATE "C",
+    resource text COLLATE "C",
     action text NOT NULL,
     is_error boolean NOT NULL,
     error text,
-    correlation_id text,
+    correlation_id text COLLATE "C",
     causation_id text,
     trace_id text,
     -- JSON that PostgreSQL can work with; any other value stands in raw, byte for byte.

@@ -7,7 +7,10 @@ use serde_json::{Map, Value, json};
 use super::median::Percentiles;
 
 /// Every figure that can be measured: its name in JSON, what people read, and its unit. `docs/bench.md` defines them.
-const LINES: [(&str, &str, &str); 34] = [
+const LINES: [(&str, &str, &str); 37] = [
+    ("recorded_per_s", "from Kafka into the audit log", "events/s"),
+    ("verified_per_s", "verified", "entries/s"),
+    ("bytes_per_entry", "an entry with its indexes", "bytes"),
     ("slowest_page_p95_ms", "the slowest page, p95", "ms"),
     ("redis_percent_1_viewers", "what 1 viewer takes of Redis", "%"),
     ("redis_percent_3_viewers", "what 3 viewers take of Redis", "%"),

@@ -1,5 +1,6 @@
 //! `millgate bench`: how fast it is here.
 
+mod audit;
 mod bridge;
 mod bridge_rig;
 mod bridge_runner;
@@ -36,6 +37,8 @@ pub(super) enum Command {
     Queue(queue::Args),
     /// Measure the bridge, on the Kafka and the Redis of the configuration
     Bridge(bridge::Args),
+    /// Measure the audit log, on the Kafka and the PostgreSQL of the configuration
+    Audit(audit::Args),
     /// Measure the relay, on the Kafka and the PostgreSQL of the configuration
     Relay(relay::Args),
     /// Measure what a worker adds to a job that does nothing, on the Redis of the configuration
@@ -59,6 +62,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
     match command {
         Command::Queue(args) => queue::run(call, args).await,
         Command::Bridge(args) => Box::pin(bridge::run(call, args)).await,
+        Command::Audit(args) => Box::pin(audit::run(call, args)).await,
         Command::Relay(args) => relay::run(call, args).await,
         Command::Worker(args) => overhead::run(call, args).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,

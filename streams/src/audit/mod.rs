@@ -5,11 +5,11 @@
 
 mod chain;
 mod config;
-mod copy;
 mod entry;
 mod expiry;
 mod filter;
 mod hash;
+mod insert;
 mod month;
 mod reading;
 mod rule;

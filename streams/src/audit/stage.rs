@@ -9,8 +9,8 @@ use sqlx::PgConnection;
 use super::{
     Audit, AuditLog, AuditSettings,
     chain::{Anchor, Chain},
-    copy,
     hash::hash,
+    insert::insert,
     month::{self, Month},
     reading::Reading,
 };
@@ -83,7 +83,7 @@ impl Stage for Recorder {
             month::make(chain.recorded_at, database).await?;
             held.month = Some(month);
         }
-        copy::write(&self.entries(fresh, &mut chain), database).await?;
+        insert(&self.entries(fresh, &mut chain), database).await?;
         Ok(chain.advance(database).await?)
     }
 }

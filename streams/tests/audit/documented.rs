@@ -31,7 +31,7 @@ async fn the_sql_of_the_page_computes_the_same_hashes() {
         let rows = sqlx::raw_sql(AssertSqlSafe(query)).fetch_all(&mut *connection).await.unwrap();
         rows.iter().map(|row| row.get::<i64, _>("number")).collect::<Vec<_>>()
     };
-    assert_eq!(wrong().await, []);
+    assert_eq!(wrong().await, [0_i64; 0]);
     rig.tamper("UPDATE audit_logs SET error = 'nothing' WHERE event_id = 'odd'").await;
     assert_eq!(wrong().await.len(), 1);
     assert_eq!(rig.findings().await.len(), 1);

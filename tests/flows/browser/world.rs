@@ -36,7 +36,10 @@ impl World {
     pub(crate) async fn busy(name: &str) -> Self {
         let mut shop = Shop::open(name).await;
         shop.set("MILLGATE_SHOP_REMINDER_DELAY", "1h");
-        let world = Self::of(shop, &["bridge", "worker"]).await;
+        shop.set("MILLGATE_SHOP_AUDIT", "true");
+        shop.run(&["migrate"]).await;
+        let mut world = Self::of(shop, &["bridge", "worker"]).await;
+        world._roles.push(world.shop.start(&["streams", "run"]));
         let mut lines: Vec<String> = (1..=5).map(order).collect();
         lines.push(notification("nobody"));
         world.shop.publish(&lines).await;
@@ -45,6 +48,9 @@ impl World {
         world.shop.kafka.put("order.created", 0, Some(b"order-9"), Some(b"{\"nonsense\": true}"), &headers).await;
         world.shop.wait_done("email", "send-confirmation-email", 5).await;
         wait_until("two letters are dead", PATIENCE, async || world.letters().await == 2).await;
+        let recorded = "SELECT count(*) FROM audit_logs WHERE is_error";
+        let recorded = async || sqlx::query_scalar::<_, i64>(recorded).fetch_one(world.shop.database.pool()).await.unwrap();
+        wait_until("both are recorded", PATIENCE, async || recorded().await == 2).await;
         world
     }
 
