@@ -189,12 +189,7 @@ fn told(report: &AuditReport, since: Option<DateTime<Utc>>) -> String {
     lines.join("\n") + "\n"
 }
 
-pub(super) async fn expire(
-    logs: &AuditLogs,
-    json: bool,
-    keep: Duration,
-    args: ExpireArgs,
-) -> anyhow::Result<Outcome> {
+pub(super) async fn expire(logs: &AuditLogs, json: bool, keep: Duration, args: ExpireArgs) -> anyhow::Result<Outcome> {
     let keep = args.keep.unwrap_or(keep);
     if keep.is_zero() {
         let how = "say for how long the audit log is kept: --keep 13months, or audit.keep (MILLGATE_AUDIT_KEEP)";

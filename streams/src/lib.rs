@@ -17,8 +17,8 @@ mod stream;
 mod tables;
 
 pub use audit::{
-    AUDIT, Audit, AuditConfig, AuditEvent, AuditFilter, AuditFinding, AuditFlaw, AuditHead, AuditLog, AuditLogs, AuditPlace, AuditReport,
-    AuditSettings, DroppedMonth, Hide,
+    AUDIT, Audit, AuditConfig, AuditEvent, AuditFilter, AuditFinding, AuditFlaw, AuditHead, AuditLog, AuditLogs,
+    AuditPlace, AuditReport, AuditSettings, DroppedMonth, Hide,
 };
 pub use config::StreamConfig;
 pub use error::{StageError, StreamError};

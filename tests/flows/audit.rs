@@ -103,7 +103,9 @@ async fn what_happened_is_found_and_what_was_changed_is_told() {
     let file = folder.path().join("heads.json");
     std::fs::write(&file, &heads).unwrap();
     let known = file.to_str().unwrap();
-    assert!(shop.run(&["audit", "verify", "--known", known, "--since", "1h"]).await.contains("4 entries recorded since "));
+    assert!(
+        shop.run(&["audit", "verify", "--known", known, "--since", "1h"]).await.contains("4 entries recorded since ")
+    );
     let forged = heads.replacen("\"hash\": \"", "\"hash\": \"0", 1);
     std::fs::write(&file, forged).unwrap();
     let (code, said) = answer(&shop, &["audit", "verify", "--known", known]).await;
@@ -151,7 +153,9 @@ async fn what_is_hidden_is_not_recorded_and_pages_and_files_show_the_rest() {
     assert_eq!(page["entries"][0]["payload"]["customer_name"], "•••");
     let (chain, number) = (&page["entries"][0]["chain"], &page["entries"][0]["number"]);
     assert_eq!(get(&address, &format!("/api/audit-logs/{chain}/{number}")).await.0, 200);
-    for (path, status) in [("/api/audit-logs/1/999", 404), ("/api/audit-logs?since=soon", 400), ("/audit-logs?after=x", 400)] {
+    for (path, status) in
+        [("/api/audit-logs/1/999", 404), ("/api/audit-logs?since=soon", 400), ("/audit-logs?after=x", 400)]
+    {
         assert_eq!(get(&address, path).await.0, status, "{path}");
     }
     let (status, page) = get(&address, "/audit-logs?resource=order%2Forder-2").await;
@@ -170,5 +174,8 @@ async fn an_application_without_an_audit_log_says_how_to_keep_one() {
         assert_eq!((code, said.contains("add App::audit(…)")), (2, true), "{command:?}: {said}");
     }
     let (code, help) = answer(&shop, &["audit", "--help"]).await;
-    assert!(code == 0 && help.contains("Operators: show what they did") && help.contains("Events: search the audit log"), "{help}");
+    assert!(
+        code == 0 && help.contains("Operators: show what they did") && help.contains("Events: search the audit log"),
+        "{help}"
+    );
 }

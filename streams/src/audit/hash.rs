@@ -27,17 +27,17 @@ pub(super) fn hash(before: &[u8], entry: &AuditLog) -> [u8; 32] {
         Some(version) => fields.shown(version),
         None => fields.bytes(None),
     }
-    fields.text(&entry.event_source);
+    fields.text(entry.event_source.as_ref());
     fields.time(Some(entry.occurred_at));
-    fields.text(&entry.user_id);
-    fields.text(&entry.resource);
+    fields.text(entry.user_id.as_ref());
+    fields.text(entry.resource.as_ref());
     fields.bytes(Some(entry.action.as_bytes()));
     fields.shown(entry.is_error);
     for text in [&entry.error, &entry.correlation_id, &entry.causation_id, &entry.trace_id, &entry.payload] {
-        fields.text(text);
+        fields.text(text.as_ref());
     }
     fields.bytes(entry.raw.as_deref());
-    fields.text(&entry.claim);
+    fields.text(entry.claim.as_ref());
     fields.hasher.finalize().into()
 }
 
@@ -56,8 +56,8 @@ impl Fields {
         self.hasher.update(field);
     }
 
-    fn text(&mut self, field: &Option<String>) {
-        self.bytes(field.as_deref().map(str::as_bytes));
+    fn text(&mut self, field: Option<&String>) {
+        self.bytes(field.map(String::as_bytes));
     }
 
     fn shown(&mut self, field: impl Display) {

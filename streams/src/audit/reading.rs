@@ -119,8 +119,10 @@ impl Reading<'_> {
 
     fn with_meta(&self, event: AuditEvent<'_>, entry: AuditLog) -> AuditLog {
         let AuditEvent { meta, record, payload } = event;
-        let said = |headers: &[&str]| headers.iter().find_map(|name| record.headers.text(name)).filter(|it| !it.is_empty());
-        let found = |headers: &[&str], rules| said(headers).map(name).or_else(|| first(rules, &event).map(|it| name(&it)));
+        let said =
+            |headers: &[&str]| headers.iter().find_map(|name| record.headers.text(name)).filter(|it| !it.is_empty());
+        let found =
+            |headers: &[&str], rules| said(headers).map(name).or_else(|| first(rules, &event).map(|it| name(&it)));
         let error = first(&self.audit.error, &event);
         let is_error = error.is_some() || is_failure(&meta.event_type);
         let reason = || REASONS.iter().find_map(|reason| payload.get(reason).and_then(text));
@@ -218,7 +220,8 @@ fn data(record: &Record) -> Option<&[u8]> {
         data: Option<&'a RawValue>,
     }
     let value = record.value.as_deref()?;
-    let is_structured = record.headers.text("content-type").is_some_and(|it| it.starts_with("application/cloudevents+json"));
+    let is_structured =
+        record.headers.text("content-type").is_some_and(|it| it.starts_with("application/cloudevents+json"));
     let inner = is_structured.then(|| serde_json::from_slice::<Structured<'_>>(value).ok()?.data).flatten();
     Some(inner.map_or(value, |data| data.get().as_bytes()))
 }

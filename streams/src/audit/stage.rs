@@ -57,12 +57,7 @@ impl Stage for Recorder {
         Ok(Held::default())
     }
 
-    async fn take(
-        &self,
-        held: &mut Held,
-        records: &[Record],
-        database: &mut PgConnection,
-    ) -> Result<(), StageError> {
+    async fn take(&self, held: &mut Held, records: &[Record], database: &mut PgConnection) -> Result<(), StageError> {
         let Some(first) = records.first() else { return Ok(()) };
         let mut chain = Chain::lock(&first.topic, first.partition, database).await?;
         let mut begin = records.partition_point(|record| record.offset <= chain.record_offset);

@@ -62,9 +62,10 @@ impl fmt::Display for AuditFinding {
         if *epoch > 1 {
             write!(f, " (chain {epoch})")?;
         }
-        match number == until {
-            true => write!(f, ": entry {number}")?,
-            false => write!(f, ": entries {number} to {until}")?,
+        if number == until {
+            write!(f, ": entry {number}")?;
+        } else {
+            write!(f, ": entries {number} to {until}")?;
         }
         if let Some(offset) = offset {
             write!(f, " (offset {offset})")?;
@@ -190,10 +191,12 @@ impl Walk {
         if let Some((number, hash)) = at_anchor {
             self.compare(number, &hash, report);
         }
-        let read = format!("SELECT {COLUMNS} FROM audit_logs WHERE chain = $1 AND number >= $2 ORDER BY number, recorded_at");
+        let read =
+            format!("SELECT {COLUMNS} FROM audit_logs WHERE chain = $1 AND number >= $2 ORDER BY number, recorded_at");
         // From the beginning there must be nothing before it, either.
         let first = if self.next == 1 { i64::MIN } else { self.next };
-        let mut rows = sqlx::query_as::<_, AuditLog>(AssertSqlSafe(read)).bind(self.chain.id).bind(first).fetch(database);
+        let mut rows =
+            sqlx::query_as::<_, AuditLog>(AssertSqlSafe(read)).bind(self.chain.id).bind(first).fetch(database);
         // Those of one number, which should be one.
         let mut same: Vec<AuditLog> = Vec::new();
         while let Some(row) = rows.try_next().await? {
@@ -224,7 +227,9 @@ impl Walk {
         let Some(first) = same.first() else { return };
         let number = first.number;
         if number < self.next || number > self.chain.number {
-            return same.iter().for_each(|row| report.found(self.finding(AuditFlaw::Added, number, number, Some(row.offset))));
+            return same
+                .iter()
+                .for_each(|row| report.found(self.finding(AuditFlaw::Added, number, number, Some(row.offset))));
         }
         if number > self.next {
             report.found(self.finding(AuditFlaw::Missing, self.next, number - 1, None));
@@ -274,7 +279,15 @@ fn gone(chains: &[Chain], known: &[AuditHead], report: &mut AuditReport) {
     };
     for head in known.iter().filter(|head| !is_there(head)) {
         let AuditHead { topic, partition, epoch, number, .. } = head.clone();
-        report.found(AuditFinding { flaw: AuditFlaw::Missing, topic, partition, epoch, number: 1, until: number, offset: None });
+        report.found(AuditFinding {
+            flaw: AuditFlaw::Missing,
+            topic,
+            partition,
+            epoch,
+            number: 1,
+            until: number,
+            offset: None,
+        });
     }
 }
 
@@ -290,7 +303,15 @@ async fn of_no_chain(database: &mut PgConnection, report: &mut AuditReport) -> R
     let rows: Vec<AuditLog> = sqlx::query_as(AssertSqlSafe(read)).fetch_all(database).await?;
     for AuditLog { topic, partition, number, offset, .. } in rows {
         let offset = Some(offset);
-        report.found(AuditFinding { flaw: AuditFlaw::Added, topic, partition, epoch: 0, number, until: number, offset });
+        report.found(AuditFinding {
+            flaw: AuditFlaw::Added,
+            topic,
+            partition,
+            epoch: 0,
+            number,
+            until: number,
+            offset,
+        });
     }
     Ok(())
 }
@@ -304,7 +325,15 @@ async fn behind(database: &mut PgConnection, report: &mut AuditReport) -> Result
     let rows: Vec<(String, i32, i32, i64)> = sqlx::query_as(read).bind(AUDIT).fetch_all(database).await?;
     for (topic, partition, epoch, number) in rows {
         let number = number + 1;
-        report.found(AuditFinding { flaw: AuditFlaw::Missing, topic, partition, epoch, number, until: number, offset: None });
+        report.found(AuditFinding {
+            flaw: AuditFlaw::Missing,
+            topic,
+            partition,
+            epoch,
+            number,
+            until: number,
+            offset: None,
+        });
     }
     Ok(())
 }

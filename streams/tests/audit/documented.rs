@@ -19,7 +19,11 @@ async fn the_sql_of_the_page_computes_the_same_hashes() {
     for number in 0..9 {
         rig.order(i32::try_from(number % 2).unwrap(), number).await;
     }
-    let odd = [headers("order.failed", "odd").as_slice(), &[("ce_time", "1969-12-31T23:59:59.123456Z"), ("audit-user", "Zoë 🦀")]].concat();
+    let odd = [
+        headers("order.failed", "odd").as_slice(),
+        &[("ce_time", "1969-12-31T23:59:59.123456Z"), ("audit-user", "Zoë 🦀")],
+    ]
+    .concat();
     rig.kafka.put("orders", 0, None, Some(b"\xff\x00"), &odd).await;
     rig.kafka.put("orders", 0, None, None, &headers("order.created", "gone")).await;
     rig.record(Audit::default().user("customer.id"), 11).await;

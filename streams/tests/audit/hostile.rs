@@ -27,12 +27,22 @@ async fn nothing_that_happened_is_missing_whatever_it_is() {
         rig.kafka.put("orders", 0, None, value, &usual).await;
     }
     // Attributes: too long, with a NUL, of a wrong time, or none at all.
-    let odd = [("ce_specversion", "1.0"), ("ce_id", &*long), ("ce_source", "a\0b"), ("ce_type", "odd\0\0"), ("audit-user", &*long)];
+    let odd = [
+        ("ce_specversion", "1.0"),
+        ("ce_id", &*long),
+        ("ce_source", "a\0b"),
+        ("ce_type", "odd\0\0"),
+        ("audit-user", &*long),
+    ];
     rig.kafka.put("orders", 0, Some(b"\xff\x00"), Some(b"{}"), &odd).await;
     let wrong = [headers("order.created", "event-w").as_slice(), &[("ce_time", "yesterday")]].concat();
     rig.kafka.put("orders", 0, Some(b"k\0ey"), Some(b"{}"), &wrong).await;
     rig.kafka.put("orders", 0, None, Some(b"[1]"), &[]).await;
-    let claim = [headers("order.created", "event-c").as_slice(), &[("ce_dataref", "2026-03-01/ab12"), ("ce_datarefsha256", "ab12")]].concat();
+    let claim = [
+        headers("order.created", "event-c").as_slice(),
+        &[("ce_dataref", "2026-03-01/ab12"), ("ce_datarefsha256", "ab12")],
+    ]
+    .concat();
     rig.kafka.put("orders", 0, None, Some(b""), &claim).await;
 
     let entries = rig.record(Audit::default().user("customer.id"), 14).await;
@@ -41,7 +51,9 @@ async fn nothing_that_happened_is_missing_whatever_it_is() {
     for (entry, value) in entries.iter().zip(values) {
         assert_eq!(entry.value(), value, "offset {}: byte for byte", entry.offset);
     }
-    let [nul, bytes, text, empty, null, gone, surrogate, number, nested, large, long, time, plain, claim] = &entries[..] else {
+    let [nul, bytes, text, empty, null, gone, surrogate, number, nested, large, long, time, plain, claim] =
+        &entries[..]
+    else {
         panic!("{} entries", entries.len())
     };
     // Whoever looks into the column `payload` must not stumble over one of them.

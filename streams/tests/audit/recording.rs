@@ -22,14 +22,20 @@ async fn an_entry_has_who_did_what_to_what_and_where_it_came_from() {
     .concat();
     let value = br#"{"customer": {"id": "ada"},  "total": 1.50, "card": "4111"}"#;
     rig.kafka.put("orders", 0, Some(b"key-1"), Some(value), &own).await;
-    let said = [headers("order.paid", "event-2").as_slice(), &[("audit-user", "root"), ("audit-resource", "till"), ("audit-action", "pay")]]
-        .concat();
+    let said = [
+        headers("order.paid", "event-2").as_slice(),
+        &[("audit-user", "root"), ("audit-resource", "till"), ("audit-action", "pay")],
+    ]
+    .concat();
     rig.kafka.put("orders", 0, Some(b"key-1"), Some(br#"{"customer": {"id": "ada"}}"#), &said).await;
     rig.kafka.put("orders", 0, Some(b"key-1"), Some(b"{}"), &headers("payment_FAILED", "event-3")).await;
     let entries = rig.record(Audit::default().user("customer.id"), 3).await;
 
     let first = &entries[0];
-    assert_eq!((first.event_id.as_str(), first.event_type.as_str(), first.event_version), ("event-1", "order.created", Some(2)));
+    assert_eq!(
+        (first.event_id.as_str(), first.event_type.as_str(), first.event_version),
+        ("event-1", "order.created", Some(2))
+    );
     assert_eq!((first.event_source.as_deref(), first.user_id.as_deref()), (Some("shop"), Some("ada")));
     assert_eq!((first.resource.as_deref(), first.action.as_str()), (Some("order-1"), "created"));
     assert_eq!(first.occurred_at.to_rfc3339(), "2026-03-01T12:00:00.123456+00:00");
@@ -38,10 +44,17 @@ async fn an_entry_has_who_did_what_to_what_and_where_it_came_from() {
     assert_eq!((&*first.topic, first.partition, first.offset, first.number), (&*rig.kafka.name("orders"), 0, 0, 1));
     assert!(first.record_time.is_some() && !first.is_error && first.error.is_none());
     let payload: Value = serde_json::from_str(first.payload.as_deref().unwrap()).unwrap();
-    assert_eq!(payload, serde_json::json!({ "customer": { "id": "ada" }, "total": 1.5, "card": "•••" }), "hidden for good");
+    assert_eq!(
+        payload,
+        serde_json::json!({ "customer": { "id": "ada" }, "total": 1.5, "card": "•••" }),
+        "hidden for good"
+    );
 
     let second = &entries[1];
-    assert_eq!((second.user_id.as_deref(), second.resource.as_deref(), &*second.action), (Some("root"), Some("till"), "pay"));
+    assert_eq!(
+        (second.user_id.as_deref(), second.resource.as_deref(), &*second.action),
+        (Some("root"), Some("till"), "pay")
+    );
     assert_eq!(second.payload.as_deref(), Some(r#"{"customer": {"id": "ada"}}"#), "byte for byte");
     assert!(entries[2].is_error, "its type says so");
     assert_eq!(entries[2].resource.as_deref(), Some("key-1"));
@@ -51,7 +64,9 @@ async fn an_entry_has_who_did_what_to_what_and_where_it_came_from() {
 #[tokio::test]
 async fn functions_find_what_no_path_does() {
     let rig = Rig::fresh(1).await;
-    rig.kafka.put("orders", 0, None, Some(br#"{"id": 7, "by": {"card": 1}, "left": -2}"#), &headers("stock.sold", "event-1")).await;
+    rig.kafka
+        .put("orders", 0, None, Some(br#"{"id": 7, "by": {"card": 1}, "left": -2}"#), &headers("stock.sold", "event-1"))
+        .await;
     let audit = Audit::default()
         .user_by(|event| event.record.headers.text("session").map(str::to_owned))
         .user("id")
@@ -94,7 +109,12 @@ async fn dead_letters_are_errors_of_their_events() {
     ];
     rig.kafka.put("dlq", 0, None, Some(br#"{"card": "4111", "cents": 5}"#), &job).await;
     // A plain one, whose id follows from where it was.
-    let plain = [("x-dlq-kind", "event"), ("__dlq.errors.topic", &*topic), ("__dlq.errors.partition", "3"), ("__dlq.errors.offset", "9")];
+    let plain = [
+        ("x-dlq-kind", "event"),
+        ("__dlq.errors.topic", &*topic),
+        ("__dlq.errors.partition", "3"),
+        ("__dlq.errors.offset", "9"),
+    ];
     let plain = [plain.as_slice(), &[("x-dlq-original-timestamp", "5")]].concat();
     rig.kafka.put("dlq", 0, None, Some(b"{not json"), &plain).await;
     let entries = rig.record(Audit::default().user("customer.id"), 3).await;
@@ -103,7 +123,10 @@ async fn dead_letters_are_errors_of_their_events() {
     assert_eq!(event.error.as_deref(), Some("bad_shape: event order.created has another shape than expected"));
     assert_eq!((event.user_id.as_deref(), &*event.event_id), (Some("ada"), "event-1"));
     assert_eq!(event.occurred_at.to_rfc3339(), "2026-03-01T12:00:00+00:00", "when it died");
-    assert_eq!((&*job.event_id, &*job.event_type, job.correlation_id.as_deref()), ("event-2", "order.paid", Some("request-2")));
+    assert_eq!(
+        (&*job.event_id, &*job.event_type, job.correlation_id.as_deref()),
+        ("event-2", "order.paid", Some("request-2"))
+    );
     assert_eq!(job.payload.as_deref(), Some(r#"{"card":"•••","cents":5}"#));
     assert_eq!((plain.event_id.as_str(), plain.event_type.as_str()), (&*format!("{topic}/3/9@5"), "orders"));
     assert_eq!(plain.raw.as_deref(), Some(b"{not json".as_slice()));

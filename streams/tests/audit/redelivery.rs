@@ -85,7 +85,10 @@ async fn a_topic_that_was_made_anew_begins_another_chain() {
     }
     let entries = rig.record(Audit::default(), 15).await;
     let new: Vec<_> = entries.iter().filter(|entry| entry.chain != entries[0].chain).collect();
-    assert_eq!(new.iter().map(|entry| (entry.number, entry.offset)).collect::<Vec<_>>(), (0..5).map(|n| (n + 1, n)).collect::<Vec<_>>());
+    assert_eq!(
+        new.iter().map(|entry| (entry.number, entry.offset)).collect::<Vec<_>>(),
+        (0..5).map(|n| (n + 1, n)).collect::<Vec<_>>()
+    );
     assert_eq!(rig.logs().heads().await.unwrap().iter().map(|head| head.epoch).collect::<Vec<_>>(), [1, 2]);
     assert_eq!(rig.findings().await, []);
 }

@@ -11,7 +11,10 @@ async fn nothing_is_changed_or_taken_away_not_even_by_the_owner() {
     rig.order(0, 0).await;
     rig.record(Audit::default(), 1).await;
     let mut connection = rig.database.pool().acquire().await.unwrap();
-    let table: String = sqlx::query_scalar("SELECT tableoid::regclass::text FROM audit_logs").fetch_one(&mut *connection).await.unwrap();
+    let table: String = sqlx::query_scalar("SELECT tableoid::regclass::text FROM audit_logs")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
     for statement in [
         "UPDATE audit_logs SET user_id = 'bob'".to_owned(),
         "DELETE FROM audit_logs".into(),
@@ -26,7 +29,9 @@ async fn nothing_is_changed_or_taken_away_not_even_by_the_owner() {
         let said = refused(&statement, &mut connection).await;
         assert!(said.contains("the audit log is append-only"), "{statement}: {said}");
     }
-    for back in ["number = 0", "hash = ''", "topic = 'x', number = number + 1", "number = number + 1, recorded_at = 'epoch'"] {
+    for back in
+        ["number = 0", "hash = ''", "topic = 'x', number = number + 1", "number = number + 1, recorded_at = 'epoch'"]
+    {
         let said = refused(&format!("UPDATE audit_chains SET {back}"), &mut connection).await;
         assert!(said.contains("only grows"), "{back}: {said}");
     }

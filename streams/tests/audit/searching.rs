@@ -39,10 +39,18 @@ async fn entries_are_found_by_user_resource_request_type_time_and_failure() {
     assert_eq!(find(AuditFilter { since: None, until: since, ..late }).await.len(), 0);
     assert_eq!(find(AuditFilter { event_type: some("order.*"), ..none() }).await.len(), 9);
     assert_eq!(find(AuditFilter { event_type: some("order.created"), ..none() }).await.len(), 9);
-    assert_eq!(find(AuditFilter { event_type: some("order_created"), ..none() }).await.len(), 0, "a name is no pattern");
+    assert_eq!(
+        find(AuditFilter { event_type: some("order_created"), ..none() }).await.len(),
+        0,
+        "a name is no pattern"
+    );
     assert_eq!(find(AuditFilter { action: some("failed"), ..none() }).await.len(), 1);
     assert_eq!(find(AuditFilter { topics: vec![rig.kafka.name("dlq")], ..none() }).await.len(), 0);
-    assert_eq!(find(AuditFilter { user: some("ada-1"), resource: some("order-4"), ..none() }).await.len(), 1, "all must hold");
+    assert_eq!(
+        find(AuditFilter { user: some("ada-1"), resource: some("order-4"), ..none() }).await.len(),
+        1,
+        "all must hold"
+    );
 
     // Page by page: each once, in the order of what happened, the newest first.
     let mut all: Vec<AuditLog> = Vec::new();

@@ -1,7 +1,8 @@
 //! What the owner of the tables does to them with triggers switched off is found, and it is said where.
 
 use millgate_streams::{
-    Audit, AuditFlaw::{Added, Changed, Missing, Reordered, Rewritten},
+    Audit,
+    AuditFlaw::{Added, Changed, Missing, Reordered, Rewritten},
     AuditHead,
 };
 
@@ -55,7 +56,10 @@ async fn any_column_that_is_changed_is_found() {
     rig.tamper("UPDATE audit_logs SET user_id = 'bob', hash = sha256('x') WHERE number = 5").await;
     assert_eq!(rig.flaws().await, [(Changed, 5, 5), (Changed, 6, 6)]);
     let finding = rig.findings().await[0].to_string();
-    let wanted = format!("{} partition 0: entry 5 (offset 4) was changed, or does not follow from the one before it", rig.kafka.name("orders"));
+    let wanted = format!(
+        "{} partition 0: entry 5 (offset 4) was changed, or does not follow from the one before it",
+        rig.kafka.name("orders")
+    );
     assert_eq!(finding, wanted);
 }
 
@@ -78,7 +82,11 @@ async fn entries_that_are_gone_are_found_in_the_middle_at_the_end_and_all_of_the
 #[tokio::test]
 async fn entries_that_were_added_or_changed_places_are_found() {
     let rig = recorded().await;
-    let copy = |set: &str| format!("CREATE TEMP TABLE one ON COMMIT DROP AS SELECT * FROM audit_logs WHERE number = 5; UPDATE one SET {set}; INSERT INTO audit_logs SELECT * FROM one");
+    let copy = |set: &str| {
+        format!(
+            "CREATE TEMP TABLE one ON COMMIT DROP AS SELECT * FROM audit_logs WHERE number = 5; UPDATE one SET {set}; INSERT INTO audit_logs SELECT * FROM one"
+        )
+    };
     rig.tamper(&copy("number = 21")).await;
     assert_eq!(rig.flaws().await, [(Added, 21, 21)]);
     rig.tamper("DELETE FROM audit_logs WHERE number = 21").await;

@@ -49,7 +49,8 @@ impl World {
         world.shop.wait_done("email", "send-confirmation-email", 5).await;
         wait_until("two letters are dead", PATIENCE, async || world.letters().await == 2).await;
         let recorded = "SELECT count(*) FROM audit_logs WHERE is_error";
-        let recorded = async || sqlx::query_scalar::<_, i64>(recorded).fetch_one(world.shop.database.pool()).await.unwrap();
+        let recorded =
+            async || sqlx::query_scalar::<_, i64>(recorded).fetch_one(world.shop.database.pool()).await.unwrap();
         wait_until("both are recorded", PATIENCE, async || recorded().await == 2).await;
         world
     }

@@ -1,6 +1,6 @@
 //! The audit log: who did what to what, by the application's events.
 
-use std::sync::Arc;
+use std::{fmt::Write, sync::Arc};
 
 use axum::{
     Router,
@@ -149,7 +149,11 @@ async fn one(view: View) -> Result<Page, Trouble> {
     let mask = |of: &str, value: Value| view.masked(of, value);
     let AuditView { entry, payload } = see::audit_log(view.site(), chain, number, &mask).await?.ok_or_else(missing)?;
     let title = format!("{} {}", entry.event_type, entry.resource.as_deref().unwrap_or_default());
-    let hash: String = entry.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = entry.hash.iter().fold(String::new(), |mut hash, byte| {
+        // A String takes all that is written to it.
+        _ = write!(hash, "{byte:02x}");
+        hash
+    });
     let plain = [
         ("User", &entry.user_id),
         ("Resource", &entry.resource),
@@ -207,7 +211,8 @@ async fn export(view: View) -> Result<Response, Trouble> {
         };
         Some((Ok::<_, std::convert::Infallible>(head + &lines), (view, choice, next, given)))
     });
-    let head = [(CONTENT_TYPE, "text/csv; charset=utf-8"), (CONTENT_DISPOSITION, "attachment; filename=\"audit-log.csv\"")];
+    let head =
+        [(CONTENT_TYPE, "text/csv; charset=utf-8"), (CONTENT_DISPOSITION, "attachment; filename=\"audit-log.csv\"")];
     Ok((head, Body::from_stream(chunks)).into_response())
 }
 
