@@ -126,7 +126,6 @@ fn storable(text: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test, a panic with a line number is the report")]
 mod tests {
     use super::*;
 

@@ -42,7 +42,6 @@ pub(super) async fn make(at: DateTime<Utc>, database: &mut PgConnection) -> Resu
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "in a test, a panic with a line number is the report")]
 mod tests {
     use super::*;
 

@@ -26,7 +26,7 @@ impl World {
         let line = dashboard.wait_for_line("dashboard at http://", PATIENCE).await;
         let address = line.split("dashboard at ").nth(1).unwrap().split_whitespace().next().unwrap();
         let address = address.trim_end_matches('/').to_owned();
-        let mut roles: Vec<Child> = roles.iter().map(|role| shop.start(&[role])).collect();
+        let mut roles: Vec<Child> = roles.iter().map(|role| shop.start(&role.split(' ').collect::<Vec<_>>())).collect();
         roles.push(dashboard);
         Self { shop, browser: Browser::start().await, address, _roles: roles }
     }
@@ -38,8 +38,7 @@ impl World {
         shop.set("MILLGATE_SHOP_REMINDER_DELAY", "1h");
         shop.set("MILLGATE_SHOP_AUDIT", "true");
         shop.run(&["migrate"]).await;
-        let mut world = Self::of(shop, &["bridge", "worker"]).await;
-        world._roles.push(world.shop.start(&["streams", "run"]));
+        let world = Self::of(shop, &["bridge", "worker", "streams run"]).await;
         let mut lines: Vec<String> = (1..=5).map(order).collect();
         lines.push(notification("nobody"));
         world.shop.publish(&lines).await;
