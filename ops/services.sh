@@ -48,9 +48,11 @@ test_tools() {
     [ ${#missing[@]} = 0 ] || die "still missing after their installation: ${missing[*]}"
     have_jars || download_jars
     [ -f "$axe" ] || download_axe
+    find_promtool >/dev/null || download_promtool
     # For tests that run a server, or a browser, of their own.
     printf '%s\n' "REDIS_SERVER=$(find_redis)" "POSTGRES_BIN=$(find_postgres)" "PYTHON=$(find_python)" \
-        "JAVA=$(find_java)" "CHROMIUM=$(find_chromium)" "CHROMEDRIVER=$(find_chromedriver)" "AXE=$axe" >"$state/tools.env"
+        "JAVA=$(find_java)" "CHROMIUM=$(find_chromium)" "CHROMEDRIVER=$(find_chromedriver)" "AXE=$axe" \
+        "PROMTOOL=$(find_promtool)" >"$state/tools.env"
 }
 
 check_test_tools() {
@@ -152,6 +154,31 @@ find_python() {
         fi
     done
     return 1
+}
+
+# What checks and tests the rules of ops/prometheus.
+find_promtool() {
+    if has promtool; then
+        command -v promtool
+    elif [ -x "$state/bin/promtool" ]; then
+        echo "$state/bin/promtool"
+    else
+        return 1
+    fi
+}
+
+# Debian's package would start a server, now and at each boot, and bring what its pages need. Only the one program is taken out.
+download_promtool() {
+    say "Downloading promtool (once, about 20 MB) …"
+    local part=$state/promtool.part as_root=()
+    [ "$(id -u)" = 0 ] || as_root=(sudo -n)
+    rm -rf "$part"
+    mkdir -p "$part" "$state/bin"
+    (cd "$part" && { apt-get download prometheus || { apt_get update && apt-get download prometheus; }; } &&
+        dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool) >"$state/apt.log" 2>&1 ||
+        { tail -n 15 "$state/apt.log" >&2; die "promtool cannot be had from Debian's package prometheus; put one into the PATH"; }
+    mv "$part/usr/bin/promtool" "$state/bin/promtool"
+    rm -rf "$part"
 }
 
 # Both have to be of the same version: Debian's come together, and Chrome's go with a driver of one's own.

@@ -8,13 +8,17 @@ use std::{
 };
 
 use futures::future::BoxFuture;
-use millgate_bridge::{Route, Routes};
+use millgate_bridge::{
+    Route, Routes, on,
+    saga::{Definitions, Saga},
+};
 use millgate_dashboard::EventRegistry;
-use millgate_events::{Event, Producer};
+use millgate_events::{Event, Producer, Projection, Projections, SagaCommand, StepCommand};
 use millgate_jobs::{Job, PublishEvent, Schedule, ScheduleError};
 use millgate_streams::{Audit, Resources, Stream};
 use millgate_workers::{
-    BatchHandler, ErrorClass, Handler, Handlers, JobLayer, State, email::limit_domains, publish_event,
+    BatchHandler, ErrorClass, Handler, Handlers, JobError, JobLayer, Replied, State, StepCtx, StepJob,
+    email::limit_domains, publish_event,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use sqlx::{PgPool, migrate::Migrator};
@@ -57,7 +61,9 @@ pub struct App {
     known: Vec<(&'static str, Know)>,
     pub(crate) handlers: Handlers,
     pub(crate) schedules: Vec<Result<Schedule, ScheduleError>>,
+    pub(crate) sagas: Definitions,
     pub(crate) events: EventRegistry,
+    pub(crate) projections: Projections,
     pub(crate) state: State,
     pub(crate) migrations: Option<&'static Migrator>,
     /// Makers of streams, which need the servers.
@@ -83,7 +89,9 @@ impl App {
             known: Vec::new(),
             handlers: Handlers::default(),
             schedules: Vec::new(),
+            sagas: Definitions::default(),
             events: EventRegistry::default(),
+            projections: Projections::default(),
             state: State::new(),
             migrations: None,
             streams: Vec::new(),
@@ -113,6 +121,16 @@ impl App {
         self.events.add::<E>();
         self.known.push((E::TOPIC, Routes::know::<E>));
         self.routes.know::<E>();
+        self
+    }
+
+    /// Adds tables that follow from the events of the [event store](crate::EventStore); `millgate projections run` keeps them up to date.
+    ///
+    /// # Panics
+    /// If its name is taken, or none.
+    #[must_use]
+    pub fn projection<P: Projection>(mut self, projection: P) -> Self {
+        self.projections.add(projection);
         self
     }
 
@@ -207,6 +225,37 @@ impl App {
         };
         self.schedules.push(schedule);
         self
+    }
+
+    /// Adds a saga, which `millgate saga run` drives: `.saga(Saga::<Booking>::named("booking").step(…))`. For as long as
+    /// there are sagas under way of an older version, its definition has to be there beside the new one.
+    ///
+    /// # Panics
+    /// If it has no steps, two commands of one name, or the name and the version of another one.
+    #[must_use]
+    pub fn saga<S>(mut self, saga: Saga<S>) -> Self
+    where
+        S: Serialize + DeserializeOwned + Send + Sync + 'static,
+    {
+        let added = saga.build().and_then(|definition| self.sagas.add(definition));
+        assert!(added.is_ok(), "{}", added.err().unwrap_or_default());
+        self.sagas.know(&mut self.routes);
+        self
+    }
+
+    /// Adds the worker of a saga's command `C`: an `async fn(C, StepCtx<C>) -> Result<Replied, JobError>`. The command's
+    /// events come to jobs of queue `C::QUEUE`, and what the handler comes to is replied to the saga.
+    #[must_use]
+    pub fn saga_worker<C, F, Fut>(mut self, handler: F) -> Self
+    where
+        C: StepCommand,
+        F: Fn(C, StepCtx<C>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Replied, JobError>> + Send + 'static,
+    {
+        self.handlers.add_step(handler);
+        self.routes.know_named(C::DONE, C::DONE);
+        self.routes.know_named(C::FAILED, C::FAILED);
+        self.route(on::<SagaCommand<C>>().enqueue(|command| StepJob(command.event.clone())))
     }
 
     /// Adds the schedule `expire-dead-letters`: dead letters that were redriven or discarded longer ago than

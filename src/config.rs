@@ -39,9 +39,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use millgate_bridge::BridgeConfig;
+use millgate_bridge::{BridgeConfig, saga::SagaConfig};
 use millgate_dashboard::DashboardConfig;
-use millgate_events::{ClaimConfig, KafkaConfig, RelayConfig, TrailConfig};
+use millgate_events::{ClaimConfig, KafkaConfig, ProjectionConfig, RelayConfig, TrailConfig};
 use millgate_jobs::RedisConfig;
 use millgate_streams::{AuditConfig, StreamConfig};
 use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
@@ -83,6 +83,10 @@ pub struct Config {
     pub bridge: BridgeConfig,
     /// How events come from the outbox to Kafka.
     pub relay: RelayConfig,
+    /// How projections follow the event store.
+    pub projections: ProjectionConfig,
+    /// How sagas are driven.
+    pub saga: SagaConfig,
     /// What is noted of each event's life, and for how long.
     pub trail: TrailConfig,
     /// How streams take records in.
@@ -165,6 +169,8 @@ where
         webhook: draft.read("webhook"),
         bridge: draft.read("bridge"),
         relay: draft.read("relay"),
+        projections: draft.read("projections"),
+        saga: draft.read("saga"),
         trail: draft.read("trail"),
         streams: draft.read("streams"),
         audit: draft.read("audit"),

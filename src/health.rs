@@ -9,13 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use millgate_bridge::Bridge;
+use millgate_bridge::{Bridge, saga::Orchestrator};
 use millgate_dashboard::Reader;
-use millgate_events::KafkaConfig;
+use millgate_events::{KafkaConfig, ProjectionRunner, ProjectionStatus};
 use millgate_jobs::{Claiming, Queues, Scheduler};
 use millgate_streams::StreamRunner;
 use millgate_workers::Worker;
 use serde::Serialize;
+use sqlx::PgPool;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -115,6 +116,28 @@ impl Health {
         self.turns("schedules", "looked", scheduler.turned());
     }
 
+    /// What projections do.
+    pub(crate) fn of_projections(&mut self, runner: &ProjectionRunner, database: Probe) {
+        for (name, turned) in runner.turned() {
+            self.turns(&format!("projection {name}"), "looked", turned);
+        }
+        self.needs("postgres", "PostgreSQL", database);
+        let statuses = runner.statuses();
+        self.ready.push(("projections".into(), Box::new(move |_| following(&statuses.borrow()))));
+    }
+
+    /// What an orchestrator of sagas needs, and does.
+    pub(crate) fn of_orchestrator(&mut self, orchestrator: &Orchestrator, servers: &Servers) {
+        self.turns("saga-poll", "polled", orchestrator.polled());
+        self.turns("saga-timers", "looked", orchestrator.looked());
+        self.needs("postgres", "PostgreSQL", Probe::postgres(&servers.database));
+        let holdings = orchestrator.holdings();
+        self.says("saga partitions", move || match holdings.list().len() {
+            0 => "none is ours yet, or other orchestrators have them all".into(),
+            count => format!("{count} are ours"),
+        });
+    }
+
     /// A loop that says when it goes round; `does` is what it does then.
     fn turns(&mut self, part: &str, does: &'static str, last: watch::Receiver<Instant>) {
         let stop = self.stop.clone();
@@ -184,6 +207,16 @@ fn turning(last: &watch::Receiver<Instant>, does: &str, now: Instant, stopping: 
     }
 }
 
+/// Whether all go on.
+fn following(all: &[ProjectionStatus]) -> Finding {
+    let errors: Vec<&str> = all.iter().filter_map(|status| status.error.as_deref()).collect();
+    if !errors.is_empty() {
+        return Err(errors.join("; "));
+    }
+    let behind: Vec<String> = all.iter().map(|status| format!("{} is {} behind", status.name, status.lag)).collect();
+    Ok(if behind.is_empty() { "there is none yet".into() } else { behind.join(", ") })
+}
+
 fn asking(claiming: &watch::Receiver<Claiming>, now: Instant, stopping: bool) -> Finding {
     let state = *claiming.borrow();
     match (claiming.has_changed(), state) {
@@ -241,6 +274,15 @@ impl Probe {
         Self::start(move || {
             let queues = queues.clone();
             async move { queues.info().await.map(drop) }
+        })
+    }
+
+    /// Whether PostgreSQL answers.
+    pub(crate) fn postgres(database: &PgPool) -> Self {
+        let database = database.clone();
+        Self::start(move || {
+            let database = database.clone();
+            async move { sqlx::query("SELECT 1").execute(&database).await.map(drop) }
         })
     }
 

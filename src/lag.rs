@@ -51,6 +51,7 @@ impl Lags {
         let mut known = self.known.lock().await;
         for (topic, partition) in known.iter().filter(|name| !names.contains(name)) {
             metrics().set_lag((topic, *partition), &self.group, None);
+            metrics().set_topic_records((topic, *partition), None);
         }
         known.clone_from(&names);
         if names.is_empty() {
@@ -59,6 +60,7 @@ impl Lags {
         for lag in self.logs.lags(names).await? {
             let age = lag.first.and_then(|first| (now() - first).to_std().ok()).unwrap_or_default();
             metrics().set_lag((&lag.topic, lag.partition), &self.group, Some((lag.records, age)));
+            metrics().set_topic_records((&lag.topic, lag.partition), Some(lag.end - lag.begin));
         }
         Ok(())
     }

@@ -50,6 +50,11 @@ struct OutboxDocumentation;
 
 /// The same.
 #[cfg(doctest)]
+#[doc = include_str!("../docs/event-store.md")]
+struct EventStoreDocumentation;
+
+/// The same.
+#[cfg(doctest)]
 #[doc = include_str!("../docs/inventory.md")]
 struct InventoryDocumentation;
 
@@ -72,6 +77,11 @@ struct EmailDocumentation;
 #[cfg(doctest)]
 #[doc = include_str!("../docs/reminders.md")]
 struct RemindersDocumentation;
+
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/sagas.md")]
+struct SagasDocumentation;
 
 /// The same.
 #[cfg(doctest)]
@@ -109,6 +119,7 @@ mod reporter;
 mod route_file;
 mod servers;
 pub mod shop;
+mod stored;
 mod telemetry;
 pub mod testing;
 
@@ -120,10 +131,15 @@ pub mod streams {
 
 pub use app::{App, BoxError};
 pub use group::Group;
-pub use millgate_bridge::{Received, Route, on};
-pub use millgate_derive::{Event, Job};
+pub use millgate_bridge::{
+    Received, Route, on,
+    saga::{Cause, Input as SagaInput, Parallel, Saga, SagaFilter, SagaStatus, SagaStore, Sagas, Step},
+};
+pub use millgate_derive::{Event, EventSet, Job};
 pub use millgate_events::{
-    ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Outbox, OutboxError, Producer, Published, Value,
+    Aggregate, ClaimConfig, Claims, CommandError, Commands, DecodeError, Event, EventMeta, EventSet, EventStore,
+    Expected, KafkaConfig, KafkaError, Loaded, Metadata, NewEvent, Outbox, OutboxError, Producer, Projection,
+    Published, SagaCommand, SagaEvent, SagaLifecycle, Snapshots, StepCommand, StoreError, StoredEvent, StreamId, Value,
 };
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Origin, PublishEvent, Queues, RedisConfig, Schedule,
@@ -131,6 +147,6 @@ pub use millgate_jobs::{
 };
 pub use millgate_workers::{
     BatchCtx, BatchHandler, Breaker, BreakerConfig, BreakerState, Cancelled, Ctx, Done, ErrorClass, FromCtx, Handler,
-    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, QuietHours, State, email,
-    inventory, webhook,
+    HandlerService, Handlers, JobCall, JobError, JobLayer, LoadShed, Noted, Progress, QuietHours, Replied, State,
+    StepCtx, email, inventory, webhook,
 };

@@ -11,7 +11,11 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
-use millgate_bridge::{BridgeCounts, BridgeStats};
+use millgate_bridge::{
+    BridgeCounts, BridgeStats,
+    saga::{Census, SagaCounts, SagaStats, SagaStatus, SagaStore},
+};
+use millgate_events::{DeadLetterStore, OutboxStore, RelayStats};
 use millgate_jobs::{Queue, QueueStats};
 use millgate_streams::{StreamCounts, StreamStats};
 use prometheus_client::{
@@ -25,6 +29,8 @@ use prometheus_client::{
     },
     registry::Registry,
 };
+
+use crate::stored::Stored;
 
 /// A queue that has not said what it holds within so long is left out.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -41,6 +47,17 @@ struct ByQueue {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BySaga {
+    saga: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BySagaStatus {
+    saga: String,
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByGroup {
     consumer_group: String,
 }
@@ -50,6 +67,13 @@ struct ByStream {
     stream: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Build {
+    application: String,
+    role: String,
+    version: &'static str,
+}
+
 /// All there is to be read.
 pub(crate) struct Metrics {
     registry: Registry,
@@ -57,6 +81,17 @@ pub(crate) struct Metrics {
     depth: Family<ByState, Gauge>,
     oldest: Family<ByQueue, Gauge<f64, AtomicU64>>,
     paused: Family<ByQueue, Gauge>,
+    builds: Family<Build, Gauge>,
+    stored: Option<Stored>,
+    sagas: Option<Sagas>,
+}
+
+/// What is known of sagas: by this process, and by their table.
+struct Sagas {
+    store: SagaStore,
+    now: Family<BySagaStatus, Gauge>,
+    oldest: Family<BySagaStatus, Gauge<f64, AtomicU64>>,
+    unknown: Gauge,
 }
 
 impl Metrics {
@@ -70,6 +105,7 @@ impl Metrics {
             registry.register_collector(Box::new(OfBridges(by_group.collect())));
         }
         let (depth, oldest, paused) = (Family::default(), Family::default(), Family::default());
+        let builds = Family::default();
         registry.register(
             "millgate_queue_depth",
             "Jobs in a queue by state, in the whole cluster: every process says the same",
@@ -81,7 +117,60 @@ impl Metrics {
             Family::clone(&oldest),
         );
         registry.register("millgate_queue_paused", "1 while workers take no jobs from a queue", Family::clone(&paused));
-        Self { registry, queues, depth, oldest, paused }
+        registry.register(
+            "millgate_build_info",
+            "1 for each role that runs in this process, with its application and version",
+            Family::clone(&builds),
+        );
+        Self { registry, queues, depth, oldest, paused, builds, stored: None, sagas: None }
+    }
+
+    /// The same, saying that these roles of an application run here.
+    #[must_use]
+    pub(crate) fn in_roles(self, application: &str, roles: &[&str]) -> Self {
+        for role in roles {
+            let (application, role) = (application.to_owned(), (*role).to_owned());
+            let build = Build { application, role, version: env!("CARGO_PKG_VERSION") };
+            self.builds.get_or_create(&build).set(1);
+        }
+        self
+    }
+
+    /// The same with what the application's tables hold.
+    #[must_use]
+    pub(crate) fn with_tables(mut self, letters: DeadLetterStore, outbox: OutboxStore) -> Self {
+        self.stored = Some(Stored::new(letters, outbox, &mut self.registry));
+        self
+    }
+
+    /// The same with the counts of the relay.
+    #[must_use]
+    pub(crate) fn with_relay(mut self, relay: Arc<RelayStats>) -> Self {
+        self.registry.register_collector(Box::new(OfRelay(relay)));
+        self
+    }
+
+    /// With those of sagas.
+    pub(crate) fn with_sagas(mut self, stats: Arc<SagaStats>, store: SagaStore) -> Self {
+        let (now, oldest, unknown) = (Family::default(), Family::default(), Gauge::default());
+        self.registry.register_collector(Box::new(OfSagas(stats)));
+        self.registry.register(
+            "millgate_sagas_now",
+            "Sagas that have not ended, by how they are, in the whole cluster: every process says the same",
+            Family::clone(&now),
+        );
+        self.registry.register(
+            "millgate_sagas_oldest_seconds",
+            "For how long the oldest of them is under way",
+            Family::clone(&oldest),
+        );
+        self.registry.register(
+            "millgate_sagas_unknown_version",
+            "Sagas under way whose version of their definition this process does not have",
+            Gauge::clone(&unknown),
+        );
+        self.sagas = Some(Sagas { store, now, oldest, unknown });
+        self
     }
 
     /// The same with the counts of streams.
@@ -94,11 +183,22 @@ impl Metrics {
 
     /// In the text format of Prometheus.
     pub(crate) async fn text(&self) -> Result<String, fmt::Error> {
-        join_all(self.queues.iter().map(async |queue| {
+        let queues = join_all(self.queues.iter().map(async |queue| {
             let stats = tokio::time::timeout(PATIENCE, queue.stats()).await;
             self.set(queue.name(), stats.ok().and_then(Result::ok));
-        }))
-        .await;
+        }));
+        let tables = async {
+            if let Some(stored) = &self.stored {
+                stored.ask(PATIENCE).await;
+            }
+        };
+        let sagas = async {
+            if let Some(sagas) = &self.sagas {
+                let census = tokio::time::timeout(PATIENCE, sagas.store.census()).await;
+                sagas.set(census.ok().and_then(Result::ok));
+            }
+        };
+        tokio::join!(queues, tables, sagas);
         let mut out = String::new();
         text::encode(&mut out, &self.registry)?;
         Ok(plain(&out))
@@ -125,6 +225,36 @@ impl Metrics {
         let age = oldest.and_then(|oldest| (now() - oldest).to_std().ok()).unwrap_or_default();
         self.oldest.get_or_create(&queue()).set(age.as_secs_f64());
         self.paused.get_or_create(&queue()).set(i64::from(paused));
+    }
+}
+
+impl Sagas {
+    /// How many there are. What is not known is left out.
+    fn set(&self, census: Option<Vec<Census>>) {
+        self.now.clear();
+        self.oldest.clear();
+        self.unknown.set(0);
+        let Some(census) = census else { return };
+        // One that is not there is a figure, too.
+        for name in self.store.definitions().names() {
+            for status in SagaStatus::ALL.into_iter().filter(|status| !status.has_ended()) {
+                let by = BySagaStatus { saga: name.to_owned(), status: status.as_str() };
+                self.now.get_or_create(&by).set(0);
+                self.oldest.get_or_create(&by).set(0.0);
+            }
+        }
+        for Census { saga, status, version, count, oldest } in census {
+            let Some(named) = SagaStatus::named(&status) else { continue };
+            let is_known = u32::try_from(version).is_ok_and(|it| self.store.definitions().get(&saga, it).is_some());
+            if !is_known {
+                self.unknown.inc_by(count);
+            }
+            let by = BySagaStatus { saga, status: named.as_str() };
+            self.now.get_or_create(&by).inc_by(count);
+            let age = (now() - oldest).to_std().unwrap_or_default().as_secs_f64();
+            let known = self.oldest.get_or_create(&by).get();
+            self.oldest.get_or_create(&by).set(age.max(known));
+        }
     }
 }
 
@@ -169,6 +299,42 @@ const GAUGES: [Line; 3] = [
     ),
     ("redis_refuses", "Hand-offs that wait for Redis to take their jobs.", |counts| counts.refused),
 ];
+
+/// A count of sagas, its name and what it says.
+type SagaLine = (&'static str, &'static str, fn(&SagaCounts) -> u64);
+
+const OF_SAGAS: [SagaLine; 8] = [
+    ("sagas_started", "Sagas that began.", |counts| counts.started),
+    ("sagas_completed", "Sagas whose steps are all done.", |counts| counts.completed),
+    ("sagas_failed", "Sagas of which a step could not be done.", |counts| counts.failed),
+    ("sagas_canceled", "Sagas that somebody wanted taken back.", |counts| counts.canceled),
+    ("sagas_compensated", "Sagas of which all is taken back that was done.", |counts| counts.compensated),
+    ("sagas_stuck", "Times that a saga came to wait for people: millgate saga list --status stuck.", |counts| {
+        counts.stuck
+    }),
+    ("saga_commands", "Commands that were sent to steps' workers.", |counts| counts.commands),
+    ("saga_replies_ignored", "Replies that said nothing new, or came when nobody waited any more.", |counts| {
+        counts.ignored
+    }),
+];
+
+/// The counters of the sagas that this process moved on.
+#[derive(Debug)]
+struct OfSagas(Arc<SagaStats>);
+
+impl Collector for OfSagas {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let counts: Vec<_> = self.0.read().into_iter().map(|(saga, counts)| (BySaga { saga }, counts)).collect();
+        for (name, help, of) in OF_SAGAS {
+            let name = format!("millgate_{name}");
+            let mut family = encoder.encode_descriptor(&name, help, None, MetricType::Counter)?;
+            for (saga, counts) in &counts {
+                ConstCounter::new(of(counts)).encode(family.encode_family(saga)?)?;
+            }
+        }
+        Ok(())
+    }
+}
 
 /// The counters of each group's bridge.
 #[derive(Debug)]
@@ -223,6 +389,18 @@ impl Collector for OfStreams {
     }
 }
 
+/// The count of a relay.
+#[derive(Debug)]
+struct OfRelay(Arc<RelayStats>);
+
+impl Collector for OfRelay {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let help = "Events of the outbox that this relay put on Kafka.";
+        let counter = encoder.encode_descriptor("millgate_outbox_published", help, None, MetricType::Counter)?;
+        ConstCounter::new(self.0.published()).encode(counter)
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "how long a job has waited is a question of now")]
 fn now() -> DateTime<Utc> {
     SystemTime::now().into()
@@ -236,17 +414,22 @@ mod tests {
     async fn registered() -> HashSet<String> {
         let sources = [
             include_str!("../events/src/metrics.rs"),
+            include_str!("../events/src/store/projection/metrics.rs"),
             include_str!("../workers/src/metrics.rs"),
             include_str!("metrics.rs"),
+            include_str!("stored.rs"),
         ];
         let call = concat!("registry.", "register(");
         let literal = |rest: &str| rest.trim_start().strip_prefix('"')?.split('"').next().map(str::to_owned);
         let written = sources.iter().flat_map(|source| source.split(call).skip(1)).filter_map(literal);
         // Those of a bridge are always there; of the others, only what was counted.
         let metrics = Metrics::new(Vec::new(), vec![("shop".to_owned(), Arc::default())]);
-        let text = metrics.with_streams(std::iter::once(("audit".to_owned(), Arc::default()))).text().await.unwrap();
+        let metrics =
+            metrics.with_streams(std::iter::once(("audit".to_owned(), Arc::default()))).with_relay(Arc::default());
+        let text = metrics.text().await.unwrap();
         let read = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
-        written.chain(read.map(bare).map(str::to_owned)).collect()
+        let of_sagas = OF_SAGAS.iter().map(|(name, ..)| format!("millgate_{name}"));
+        written.chain(read.map(bare).map(str::to_owned)).chain(of_sagas).collect()
     }
 
     fn bare(name: &str) -> &str {
@@ -278,27 +461,5 @@ mod tests {
         let wanted =
             "# HELP a_total b.\n# TYPE a_total counter\na_total{x=\"1\"} 3\n# HELP g h.\n# TYPE g gauge\ng 1\n";
         assert_eq!(plain(text), wanted);
-    }
-
-    /// What the alerts ask for exists, so that none of them is silent for a name that was misspelt.
-    #[test]
-    fn every_metric_of_the_alerts_exists() {
-        let mut names: HashSet<String> = HashSet::new();
-        for (name, kind) in documented() {
-            match kind {
-                "histogram" => names.extend(["_bucket", "_count", "_sum"].map(|suffix| format!("{name}{suffix}"))),
-                _ => _ = names.insert(name.to_owned()),
-            }
-        }
-        let rules = include_str!("../ops/prometheus/alerts.yml");
-        let asked: HashSet<&str> = rules
-            .lines()
-            .filter_map(|line| line.trim_start().strip_prefix("expr:"))
-            .flat_map(|expr| expr.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')))
-            .filter(|word| word.starts_with("millgate_") || word.starts_with("kafka_"))
-            .collect();
-        assert!(asked.len() > 5, "{asked:?}");
-        let unknown: Vec<_> = asked.iter().filter(|name| !names.contains(**name)).collect();
-        assert!(unknown.is_empty(), "no such metrics: {unknown:?}");
     }
 }

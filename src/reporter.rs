@@ -10,12 +10,13 @@ use std::{
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::join_all;
-use millgate_bridge::{Bridge, BridgeStats, TopicCounts, Troubles, Waiting};
+use millgate_bridge::{Bridge, BridgeStats, TopicCounts};
 use millgate_dashboard::Reader;
-use millgate_events::Holdings;
+use millgate_events::{Holdings, Troubles, Waiting};
 use millgate_jobs::{
     BridgedGroup, Hands, Ledger, Order, Process, Processes, QueueError, Queues, Seen, Trouble, WorkedQueue,
 };
+use millgate_streams::{StreamRunner, StreamStats};
 use millgate_workers::{Tally, Worker};
 use tokio::{task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -43,6 +44,7 @@ pub(crate) struct Reporter {
     clock: Option<Clock>,
     worked: Vec<Worked>,
     bridged: Vec<Bridged>,
+    folded: Vec<Folded>,
     health: Option<Arc<Health>>,
     /// What is wrong by its health, and since when.
     unwell: HashMap<String, Instant>,
@@ -72,6 +74,15 @@ struct Bridged {
     group: String,
     holdings: Holdings,
     stats: Arc<BridgeStats>,
+    troubles: Troubles,
+}
+
+/// A stream that is folded into tables.
+struct Folded {
+    stream: String,
+    group: String,
+    holdings: Holdings,
+    stats: Arc<StreamStats>,
     troubles: Troubles,
 }
 
@@ -117,6 +128,7 @@ impl Reporter {
             clock: None,
             worked: Vec::new(),
             bridged: Vec::new(),
+            folded: Vec::new(),
             health: None,
             unwell: HashMap::new(),
             stop: stop.clone(),
@@ -143,6 +155,17 @@ impl Reporter {
             holdings: bridge.holdings(),
             stats: bridge.stats(),
             troubles: bridge.troubles(),
+        });
+    }
+
+    /// It folds a stream.
+    pub(crate) fn of_stream(&mut self, runner: &StreamRunner) {
+        self.folded.push(Folded {
+            stream: runner.name().to_owned(),
+            group: runner.group().to_owned(),
+            holdings: runner.holdings(),
+            stats: runner.stats(),
+            troubles: runner.troubles(),
         });
     }
 
@@ -198,8 +221,12 @@ impl Reporter {
         let now = Instant::now();
         self.process.started_at = clock.at(self.began);
         self.process.queues = self.worked.iter_mut().map(|worked| worked.look(clock, now)).collect();
-        self.process.groups = self.bridged.iter().map(Bridged::look).collect();
-        let mut troubles: Vec<Trouble> = self.bridged.iter().flat_map(|bridged| bridged.troubles(clock)).collect();
+        let folded = self.folded.iter().map(Folded::look);
+        self.process.groups = self.bridged.iter().map(Bridged::look).chain(folded).collect();
+        let waiting = self.bridged.iter().map(|bridged| &bridged.troubles);
+        let waiting = waiting.chain(self.folded.iter().map(|folded| &folded.troubles));
+        let mut troubles: Vec<Trouble> =
+            waiting.flat_map(Troubles::list).map(|waiting| clock.trouble(waiting)).collect();
         let unwell = self.health.as_ref().map(|health| health.wrong()).unwrap_or_default();
         self.unwell.retain(|part, _| unwell.iter().any(|(wrong, _)| wrong == part));
         for (part, detail) in unwell {
@@ -241,6 +268,15 @@ impl Clock {
             None => self.there - span(self.here.saturating_duration_since(time)),
         }
     }
+
+    fn trouble(self, waiting: Waiting) -> Trouble {
+        Trouble {
+            topic: Some(waiting.topic.to_string()),
+            partition: Some(waiting.partition),
+            since: self.at(waiting.since),
+            text: waiting.text,
+        }
+    }
 }
 
 impl Worked {
@@ -263,25 +299,28 @@ impl Worked {
 
 impl Bridged {
     fn look(&self) -> BridgedGroup {
-        let mut partitions: BTreeMap<String, Vec<i32>> = BTreeMap::new();
-        for holding in self.holdings.list() {
-            partitions.entry(holding.topic().to_string()).or_default().push(holding.partition());
-        }
-        for numbers in partitions.values_mut() {
-            numbers.sort_unstable();
-        }
-        BridgedGroup { group: self.group.clone(), partitions, handed_off: self.stats.read().handed_off }
+        let (partitions, handed_off) = (partitions(&self.holdings), self.stats.read().handed_off);
+        BridgedGroup { group: self.group.clone(), partitions, handed_off, stream: None }
     }
+}
 
-    fn troubles(&self, clock: Clock) -> Vec<Trouble> {
-        let trouble = |waiting: Waiting| Trouble {
-            topic: Some(waiting.topic.to_string()),
-            partition: Some(waiting.partition),
-            since: clock.at(waiting.since),
-            text: waiting.text,
-        };
-        self.troubles.list().into_iter().map(trouble).collect()
+impl Folded {
+    fn look(&self) -> BridgedGroup {
+        let (partitions, handed_off) = (partitions(&self.holdings), self.stats.read().taken);
+        BridgedGroup { group: self.group.clone(), partitions, handed_off, stream: Some(self.stream.clone()) }
     }
+}
+
+/// Numbers of the partitions that are ours, by topic.
+fn partitions(holdings: &Holdings) -> BTreeMap<String, Vec<i32>> {
+    let mut partitions: BTreeMap<String, Vec<i32>> = BTreeMap::new();
+    for holding in holdings.list() {
+        partitions.entry(holding.topic().to_string()).or_default().push(holding.partition());
+    }
+    for numbers in partitions.values_mut() {
+        numbers.sort_unstable();
+    }
+    partitions
 }
 
 /// The histories of the application's queues, and of the topics that are handed off here.
@@ -348,5 +387,87 @@ impl Reporting {
     pub(crate) async fn end(mut self) {
         self.ending.cancel();
         while self.tasks.join_next().await.is_some() {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+
+    use millgate_dashboard::{StreamReader, see};
+    use millgate_events::{Holding, Record};
+    use millgate_streams::{Stage, StageError, Stream, StreamConfig};
+    use millgate_testkit::{Database, KafkaSpace, RedisSpace, wait_for};
+    use sqlx::PgConnection;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_mins(1);
+
+    /// Takes nothing until it is told to.
+    struct Gate(Arc<AtomicBool>);
+
+    impl Stage for Gate {
+        type State = ();
+
+        async fn open(&self, _: &Holding, _: &mut PgConnection) -> Result<(), StageError> {
+            Ok(())
+        }
+
+        async fn take(&self, (): &mut (), _: &[Record], _: &mut PgConnection) -> Result<(), StageError> {
+            if self.0.load(SeqCst) { Ok(()) } else { Err(StageError::Other("the gate is shut".into())) }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_stream_says_what_it_holds_how_far_it_is_and_what_keeps_it() {
+        let (kafka, redis, database) =
+            (KafkaSpace::fresh("told"), RedisSpace::fresh("told"), Database::fresh(None).await);
+        millgate_streams::migrate(database.pool()).await.unwrap();
+        kafka.create("numbers", 1).await;
+        for _ in 0..3 {
+            kafka.put("numbers", 0, None, Some(b"1"), &[]).await;
+        }
+        let open = Arc::new(AtomicBool::new(false));
+        let stream = Stream::new("gate", ["numbers"], Gate(open.clone()));
+        let of_stream = stream.kafka(&kafka.config());
+        let seen = StreamReader { name: "gate".into(), topics: vec!["numbers".into()], kafka: of_stream.clone() };
+        let pool = database.pool().clone();
+        let runner = StreamRunner::start(stream, &kafka.config(), &StreamConfig::default(), pool).unwrap();
+        let (queues, stop) = (redis.queues(), CancellationToken::new());
+        let mut reporter = Reporter::new(&queues, Vec::new(), "told", &["streams"], &stop);
+        reporter.of_stream(&runner);
+        let reporting = reporter.start(None);
+        let running = tokio::spawn(runner.run(stop.clone()));
+
+        let processes = queues.processes();
+        let process = wait_for("it says what keeps it", SOON, async || {
+            let [process] = processes.list().await.unwrap().try_into().ok()?;
+            let process: Process = process;
+            (!process.troubles.is_empty()).then_some(process)
+        });
+        let process = process.await;
+        let partitions = BTreeMap::from([(kafka.name("numbers"), vec![0])]);
+        let group = of_stream.consumer_group.clone();
+        let held = BridgedGroup { group, partitions, handed_off: 0, stream: Some("gate".into()) };
+        assert_eq!(process.groups, std::slice::from_ref(&held));
+        assert!(process.troubles[0].text.contains("the gate is shut"), "{:?}", process.troubles);
+        assert_eq!(process.troubles[0].partition, Some(0));
+        assert_eq!(see::stream_group(&seen).await.unwrap().lag, 3);
+
+        open.store(true, SeqCst);
+        wait_for("it says that it goes on", SOON, async || {
+            let [process] = processes.list().await.unwrap().try_into().ok()?;
+            let process: Process = process;
+            let all = BridgedGroup { handed_off: 3, ..held.clone() };
+            (process.troubles.is_empty() && process.groups == [all]).then_some(())
+        })
+        .await;
+        wait_for("there is no lag", SOON, async || (see::stream_group(&seen).await.unwrap().lag == 0).then_some(()))
+            .await;
+        stop.cancel();
+        running.await.unwrap().unwrap();
+        reporting.end().await;
+        assert!(processes.list().await.unwrap().is_empty());
     }
 }

@@ -9,16 +9,19 @@ use std::{
 };
 
 use anyhow::Context;
-use millgate_bridge::{Bridge, BridgeConfig, BridgeStats, Routes, Watermarks};
-use millgate_dashboard::{EventRegistry, Reader, Site, access::Mask};
+use millgate_bridge::{
+    Bridge, BridgeConfig, BridgeStats, Routes, Watermarks,
+    saga::{Orchestrator, SagaStore, Sagas},
+};
+use millgate_dashboard::{EventRegistry, Reader, Site, StreamReader, access::Mask};
 use millgate_events::{
-    Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, Outbox, OutboxStore, Producer, Relay,
-    TopicSpec, Trail, TrailStore,
+    Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, EventStore, KafkaConfig, Outbox,
+    OutboxStore, Producer, ProjectionRunner, Projections, Relay, TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_streams::{Audit, AuditLogs, AuditSettings, Resources, Stream, StreamPositions};
 use millgate_workers::{
-    DeadLetterForwarder, Handlers, State, Worker,
+    DeadLetterForwarder, DeadSteps, Handlers, State, Worker,
     email::{Attachments, Mailer, Suppressions, Templates},
     webhook::Webhooks,
 };
@@ -51,6 +54,7 @@ pub(crate) struct Servers {
     pub(crate) handlers: Arc<Handlers>,
     pub(crate) samples: Option<Samples>,
     pub(crate) report: Option<Report>,
+    pub(crate) projections: Projections,
     pub(crate) dead_letters: DeadLetters,
     /// The table of dead letters, if there is a database.
     pub(crate) letters: Option<DeadLetterStore>,
@@ -66,6 +70,7 @@ pub(crate) struct Servers {
     pub(crate) readers: Arc<Vec<Reader>>,
     declared: Option<(PathBuf, Vec<WrittenRoute>)>,
     state: State,
+    sagas: Sagas,
     /// Begun by the first role that has something to note.
     trail: OnceLock<Trail>,
 }
@@ -97,6 +102,7 @@ impl Servers {
             handlers: Arc::new(app.handlers),
             samples: app.samples,
             report: app.report,
+            projections: app.projections,
             application: app.name,
             schedules: app.schedules.into_iter().collect::<Result<_, _>>()?,
             migrations: app.migrations,
@@ -105,6 +111,7 @@ impl Servers {
             routes,
             declared: app.declared,
             state: app.state,
+            sagas: Sagas::new(Arc::new(app.sagas), Outbox::new(app.name)),
             trail: OnceLock::new(),
             config,
         })
@@ -284,6 +291,16 @@ impl Servers {
         Relay::new(self.database.clone(), self.producer.clone(), self.config.relay.clone())
     }
 
+    /// What keeps projections up to date.
+    pub(crate) fn projection_runner(&self) -> ProjectionRunner {
+        ProjectionRunner::new(self.database.clone(), &self.projections, self.config.projections.clone())
+    }
+
+    /// The event store of this application.
+    pub(crate) fn event_store(&self) -> EventStore {
+        EventStore::new(self.database.clone(), self.producer.source())
+    }
+
     /// What takes notes of events and runs; off if there is no database, or nothing is to be kept.
     pub(crate) fn trail(&self) -> &Trail {
         self.trail.get_or_init(|| {
@@ -296,15 +313,49 @@ impl Servers {
         })
     }
 
+    /// What drives the sagas, in a consumer group of its own.
+    pub(crate) fn orchestrator(&self) -> anyhow::Result<Orchestrator> {
+        let (kafka, config) = (self.saga_kafka(), &self.config.saga);
+        let (database, claims) = (self.database.clone(), self.producer.claims().clone());
+        let (sagas, letters) = (self.sagas.clone(), self.dead_letters.clone());
+        Ok(Orchestrator::start(&kafka, config, sagas, database, letters, claims)?)
+    }
+
+    /// Kafka, as orchestrators use it.
+    pub(crate) fn saga_kafka(&self) -> KafkaConfig {
+        let kafka = &self.config.kafka;
+        KafkaConfig { consumer_group: format!("{}-sagas", kafka.consumer_group), ..kafka.clone() }
+    }
+
+    /// The sagas, if there are any and a database to keep them in.
+    pub(crate) fn sagas(&self) -> Option<SagaStore> {
+        let has_sagas = self.letters.is_some() && !self.sagas.definitions().is_empty();
+        has_sagas.then(|| SagaStore::new(self.database.clone(), self.sagas.clone()))
+    }
+
     /// The outbox, if there is a database.
     pub(crate) fn outbox(&self) -> Option<OutboxStore> {
         self.letters.is_some().then(|| OutboxStore::new(self.database.clone()))
     }
 
+    fn dead_steps(&self) -> Option<DeadSteps> {
+        let failed = self.handlers.steps().clone();
+        let outbox = Outbox::new(self.producer.source());
+        (!failed.is_empty()).then(|| DeadSteps { database: self.database.clone(), outbox, failed })
+    }
+
     /// What this process has to say to Prometheus; of its bridges by consumer group.
-    pub(crate) fn metrics(&self, bridges: Vec<(String, Arc<BridgeStats>)>) -> Metrics {
+    pub(crate) fn metrics(&self, roles: &[&str], bridges: Vec<(String, Arc<BridgeStats>)>) -> Metrics {
         let queues = self.queue_names().iter().map(|name| self.queues.queue(name)).collect();
-        Metrics::new(queues, bridges)
+        let metrics = Metrics::new(queues, bridges).in_roles(self.application, roles);
+        let metrics = match (self.letters.clone(), self.outbox()) {
+            (Some(letters), Some(outbox)) => metrics.with_tables(letters, outbox),
+            _ => metrics,
+        };
+        match self.sagas() {
+            Some(store) => metrics.with_sagas(self.sagas.stats(), store),
+            None => metrics,
+        }
     }
 
     /// What this process says of itself to the others.
@@ -322,6 +373,7 @@ impl Servers {
             kinds: kinds.collect(),
             job_kinds: self.handlers.kinds().iter().map(|(kind, known)| ((*kind).to_owned(), known.clone())).collect(),
             readers: self.readers.clone(),
+            streams: self.stream_readers(),
             schedules: self.schedules(),
             events: self.events.clone(),
             letters: self.letters.clone(),
@@ -331,9 +383,31 @@ impl Servers {
             max_payload: self.config.redis.max_payload,
             audit_logs: self.audit_logs(),
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
+            sagas: self.sagas(),
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
             ..Site::new(self.application, self.queues.clone())
         }
+    }
+
+    /// Whether the application has any.
+    pub(crate) fn has_streams(&self) -> bool {
+        !self.streams.is_empty()
+    }
+
+    /// Goes without streams, and gives their names.
+    pub(crate) fn leave_out_streams(&mut self) -> Vec<String> {
+        let left_out = self.streams().iter().map(|stream| stream.name().to_owned()).collect();
+        self.streams.clear();
+        left_out
+    }
+
+    fn stream_readers(&self) -> Vec<StreamReader> {
+        let reader = |stream: Stream| StreamReader {
+            kafka: stream.kafka(&self.config.kafka),
+            topics: stream.topics().to_vec(),
+            name: stream.name().to_owned(),
+        };
+        self.streams().into_iter().map(reader).collect()
     }
 
     /// What nobody is shown, by the code and by the configuration.
@@ -368,9 +442,11 @@ impl Servers {
         let mut state = state
             .with(self.producer.clone())
             .with(Outbox::new(self.producer.source()))
+            .with(self.event_store())
             .with(self.trail().clone())
             .with(self.queues.clone())
             .with(self.database.clone())
+            .with(self.sagas.clone())
             .with(Mailer::new(smtp)?)
             .with(Templates::new(smtp)?)
             .with(Webhooks::new(webhook)?)
@@ -384,6 +460,7 @@ impl Servers {
         let forwarder = DeadLetterForwarder {
             queues: names.iter().map(|name| self.queues.queue(name)).collect(),
             dead_letters: self.dead_letters.clone(),
+            steps: self.dead_steps(),
         };
         Ok((started, forwarder))
     }

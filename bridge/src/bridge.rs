@@ -5,15 +5,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use millgate_events::{Claims, Consumer, ConsumerConfig, DeadLetters, Holdings, KafkaConfig, KafkaError, Logs, Trail};
+use millgate_events::{
+    Claims, Consumer, ConsumerConfig, DeadLetters, Holdings, KafkaConfig, KafkaError, Logs, Trail, Troubles,
+};
 use millgate_jobs::Queues;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
-use crate::{
-    BridgeConfig, BridgeStats, Routes, Troubles, hand_off::HandOff, judge::Judge, partition::Partitions, watch::watch,
-};
+use crate::{BridgeConfig, BridgeStats, Routes, hand_off::HandOff, judge::Judge, partition::Partitions, watch::watch};
 
 /// For a question to Kafka about a partition, asked when something is not as expected.
 const QUESTION: Duration = Duration::from_secs(10);

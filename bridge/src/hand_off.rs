@@ -10,8 +10,8 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use millgate_events::{
-    Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, Trail, metrics, processing,
-    spans_are_on,
+    Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, Trail, Troubles, metrics,
+    processing, spans_are_on,
 };
 use millgate_jobs::{Expected, HandedOff, NewJob, Queues, Tell};
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,6 @@ use crate::{
     share::Share,
     stats::Standing,
     trouble::Trouble,
-    troubles::Troubles,
 };
 
 /// A partition that waits for somebody to say how to go on is said again after so long.

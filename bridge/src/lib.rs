@@ -16,10 +16,10 @@ mod plan;
 mod received;
 mod route;
 mod routes;
+pub mod saga;
 mod share;
 mod stats;
 mod trouble;
-mod troubles;
 mod watch;
 mod watermarks;
 
@@ -32,5 +32,4 @@ pub use received::Received;
 pub use route::{Route, on};
 pub use routes::{RouteTable, Routes};
 pub use stats::{BridgeCounts, BridgeStats, TopicCounts};
-pub use troubles::{Troubles, Waiting};
 pub use watermarks::{Choice, Finding, WatermarkError, WatermarkState, Watermarks};

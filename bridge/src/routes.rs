@@ -69,6 +69,30 @@ impl<E: Event> Entry for TypedEntry<E> {
     }
 }
 
+/// An event that comes to nothing here, whatever is in it.
+struct Untyped;
+
+impl Entry for Untyped {
+    fn plan(&self, incoming: &Incoming, declared: &[DeclaredRoute]) -> Result<(Plan, Vec<Uuid>), Poison> {
+        let (mut plan, mut identities) = (Plan::default(), Vec::new());
+        if !declared.is_empty() {
+            let data = incoming.data()?;
+            for route in declared.iter().filter(|route| route.applies(&incoming.meta, &data)) {
+                identities.extend(route.apply(&incoming.meta, &data, &mut plan)?);
+            }
+        }
+        Ok((plan, identities))
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn as_any(&mut self) -> &mut dyn Any {
+        self
+    }
+}
+
 /// Every event type that is known, with what to do about it.
 #[derive(Default)]
 pub struct Routes {
@@ -89,7 +113,23 @@ impl Routes {
     pub fn know<E: Event>(&mut self) {
         self.topics.insert(E::TOPIC);
         let entry = || Box::new(TypedEntry::<E> { routes: Vec::new(), event: PhantomData }) as Box<dyn Entry>;
-        self.entries.entry(E::TYPE).or_insert_with(entry);
+        let known = self.entries.entry(E::TYPE).or_insert_with(entry);
+        // What was known by its name only is known better.
+        if known.as_any().is::<Untyped>() {
+            *known = entry();
+        }
+    }
+
+    /// The same of a type that is known by its name only, whatever its payload. Names last as long as the program, as
+    /// those of types do.
+    pub fn know_named(&mut self, topic: &str, event_type: &str) {
+        let lasting = |name: &str| -> &'static str { Box::leak(name.to_owned().into_boxed_str()) };
+        if !self.topics.contains(topic) {
+            self.topics.insert(lasting(topic));
+        }
+        if !self.entries.contains_key(event_type) {
+            self.entries.insert(lasting(event_type), Box::new(Untyped));
+        }
     }
 
     /// Adds a route.

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use millgate_bridge::Routes;
+use millgate_bridge::{Routes, saga::SagaStore};
 use millgate_events::{Claims, DeadLetterStore, KafkaConfig, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
 use millgate_streams::AuditLogs;
@@ -23,6 +23,16 @@ pub struct Reader {
     pub kafka: KafkaConfig,
 }
 
+/// A stream of the application, with the consumer group by which it is read.
+pub struct StreamReader {
+    /// Its name.
+    pub name: String,
+    /// What it reads, without the prefix.
+    pub topics: Vec<String>,
+    /// With the consumer group of its own.
+    pub kafka: KafkaConfig,
+}
+
 /// An application, as its operators see it: the way to its servers, and what it knows. Connects nowhere by itself.
 pub struct Site {
     /// The application's name.
@@ -37,6 +47,8 @@ pub struct Site {
     pub job_kinds: BTreeMap<String, JobKind>,
     /// Its consumer groups, the main one first.
     pub readers: Arc<Vec<Reader>>,
+    /// Its streams.
+    pub streams: Vec<StreamReader>,
     /// Its event types.
     pub events: Arc<EventRegistry>,
     /// The schedules of all queues.
@@ -49,6 +61,8 @@ pub struct Site {
     pub dead_letter_topics: Vec<String>,
     /// The audit log of events, if the application keeps one.
     pub audit_logs: Option<AuditLogs>,
+    /// The sagas, if there are any and a database.
+    pub sagas: Option<SagaStore>,
     /// The tables of the trail, if there is a database.
     pub trail: Option<TrailStore>,
     /// Whether the trail is written, as far as the configuration says.
@@ -74,10 +88,12 @@ impl Site {
             kinds: BTreeMap::new(),
             job_kinds: BTreeMap::new(),
             readers: Arc::default(),
+            streams: Vec::new(),
             events: Arc::default(),
             letters: None,
             dead_letter_topics: Vec::new(),
             audit_logs: None,
+            sagas: None,
             trail: None,
             trail_is_kept: false,
             claims: Claims::default(),

@@ -6,6 +6,7 @@
 mod attribute;
 mod backoff;
 mod event;
+mod event_set;
 mod field;
 mod job;
 mod sensitive;
@@ -35,6 +36,18 @@ use syn::{DeriveInput, parse_macro_input};
 pub fn event(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     event::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Implements `millgate::EventSet` for an enum whose variants hold one event each, and `From` for each of them.
+///
+/// ```text
+/// #[derive(EventSet)]
+/// enum AccountEvent { Opened(Opened), Deposited(Deposited) }
+/// ```
+#[proc_macro_derive(EventSet)]
+pub fn event_set(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as DeriveInput);
+    event_set::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
 /// Implements `millgate::Job`.

@@ -115,8 +115,8 @@ impl Incoming {
         }
     }
 
-    /// The payload as JSON, in the shape of its own version.
-    pub fn payload(&self) -> Result<Cow<'_, Value>, DecodeError> {
+    /// The payload, as it came.
+    pub fn data(&self) -> Result<Cow<'_, Value>, DecodeError> {
         Ok(match &self.payload {
             Payload::Text(text) => Cow::Owned(serde_json::from_slice(text).map_err(DecodeError::NotJson)?),
             Payload::Tree(value) => Cow::Borrowed(value),
@@ -128,13 +128,13 @@ impl Incoming {
     pub fn lift<E: Event>(&self) -> Result<Cow<'_, Value>, DecodeError> {
         let version = self.meta.version;
         if version == E::VERSION {
-            return self.payload();
+            return self.data();
         }
         let event_type = self.meta.event_type.clone();
         if version > E::VERSION || version == 0 {
             return Err(DecodeError::UnknownVersion { event_type, version, known: E::VERSION });
         }
-        let lifted = E::upcast(version, self.payload()?.into_owned());
+        let lifted = E::upcast(version, self.data()?.into_owned());
         lifted.map(Cow::Owned).map_err(|reason| DecodeError::Upcast { event_type, version, reason })
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! [`Event`] is a type's name and key; [`EventMeta`] its CloudEvents attributes; [`Producer`] puts it
 //! on its topic, [`Consumer`] takes batches off, [`DeadLetters`] keeps what could not be used. [`Outbox`] takes events in within a
-//! transaction, and [`Relay`] publishes them. [`Trail`] takes notes of what became of each event. Values that are too large for
+//! transaction, and [`Relay`] publishes them. [`EventStore`] keeps what happened to a thing as its stream of events. [`Trail`] takes notes of what became of each event. Values that are too large for
 //! Kafka lie elsewhere, behind [`Claims`].
 
 mod claims;
@@ -25,12 +25,15 @@ mod outbox;
 mod producer;
 mod reading;
 mod record;
+mod saga;
 mod scan;
 mod spans;
+mod store;
 mod tables;
 mod topics;
 mod trace;
 mod trail;
+mod troubles;
 
 pub use claims::{BadClaim, ClaimConfig, ClaimDay, ClaimError, ClaimSweep, Claims, Redeemed, Reference, Size};
 pub use client::{BrokerInfo, describe};
@@ -38,8 +41,8 @@ pub use config::KafkaConfig;
 pub use consumer::{Batch, BatchToken, Consumer, ConsumerConfig, Holding, Holdings};
 pub use dead_letter::{
     Action, Attempt, Claim, DEAD_LETTER_HEADERS, DeadLetter, DeadLetterError, DeadLetterStore, DeadLetterTopics,
-    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, Origin, PastAction,
-    Position, StoredLetter, Trend, readable,
+    DeadLetters, LetterCause, LetterFilter, LetterGroup, LetterKind, LetterStats, LetterStatus, OpenLetters, Origin,
+    PastAction, Position, StoredLetter, Trend, readable,
 };
 pub use decode::{DecodeError, Incoming};
 pub use error::KafkaError;
@@ -51,13 +54,21 @@ pub use logs::{Committed, Found, Logs};
 pub use membership::{GroupMember, Membership};
 pub use meta::EventMeta;
 pub use metrics::{KafkaMetrics, metrics};
-pub use outbox::{Backlog, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckKey};
+pub use outbox::{
+    Backlog, NamedEvent, Outbox, OutboxError, OutboxStore, Relay, RelayConfig, RelayStats, StuckCounts, StuckKey,
+};
 pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
+pub use saga::{Lifecycle, SagaCommand, SagaEvent, SagaLifecycle, StepCommand, idempotency_key};
 pub use scan::{Place, Scan, Scanned};
 pub use serde_json::Value;
 pub use spans::{SPANS, client_span, processing, spans_are_on};
+pub use store::{
+    Aggregate, CommandError, Commands, EventSet, EventStore, Expected, Loaded, Metadata, NewEvent, Projection,
+    ProjectionConfig, ProjectionRunner, ProjectionState, ProjectionStatus, ProjectionStore, Projections, Snapshots,
+    StoreError, StoredEvent, StreamId, StreamInfo, projection_metrics,
+};
 pub use tables::migrate;
 pub use topics::{Topic, TopicAdmin, TopicChange, TopicSpec};
 pub use trace::TraceParent;
@@ -65,3 +76,4 @@ pub use trail::{
     Became, EventNote, Gap, JobNote, PastEvent, PastRun, Run, RunEnd, RunStart, Story, Trail, TrailConfig, TrailError,
     TrailStore, Wanted,
 };
+pub use troubles::{Spot, Troubles, Waiting};

@@ -7,12 +7,7 @@ use std::{
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
-    metrics::{
-        counter::Counter,
-        family::Family,
-        gauge::Gauge,
-        histogram::{Histogram, exponential_buckets},
-    },
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -29,7 +24,20 @@ struct ByGroup {
     consumer_group: Arc<str>,
 }
 
-/// One of its partitions.
+/// A consumer group, whatever it reads.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfGroup {
+    consumer_group: Arc<str>,
+}
+
+/// A partition, whoever reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfPartition {
+    topic: Arc<str>,
+    partition: i32,
+}
+
+/// A partition as a consumer group reads it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByPartition {
     topic: Arc<str>,
@@ -46,11 +54,16 @@ pub struct KafkaMetrics {
     processing: Family<ByGroup, Histogram>,
     lag: Family<ByPartition, Gauge>,
     lag_seconds: Family<ByPartition, Gauge<f64, AtomicU64>>,
-    rebalances: Counter,
+    topic_records: Family<OfPartition, Gauge>,
+    rebalances: Family<OfGroup, Counter>,
     paused: Family<ByPartition, Gauge>,
     trail_written: Counter,
     trail_dropped: Counter,
 }
+
+/// Buckets in seconds: a millisecond to a minute. 0.001, 0.01, 0.1, 0.5, 1, 5 and 10 are what dashboards made elsewhere ask for.
+const PROCESSING: [f64; 15] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 
 /// The counts of this process.
 pub fn metrics() -> &'static KafkaMetrics {
@@ -58,11 +71,11 @@ pub fn metrics() -> &'static KafkaMetrics {
         produced: Family::default(),
         failed: Family::default(),
         consumed: Family::default(),
-        // A millisecond to a minute.
-        processing: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 2.5, 13))),
+        processing: Family::new_with_constructor(|| Histogram::new(PROCESSING)),
         lag: Family::default(),
         lag_seconds: Family::default(),
-        rebalances: Counter::default(),
+        topic_records: Family::default(),
+        rebalances: Family::default(),
         paused: Family::default(),
         trail_written: Counter::default(),
         trail_dropped: Counter::default(),
@@ -78,7 +91,7 @@ impl KafkaMetrics {
         registry.register("kafka_messages_consumed", "Records that were taken off Kafka", self.consumed.clone());
         registry.register(
             "kafka_message_processing_duration_seconds",
-            "From a record's batch being taken off Kafka to its hand-off being confirmed",
+            "From a record's batch being taken off Kafka to its hand-off being confirmed, or its rows committed",
             self.processing.clone(),
         );
         registry.register(
@@ -87,6 +100,11 @@ impl KafkaMetrics {
             self.lag.clone(),
         );
         registry.register("kafka_consumer_lag_seconds", "The age of the first of these", self.lag_seconds.clone());
+        registry.register(
+            "kafka_topic_records",
+            "Offsets between the first and the last record of a partition of this process",
+            self.topic_records.clone(),
+        );
         registry.register(
             "kafka_consumer_rebalances",
             "Times that partitions were given to this process or taken from it",
@@ -107,9 +125,10 @@ impl KafkaMetrics {
             "Notes of the trail that found no room, or that the database cannot take",
             self.trail_dropped.clone(),
         );
+        crate::projection_metrics().register(registry);
     }
 
-    /// Records of a topic were handed off, which took so long.
+    /// Records of a topic were handed off, or are in their tables, which took so long.
     pub fn processed(&self, topic: &Arc<str>, consumer_group: &str, records: usize, took: Duration) {
         let labels = ByGroup { topic: topic.clone(), consumer_group: consumer_group.into() };
         let histogram = self.processing.get_or_create(&labels);
@@ -130,9 +149,22 @@ impl KafkaMetrics {
         }
     }
 
+    /// How many offsets a partition spans; `None`: that is not known here any more.
+    pub fn set_topic_records(&self, (topic, partition): (&Arc<str>, i32), records: Option<i64>) {
+        let labels = OfPartition { topic: topic.clone(), partition };
+        match records {
+            Some(records) => _ = self.topic_records.get_or_create(&labels).set(records),
+            None => _ = self.topic_records.remove(&labels),
+        }
+    }
+
     pub(crate) fn produced(&self, topic: &Arc<str>, well: bool) {
-        let counts = if well { &self.produced } else { &self.failed };
-        counts.get_or_create(&ByTopic { topic: topic.clone() }).inc();
+        let (counts, others) = if well { (&self.produced, &self.failed) } else { (&self.failed, &self.produced) };
+        let labels = ByTopic { topic: topic.clone() };
+        if counts.get_or_create(&labels).inc() == 0 {
+            // There from the first record on, at 0: of a count that begins with 1 nobody can see that it grew.
+            drop(others.get_or_create(&labels));
+        }
     }
 
     pub(crate) fn consumed(&self, topic: &Arc<str>, consumer_group: &str, records: usize) {
@@ -148,8 +180,8 @@ impl KafkaMetrics {
         self.trail_dropped.inc_by(notes as u64);
     }
 
-    pub(crate) fn rebalanced(&self) {
-        self.rebalances.inc();
+    pub(crate) fn rebalanced(&self, consumer_group: &str) {
+        self.rebalances.get_or_create(&OfGroup { consumer_group: consumer_group.into() }).inc();
     }
 
     /// `None`: the partition is another's.

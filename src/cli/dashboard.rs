@@ -30,7 +30,7 @@ async fn serve(call: Call) -> anyhow::Result<Outcome> {
     let stop = stop_on_signal()?;
     let servers = call.servers()?;
     let health = Arc::new(Health::new(&servers, stop.clone()));
-    let dashboard = Dashboard::bind(&servers, health.clone(), servers.metrics(Vec::new())).await?;
+    let dashboard = Dashboard::bind(&servers, health.clone(), servers.metrics(&["dashboard"], Vec::new())).await?;
     let reporting = servers.reporter(&["dashboard"], &stop).start(Some(health));
     let served = dashboard.serve(stop).await;
     reporting.end().await;

@@ -12,6 +12,11 @@ pub(super) struct GroupChoice {
 }
 
 impl GroupChoice {
+    /// Whether none is named.
+    pub(super) fn is_all(&self) -> bool {
+        self.group.is_none()
+    }
+
     /// The groups that are meant, or what to say of a name that is none.
     pub(super) fn of<'a>(&self, servers: &'a Servers) -> Result<Vec<&'a Reader>, String> {
         let chosen: Vec<&Reader> = servers

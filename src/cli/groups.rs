@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
-use millgate_dashboard::see::{self, GroupLag, GroupView, SeeError};
+use millgate_dashboard::{
+    StreamReader,
+    see::{self, GroupLag, GroupView, SeeError},
+};
 use millgate_events::GroupMember;
 use serde_json::json;
 
@@ -40,6 +43,10 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     }
     let json = call.json;
     let servers = call.servers()?;
+    let site = servers.site();
+    let is_meant =
+        |stream: &&StreamReader| group.is_all() && topic.as_ref().is_none_or(|topic| stream.topics.contains(topic));
+    let streams: Vec<&StreamReader> = site.streams.iter().filter(is_meant).collect();
     let mut readers = match group.of(&servers) {
         Ok(readers) => readers,
         Err(message) => return Ok(Outcome::Misunderstood(message)),
@@ -47,13 +54,12 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     if let Some(topic) = topic.as_deref() {
         let known: BTreeSet<&str> = readers.iter().flat_map(|reader| reader.routes.topics()).collect();
         readers.retain(|reader| reader.routes.topics().any(|known| known == topic));
-        if readers.is_empty() {
+        if readers.is_empty() && streams.is_empty() {
             let known: Vec<&str> = known.into_iter().collect();
             let message = format!("no event comes on topic `{topic}`; there are: {}", known.join(", "));
             return Ok(Outcome::Misunderstood(message));
         }
     }
-    let site = servers.site();
     let mut all: Vec<GroupLag> = Vec::new();
     let mut text = String::new();
     for reader in readers {
@@ -66,6 +72,20 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
             partitions
         } else {
             see::lags(reader, topic.as_deref()).await?
+        };
+        text.extend(lags.iter().map(lag_line));
+        all.extend(lags);
+    }
+    for stream in streams {
+        writeln!(text, "group {} (stream {})", stream.kafka.consumer_group, stream.name)?;
+        let lags = if members {
+            let GroupView { mut partitions, membership, .. } = see::stream_group(stream).await?;
+            let members = membership.map(|membership| membership.members).unwrap_or_default();
+            text.extend(members.iter().map(member_line));
+            partitions.retain(|lag| topic.as_ref().is_none_or(|topic| stream.kafka.topic(topic) == lag.topic));
+            partitions
+        } else {
+            see::stream_lags(stream, topic.as_deref()).await?
         };
         text.extend(lags.iter().map(lag_line));
         all.extend(lags);
@@ -96,11 +116,10 @@ fn member_line(member: &GroupMember) -> String {
 async fn show(call: Call, name: &str) -> anyhow::Result<Outcome> {
     let json = call.json;
     let site = call.servers()?.site();
-    let reader = match see::reader(&site, name) {
+    let group = match see::group_named(&site, name).await {
         Err(SeeError::Missing(message)) => return Ok(Outcome::Misunderstood(message)),
         found => found?,
     };
-    let group = see::group(&site, reader).await?;
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(&group)?))?;
         return Ok(Outcome::Well);

@@ -21,13 +21,16 @@ mod moment;
 mod operator;
 mod outbox;
 mod progress;
+mod projections;
 mod publish;
 mod queue_choice;
 mod queues;
 mod rate;
 mod roles;
 mod routes;
+mod saga;
 mod schedules;
+mod store;
 mod streams;
 mod top;
 mod topics;
@@ -78,6 +81,9 @@ enum Command {
     Scheduler,
     /// Publish what is in the outbox
     Relay,
+    /// Drive sagas; look at them, and act: retry, compensate, resolve
+    #[command(subcommand)]
+    Saga(saga::Command),
     /// Fold records into tables (windows, audit, changes), and see how far that is
     #[command(subcommand)]
     Streams(streams::Command),
@@ -86,6 +92,12 @@ enum Command {
     /// Look at the outbox, and act on events that Kafka refuses: retry, discard
     #[command(subcommand)]
     Outbox(outbox::Command),
+    /// Keep the tables up to date that follow from the event store, show how far they are, rebuild one
+    #[command(subcommand)]
+    Projections(projections::Command),
+    /// Look at streams of the event store, and at their events
+    #[command(subcommand)]
+    Store(store::Command),
     /// Tell an event's whole life, found by the id of an event, a request, an order, a trace or a job
     Trace(trace::Args),
     /// Look at records of topics: headers and payloads
@@ -147,7 +159,9 @@ impl Command {
     fn is_brief(&self) -> bool {
         let is_role =
             matches!(self, Self::Bridge(_) | Self::Worker(_) | Self::Scheduler | Self::Relay | Self::Dashboard(_));
-        !is_role && !matches!(self, Self::Streams(streams::Command::Run(_)))
+        let follows =
+            matches!(self, Self::Streams(streams::Command::Run(_)) | Self::Projections(projections::Command::Run));
+        !is_role && !follows && !matches!(self, Self::Saga(saga::Command::Run))
     }
 }
 
@@ -252,9 +266,12 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,
         Command::Relay => roles::relay(call).await,
+        Command::Saga(command) => Box::pin(saga::run(call, command)).await,
         Command::Streams(command) => streams::run(call, command).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::Outbox(command) => outbox::run(call, command).await,
+        Command::Projections(command) => projections::run(call, command).await,
+        Command::Store(command) => store::run(call, command).await,
         Command::Trace(args) => Box::pin(trace::run(call, args)).await,
         Command::Events(command) => events::run(call, command).await,
         Command::Publish(args) => publish::run(call, args).await,

@@ -47,7 +47,8 @@ pub(super) async fn bridge(call: Call, args: BridgeArgs) -> anyhow::Result<Outco
         reporter.of_bridge(&bridge, reader);
         bridges.push((reader.kafka.consumer_group.clone(), bridge));
     }
-    let metrics = servers.metrics(bridges.iter().map(|(group, bridge)| (group.clone(), bridge.stats())).collect());
+    let metrics =
+        servers.metrics(&["bridge"], bridges.iter().map(|(group, bridge)| (group.clone(), bridge.stats())).collect());
     let health = Arc::new(health);
     let _http = HttpServer::start(&servers.config.http, health.clone(), metrics).await?;
     let reporting = reporter.start(Some(health));
@@ -96,7 +97,8 @@ pub(super) async fn worker(mut call: Call, args: WorkerArgs) -> anyhow::Result<O
         health.of_scheduler(&scheduler);
     }
     let health = Arc::new(health);
-    let _http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(Vec::new())).await?;
+    let _http =
+        HttpServer::start(&servers.config.http, health.clone(), servers.metrics(&["worker"], Vec::new())).await?;
     let mut reporter = servers.reporter(&["worker"], &stop);
     reporter.of_worker(&worker, servers.handlers.versions());
     let reporting = reporter.start(Some(health));
@@ -139,7 +141,8 @@ pub(super) async fn scheduler(call: Call) -> anyhow::Result<Outcome> {
     let mut health = Health::new(&servers, stop.clone());
     health.of_scheduler(&scheduler);
     let health = Arc::new(health);
-    let _http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(Vec::new())).await?;
+    let _http =
+        HttpServer::start(&servers.config.http, health.clone(), servers.metrics(&["scheduler"], Vec::new())).await?;
     let reporting = servers.reporter(&["scheduler"], &stop).start(Some(health));
     scheduler.run(stop).await;
     reporting.end().await;
@@ -153,9 +156,11 @@ pub(super) async fn relay(call: Call) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Misunderstood(outbox::without_table()));
     }
     let health = Arc::new(Health::of_role(stop.clone()));
-    let _http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(Vec::new())).await?;
+    let relay = servers.relay();
+    let metrics = servers.metrics(&["relay"], Vec::new()).with_relay(relay.stats());
+    let _http = HttpServer::start(&servers.config.http, health.clone(), metrics).await?;
     let reporting = servers.reporter(&["relay"], &stop).start(Some(health));
-    servers.relay().run(stop).await;
+    relay.run(stop).await;
     reporting.end().await;
     Ok(Outcome::Well)
 }

@@ -92,18 +92,20 @@ async fn role(servers: &Servers, streams: Vec<Stream>) -> anyhow::Result<Outcome
     let stop = stop_on_signal()?;
     let kafka = &servers.config.kafka;
     let mut health = Health::of_role(stop.clone());
+    let mut reporter = servers.reporter(&["streams"], &stop);
     let mut runners = Vec::new();
     for stream in streams {
         let topic = stream.topics().first().cloned();
         let runner = StreamRunner::start(stream, kafka, &servers.config.streams, servers.database.clone())?;
         health.of_stream(&runner, kafka, topic.as_deref());
+        reporter.of_stream(&runner);
         runners.push(runner);
     }
     let counted = runners.iter().map(|runner| (runner.name().to_owned(), runner.stats()));
-    let metrics = servers.metrics(Vec::new()).with_streams(counted);
+    let metrics = servers.metrics(&["streams"], Vec::new()).with_streams(counted);
     let health = Arc::new(health);
     let _http = HttpServer::start(&servers.config.http, health.clone(), metrics).await?;
-    let reporting = servers.reporter(&["streams"], &stop).start(Some(health));
+    let reporting = reporter.start(Some(health));
     let mut running = JoinSet::new();
     for runner in runners {
         running.spawn(runner.run(stop.clone()));

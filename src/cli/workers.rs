@@ -116,10 +116,11 @@ fn lines(process: &Process, now: DateTime<Utc>) -> Vec<String> {
     }
     for group in &process.groups {
         let partitions: usize = group.partitions.values().map(Vec::len).sum();
-        lines.push(format!(
-            "  group {:<18} {partitions} partitions, {} events handed off",
-            group.group, group.handed_off
-        ));
+        let done = match &group.stream {
+            None => format!("{} events handed off", group.handed_off),
+            Some(stream) => format!("{} records in the tables of {stream}", group.handed_off),
+        };
+        lines.push(format!("  group {:<18} {partitions} partitions, {done}", group.group));
     }
     lines.extend(process.troubles.iter().map(|trouble| format!("  wrong {}", wrong(trouble, now))));
     if process.more_troubles > 0 {

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering},
 };
 
-use millgate_bridge::{BridgeCounts, BridgeStats};
+use millgate_bridge::{BridgeCounts, BridgeStats, saga::SagaStatus};
 use millgate_events::RelayStats;
 use millgate_jobs::QueueStats;
 
@@ -32,7 +32,26 @@ pub(super) struct Balance {
     queues: BTreeMap<String, QueueStats>,
     mails: Option<u64>,
     dead_letters: u64,
+    sagas: Option<SagaBooks>,
     report: Vec<String>,
+}
+
+/// Sagas that should have begun, and how those are that have.
+struct SagaBooks {
+    wanted: u64,
+    counts: BTreeMap<String, i64>,
+}
+
+impl SagaBooks {
+    fn are(&self, status: SagaStatus) -> u64 {
+        self.counts.get(status.as_str()).map_or(0, |count| count.unsigned_abs())
+    }
+
+    /// All that should have begun have, and have ended.
+    fn have_ended(&self) -> bool {
+        let ended = self.are(SagaStatus::Completed) + self.are(SagaStatus::Compensated);
+        ended == self.wanted && self.counts.values().map(|count| count.unsigned_abs()).sum::<u64>() == ended
+    }
 }
 
 /// One sum, and whether it holds.
@@ -60,6 +79,18 @@ impl Observer<'_> {
             Some(report) => report(self.servers.database.clone()).await.unwrap_or_else(|error| vec![error.to_string()]),
             None => Vec::new(),
         };
+        let sagas = match self.servers.sagas() {
+            Some(store) => {
+                let prefix = &self.servers.config.kafka.topic_prefix;
+                let starts = store.definitions().start_topics();
+                let topics = self.bridge.topics().into_iter();
+                let of_starts =
+                    topics.filter(|(topic, _)| starts.contains(topic.strip_prefix(prefix.as_str()).unwrap_or(topic)));
+                let wanted = of_starts.map(|(_, counts)| counts.handed_off).sum();
+                Some(SagaBooks { wanted, counts: store.counts().await? })
+            }
+            None => None,
+        };
         let in_outbox = match self.servers.outbox() {
             Some(outbox) => outbox.backlog().await?.waiting.unsigned_abs(),
             None => 0,
@@ -72,6 +103,7 @@ impl Observer<'_> {
             queues,
             mails: self.mails.as_ref().map(|count| count.load(Ordering::Relaxed)),
             dead_letters: self.dead_letters.count(),
+            sagas,
             report,
         })
     }
@@ -90,6 +122,7 @@ impl Balance {
     pub(super) fn is_settled(&self) -> bool {
         self.published.is_some_and(|published| self.bridge.handed_off + self.bridge.dead >= published + self.relayed)
             && self.in_outbox == 0
+            && self.sagas.as_ref().is_none_or(SagaBooks::have_ended)
             && self.sum(|queue| queue.waiting + queue.delayed + queue.active + queue.unburied) == 0
             && self.dead_letters >= self.dead()
     }
@@ -117,6 +150,10 @@ impl Balance {
             lines.push(format!("mails      {mails} arrived"));
         }
         lines.push(format!("dead       {} letters on the topic", self.dead_letters));
+        if let Some(sagas) = &self.sagas {
+            let parts = SagaStatus::ALL.map(|status| format!("{} {status}", sagas.are(status)));
+            lines.push(format!("sagas      {}", parts.join(" · ")));
+        }
         lines.extend(self.report.iter().cloned());
         lines
     }
@@ -145,6 +182,13 @@ impl Balance {
             what: format!("dead:   {} letters on the topic = {dead} events + {jobs_dead} jobs", self.dead_letters),
             holds: self.dead_letters == dead + jobs_dead,
         });
+        if let Some(sagas) = &self.sagas {
+            let (completed, back) = (sagas.are(SagaStatus::Completed), sagas.are(SagaStatus::Compensated));
+            checks.push(Check {
+                what: format!("sagas:  {} begun = {completed} completed + {back} compensated", sagas.wanted),
+                holds: sagas.have_ended(),
+            });
+        }
         if let (Some(mails), Some(email)) = (self.mails, self.queues.get("email")) {
             checks.push(Check {
                 what: format!("mails:  {mails} arrived = {} email jobs done", email.done()),

@@ -16,6 +16,7 @@ use std::{
 
 use anyhow::Context;
 use millgate_events::TopicAdmin;
+use millgate_streams::StreamRunner;
 use millgate_workers::inventory;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +26,7 @@ use crate::{
     app::Configuration,
     config::{Config, Origin, Setting},
     dashboard::Dashboard,
-    health::Health,
+    health::{Health, Probe},
     http::HttpServer,
     lifecycle::stop_on_signal,
     reporter::Reporting,
@@ -54,10 +55,17 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     let began = Instant::now();
     let stop = stop_on_signal()?;
     let Configuration { mut config, settings } = configuration;
+    let has_tables_for_streams = !is_default(&settings, "postgres.url");
     let mails = embed(&mut config, &settings)?;
     let own = if plan.demo { isolate(&mut config, &settings) } else { OwnNames::default() };
     let claims = own_claims(&mut config, &settings);
-    let servers = Servers::new(app, config)?;
+    let mut servers = Servers::new(app, config)?;
+    if !has_tables_for_streams {
+        let left_out = servers.leave_out_streams();
+        if !left_out.is_empty() {
+            println!("without the streams {}: they need a PostgreSQL of yours, postgres.url", left_out.join(", "));
+        }
+    }
     if claims.is_some() {
         servers.producer.claims().init().await?;
     }
@@ -66,7 +74,12 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     admin.apply(&changes).await?;
     servers.migrate().await.context("the tables cannot be created")?;
 
-    let roles = Roles::start(&servers, &stop).await?;
+    // The event store needs more of PostgreSQL than the one in memory can do.
+    let projects = !servers.projections.is_empty() && !is_default(&settings, "postgres.url");
+    if !servers.projections.is_empty() && !projects {
+        println!("projections are not run: they need a real PostgreSQL, postgres.url");
+    }
+    let roles = Roles::start(&servers, &stop, projects).await?;
     let dead_letters = DeadLetterView::start(&servers.config, &servers.dead_letter_topics.names(), plan.demo)?;
     let observer = Observer {
         servers: &servers,
@@ -156,7 +169,7 @@ struct Roles {
 
 impl Roles {
     /// Starts them. `told` is to fire when an operator tells the process to stop.
-    async fn start(servers: &Servers, told: &CancellationToken) -> anyhow::Result<Self> {
+    async fn start(servers: &Servers, told: &CancellationToken, projects: bool) -> anyhow::Result<Self> {
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
         let bridges = servers.readers.iter().map(|reader| servers.bridge(reader)).collect::<Result<Vec<_>, _>>()?;
@@ -174,20 +187,52 @@ impl Roles {
             });
             stats
         });
+        // Without sagas there is nothing to orchestrate.
+        let orchestrator = servers.sagas().map(|_| servers.orchestrator()).transpose()?;
         let mut health = Health::new(servers, stop.clone());
         let mut counted = Vec::new();
-        let mut reporter = servers.reporter(&["bridge", "worker", "scheduler", "relay", "dashboard"], told);
+        let mut roles = vec!["bridge", "worker", "scheduler", "relay", "dashboard"];
+        if servers.has_streams() {
+            roles.push("streams");
+        }
+        roles.extend(orchestrator.as_ref().map(|_| "saga"));
+        let mut reporter = servers.reporter(&roles, told);
         reporter.of_worker(&worker, servers.handlers.versions());
         for (reader, bridge) in servers.readers.iter().zip(&bridges) {
             health.of_bridge(bridge, reader);
             reporter.of_bridge(bridge, reader);
             counted.push((reader.kafka.consumer_group.clone(), bridge.stats()));
         }
+        let mut streams = Vec::new();
+        for stream in servers.streams() {
+            let topic = stream.topics().first().cloned();
+            let runner =
+                StreamRunner::start(stream, &servers.config.kafka, &servers.config.streams, servers.database.clone())?;
+            health.of_stream(&runner, &servers.config.kafka, topic.as_deref());
+            reporter.of_stream(&runner);
+            streams.push(runner);
+        }
+        let folded: Vec<_> = streams.iter().map(|runner| (runner.name().to_owned(), runner.stats())).collect();
         health.of_worker(&worker);
         health.of_scheduler(&scheduler);
+        if projects {
+            let (runner, stopped) = (servers.projection_runner(), stop.clone());
+            health.of_projections(&runner, Probe::postgres(&servers.database));
+            tasks.spawn(async move {
+                runner.run(stopped).await;
+                Ok(())
+            });
+        }
+        if let Some(orchestrator) = &orchestrator {
+            health.of_orchestrator(orchestrator, servers);
+        }
         let health = Arc::new(health);
-        let dashboard = Dashboard::bind(servers, health.clone(), servers.metrics(counted.clone())).await?;
-        let http = HttpServer::start(&servers.config.http, health.clone(), servers.metrics(counted)).await?;
+        let metrics = || {
+            let metrics = servers.metrics(&roles, counted.clone()).with_streams(folded.iter().cloned());
+            relay.iter().fold(metrics, |metrics, relay| metrics.with_relay(relay.clone()))
+        };
+        let dashboard = Dashboard::bind(servers, health.clone(), metrics()).await?;
+        let http = HttpServer::start(&servers.config.http, health.clone(), metrics()).await?;
         let reporting = reporter.start(Some(health));
         let url = dashboard.url();
         tasks.spawn(dashboard.serve(stop.clone()));
@@ -201,6 +246,14 @@ impl Roles {
             following.await;
             Ok(())
         });
+        for runner in streams {
+            let stopped = stop.clone();
+            tasks.spawn(async move { Ok(runner.run(stopped).await?) });
+        }
+        if let Some(orchestrator) = orchestrator {
+            let stopped = stop.clone();
+            tasks.spawn(async move { Ok(orchestrator.run(stopped).await?) });
+        }
         for bridge in bridges {
             let stopped = stop.clone();
             tasks.spawn(async move { Ok(bridge.run(stopped).await?) });

@@ -3,6 +3,7 @@
 mod contacts;
 mod events;
 mod reminders;
+pub mod sagas;
 mod samples;
 mod settings;
 mod summary;
@@ -43,12 +44,14 @@ pub fn app() -> App {
         .samples(samples::publish)
         .report(samples::report)
         .dev_setting("MILLGATE_SHOP_REMINDER_DELAY", "3s")
+        .dev_setting("MILLGATE_SHOP_SAGAS", "true")
         .configure(shop)
 }
 
 fn shop(app: App, settings: ShopSettings) -> App {
     let reminder_delay = settings.reminder_delay;
     let app = audit(summary(app, &settings), &settings);
+    let app = if settings.sagas { sagas::add(app).samples(samples::publish_with_sagas) } else { app };
     app.route(
         on::<OrderCreated>()
             .enqueue_with(|e| {

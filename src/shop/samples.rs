@@ -6,6 +6,7 @@ use sqlx::PgPool;
 use super::{
     Item, NotificationRequested, OrderCanceled, OrderConfirmed, OrderCreated, PaymentCreated, PaymentUpdated,
     UserRegistered,
+    sagas::{BookingRequested, OrderPlaced},
 };
 use crate::{BoxError, Event, Producer};
 
@@ -49,6 +50,53 @@ pub(super) async fn publish(producer: Producer, database: PgPool) -> Result<u64,
     }
     published += trouble(&producer).await?;
     Ok(published)
+}
+
+/// The same, and sagas: one of each that ends well, and one of each that is taken back.
+pub(super) async fn publish_with_sagas(producer: Producer, database: PgPool) -> Result<u64, BoxError> {
+    let wallets = "INSERT INTO wallets (customer, cents) VALUES ('customer-1', 100000), ('customer-2', 0) \
+        ON CONFLICT (customer) DO UPDATE SET cents = EXCLUDED.cents";
+    sqlx::query(wallets).execute(&database).await?;
+    for seat in ["A1", "A2", "B1", "B2"] {
+        let seats = "INSERT INTO seats (seat) VALUES ($1) ON CONFLICT (seat) DO NOTHING";
+        sqlx::query(seats).bind(seat).execute(&database).await?;
+    }
+    let mut published = publish(producer.clone(), database).await?;
+    for number in 1..=2 {
+        // The second has no money, so that what was reserved by then is released.
+        let customer = format!("customer-{number}");
+        let order = OrderPlaced {
+            order_id: format!("placed-{number}"),
+            customer: customer.clone(),
+            items: vec![Item { sku: "chair".into(), quantity: 2 }],
+            amount_cents: 4_990,
+            address: "1 High Street".into(),
+        };
+        let booking = BookingRequested {
+            booking_id: format!("booking-{number}"),
+            customer,
+            email: address(number),
+            seats: vec![format!("A{number}"), format!("B{number}")],
+            amount_cents: 2_400,
+        };
+        published += once(&producer, &order).await? + once(&producer, &booking).await?;
+    }
+    Ok(published)
+}
+
+/// What the sagas came to: money and seats.
+async fn of_sagas(database: &PgPool) -> Result<Option<String>, BoxError> {
+    let wallets: Vec<i64> = sqlx::query_scalar("SELECT cents FROM wallets").fetch_all(database).await?;
+    if wallets.is_empty() {
+        return Ok(None);
+    }
+    let paid: Vec<i64> =
+        sqlx::query_scalar("SELECT cents FROM payments WHERE status = 'paid'").fetch_all(database).await?;
+    let (wallets, paid, all): (i64, i64, i64) = (wallets.iter().sum(), paid.iter().sum(), 100_000);
+    let seats: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM seats WHERE booking_id IS NOT NULL").fetch_one(database).await?;
+    let holds = if wallets + paid == all { "=" } else { "and NOT" };
+    Ok(Some(format!("money      {wallets} in wallets + {paid} paid {holds} {all} · {seats} seats taken")))
 }
 
 async fn pay(producer: &Producer, number: i32, order: &OrderCreated) -> Result<u64, BoxError> {
@@ -150,8 +198,10 @@ pub(super) async fn report(database: PgPool) -> Result<Vec<String>, BoxError> {
             .fetch_all(&database)
             .await?;
     let orders: Vec<String> = orders.iter().map(|(status, count)| format!("{count} {status}")).collect();
-    Ok(vec![
+    let mut lines = vec![
         format!("stock      {}", line.collect::<Vec<_>>().join(" · ")),
         format!("sales      {}", orders.join(" · ")),
-    ])
+    ];
+    lines.extend(of_sagas(&database).await?);
+    Ok(lines)
 }

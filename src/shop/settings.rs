@@ -23,6 +23,8 @@ pub struct ShopSettings {
     pub audit: bool,
     /// Who is mailed every night what the shop did the day before: orders, revenue, dead letters. Empty: nobody.
     pub summary_to: String,
+    /// Whether it has bookings, and orders that are paid and shipped, as sagas; on in `millgate dev`.
+    pub sagas: bool,
 }
 
 impl Default for ShopSettings {
@@ -33,6 +35,7 @@ impl Default for ShopSettings {
             time_zone: Tz::UTC,
             audit: false,
             summary_to: String::new(),
+            sagas: false,
         }
     }
 }

@@ -3,11 +3,11 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures::future::BoxFuture;
-use millgate_events::{Batch, Holding, Logs};
+use millgate_events::{Batch, Holding, Logs, Troubles, metrics};
 use sqlx::{Connection, PgPool};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -23,6 +23,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 pub(crate) struct Servers {
     pub(crate) database: PgPool,
     pub(crate) logs: Logs,
+    pub(crate) group: String,
+    pub(crate) troubles: Troubles,
     pub(crate) stats: Arc<StreamStats>,
     pub(crate) stopping: CancellationToken,
 }
@@ -148,10 +150,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl<S: Stage> Take for Partitions<S> {
     fn take<'a>(&'a self, batch: Batch, servers: &'a Servers) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let mut pause = PAUSE;
+            let (mut pause, began) = (PAUSE, Instant::now());
+            let trouble = servers.troubles.of(batch.token.holding(), &self.stream);
             loop {
                 match self.once(&batch, servers).await {
-                    Ok(Taken::All) => return batch.token.settle(),
+                    Ok(Taken::All) => {
+                        trouble.goes_on();
+                        let topic = batch.token.holding().topic();
+                        metrics().processed(topic, &servers.group, batch.records.len(), began.elapsed());
+                        return batch.token.settle();
+                    }
                     Ok(Taken::ReadFrom(offset)) => {
                         info!(stream = self.stream, topic = %batch.token.holding().topic(),
                             partition = batch.token.holding().partition(), offset,
@@ -162,6 +170,8 @@ impl<S: Stage> Take for Partitions<S> {
                     Err(_) if batch.token.is_revoked() || servers.stopping.is_cancelled() => return,
                     Err(error) => {
                         servers.stats.failed();
+                        trouble
+                            .waits(format_args!("stream {} cannot take its records, trying on: {error}", self.stream));
                         let (topic, partition) = (batch.token.holding().topic(), batch.token.holding().partition());
                         warn!(stream = self.stream, %topic, partition, %error, "a batch was not taken; trying again");
                     }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use millgate_events::{Consumer, ConsumerConfig, Holdings, KafkaConfig, Logs};
+use millgate_events::{Consumer, ConsumerConfig, Holdings, KafkaConfig, Logs, Troubles};
 use sqlx::PgPool;
 use tokio::{sync::watch, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,6 @@ const QUESTION: Duration = Duration::from_secs(10);
 /// Takes records off Kafka and gives them to a stage.
 pub struct StreamRunner {
     name: String,
-    group: String,
     consumer: Consumer,
     take: Arc<dyn Take>,
     servers: Servers,
@@ -36,10 +35,10 @@ impl StreamRunner {
         config: &StreamConfig,
         database: PgPool,
     ) -> Result<Self, StreamError> {
+        let kafka = stream.kafka(kafka);
         let Stream { name, topics, take } = stream;
-        let group = format!("{}.{name}", kafka.consumer_group);
+        let group = kafka.consumer_group.clone();
         info!(stream = name, group, topics = topics.join(" "), "stream starts");
-        let kafka = KafkaConfig { consumer_group: group.clone(), ..kafka.clone() };
         let logs = Logs::new(&kafka, QUESTION);
         let consumer = Consumer::start(ConsumerConfig {
             kafka,
@@ -49,8 +48,10 @@ impl StreamRunner {
             commit_interval: config.commit_interval,
             drain_timeout: config.drain_timeout,
         })?;
-        let servers = Servers { database, logs, stats: Arc::default(), stopping: CancellationToken::new() };
-        Ok(Self { name, group, consumer, take, servers })
+        let troubles = Troubles::new(consumer.holdings());
+        let (stats, stopping) = (Arc::default(), CancellationToken::new());
+        let servers = Servers { database, logs, group, troubles, stats, stopping };
+        Ok(Self { name, consumer, take, servers })
     }
 
     /// Its name.
@@ -60,7 +61,7 @@ impl StreamRunner {
 
     /// Its consumer group.
     pub fn group(&self) -> &str {
-        &self.group
+        &self.servers.group
     }
 
     /// Its counts, which go on while it runs.
@@ -71,6 +72,11 @@ impl StreamRunner {
     /// The partitions that are its own, at any time.
     pub fn holdings(&self) -> Holdings {
         self.consumer.holdings()
+    }
+
+    /// What keeps its partitions waiting, at any time.
+    pub fn troubles(&self) -> Troubles {
+        self.servers.troubles.clone()
     }
 
     /// When it last polled Kafka, from now on. That nobody says so any more means that it has ended.

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use millgate_events::KafkaConfig;
+
 use crate::{
     Stage,
     partition::{Partitions, Take},
@@ -29,6 +31,12 @@ impl Stream {
     /// What it reads, without the prefix.
     pub fn topics(&self) -> &[String] {
         &self.topics
+    }
+
+    /// These servers, with the consumer group that is its own: `{kafka.consumer_group}.{name}`.
+    #[must_use]
+    pub fn kafka(&self, kafka: &KafkaConfig) -> KafkaConfig {
+        KafkaConfig { consumer_group: format!("{}.{}", kafka.consumer_group, self.name), ..kafka.clone() }
     }
 }
 

@@ -181,6 +181,31 @@ async fn what_a_worker_adds_is_measured() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn every_figure_of_the_event_store_is_measured_and_nothing_is_left_behind() {
+    let database = Database::fresh(None).await;
+    let child = Binary::new(env!("CARGO_BIN_EXE_millgate"))
+        .args(["bench", "eventstore", "--appends", "400", "--events", "300", "--json"])
+        .args(["--postgres", &database.server_url()])
+        .spawn();
+    let status = child.wait_exit(PATIENCE).await;
+    let said = child.output();
+    assert!(status.success(), "{said}");
+    let answer = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no JSON: {said}"));
+    let figures: Value = serde_json::from_str(answer).unwrap();
+    for name in ["append_1_per_s", "append_8_per_s", "append_8_apart_per_s", "projection_events_per_s"] {
+        assert!(figures[name].as_f64().unwrap() > 0.0, "{name}: {answer}");
+    }
+    for name in ["load_full_ms", "load_snapshot_ms"] {
+        assert!(
+            ["p50", "p95", "p99"].iter().all(|part| figures[name][part].as_f64().unwrap() > 0.0),
+            "{name}: {answer}"
+        );
+    }
+    assert_eq!((figures["appends"].as_u64(), figures["aggregate_events"].as_u64()), (Some(400), Some(300)));
+    assert_eq!(figures.as_object().unwrap().len(), 8, "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn every_figure_of_the_audit_log_is_measured_and_nothing_is_left_behind() {
     let (kafka, database) = (KafkaSpace::fresh("bench-audit"), Database::fresh(None).await);
     let events = kafka.config();

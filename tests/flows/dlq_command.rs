@@ -57,8 +57,11 @@ impl Desk {
             self.hand.settle(&jobs.into_iter().map(dead).collect::<Vec<_>>()).await.unwrap();
         }
         let stop = CancellationToken::new();
-        let forwarder =
-            DeadLetterForwarder { queues: vec![self.queue.clone()], dead_letters: self.dead_letters.clone() };
+        let forwarder = DeadLetterForwarder {
+            queues: vec![self.queue.clone()],
+            dead_letters: self.dead_letters.clone(),
+            steps: None,
+        };
         let forwarding = tokio::spawn(forwarder.run(stop.clone()));
         wait_until("the dead are buried", PATIENCE, async || self.shop.stats("email").await.unburied == 0).await;
         stop.cancel();

@@ -12,7 +12,7 @@ use millgate_jobs::{DeadJob, FailureView, Queue, QueueError};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use crate::metrics;
+use crate::{DeadSteps, metrics};
 
 /// How often the queues are looked at.
 const ROUND: Duration = Duration::from_millis(500);
@@ -30,6 +30,8 @@ pub struct DeadLetterForwarder {
     pub queues: Vec<Queue>,
     /// Where to.
     pub dead_letters: DeadLetters,
+    /// Commands of sagas among them are replied to.
+    pub steps: Option<DeadSteps>,
 }
 
 impl DeadLetterForwarder {
@@ -80,6 +82,17 @@ impl DeadLetterForwarder {
     }
 
     async fn write(&self, queue: &str, job: &DeadJob) -> bool {
+        if let Some(steps) = &self.steps
+            && let Err(error) = steps.reply(&job.kind, &job.payload, &job.failure).await
+        {
+            error!(
+                queue,
+                job = job.id,
+                ?error,
+                "the saga of a dead command cannot be told; it stays in Redis, and is tried again"
+            );
+            return false;
+        }
         let letter = DeadLetter {
             origin: Origin::Job {
                 id: &job.id,

@@ -6,12 +6,14 @@ use std::{
     time::Duration,
 };
 
+use millgate_events::StepCommand;
 use millgate_jobs::{Backoff, Job, JobKind};
 
 use crate::{
-    BatchHandler, ErrorClass, Handler, HandlerService, JobLayer, State,
+    BatchHandler, Ctx, ErrorClass, Handler, HandlerService, JobError, JobLayer, Replied, State, StepCtx, StepJob,
     batch_handler::{ErasedBatch, Size, TypedBatch},
     error_class::ErrorClasses,
+    step,
 };
 
 /// One kind's handler, with what it knows.
@@ -38,6 +40,8 @@ pub struct Handlers {
     kinds: BTreeMap<&'static str, JobKind>,
     queues: Vec<&'static str>,
     layers: Vec<Arc<dyn JobLayer>>,
+    /// Commands of sagas, each with the topic of the reply that says it failed.
+    steps: HashMap<&'static str, &'static str>,
     pub(crate) classes: ErrorClasses,
 }
 
@@ -56,6 +60,30 @@ impl Handlers {
     /// If that kind has a handler already.
     pub fn add_handler<J: Job, A: 'static>(&mut self, handler: impl Handler<J, A>) {
         self.know::<J>(AnyHandler::Single(handler.into_service()));
+    }
+
+    /// Adds the handler of a saga's command `C`: an `async fn(C, StepCtx<C>) -> Result<Replied, JobError>`. What it comes to,
+    /// well or not, is replied to the orchestrator.
+    ///
+    /// # Panics
+    /// If that command has a handler already.
+    pub fn add_step<C, F, Fut>(&mut self, handler: F)
+    where
+        C: StepCommand,
+        F: Fn(C, StepCtx<C>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Replied, JobError>> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        self.add(move |job: StepJob<C>, ctx: Ctx| {
+            let handler = handler.clone();
+            async move { step::run(&*handler, job, ctx).await }
+        });
+        self.steps.insert(C::TOPIC, C::FAILED);
+    }
+
+    /// Commands of sagas that have a handler, each with the topic of the reply that says it failed.
+    pub fn steps(&self) -> &HashMap<&'static str, &'static str> {
+        &self.steps
     }
 
     /// Puts a [`tower::Layer`] around every handler, those that are added later among them, and around the layers that were

@@ -182,6 +182,28 @@ pub enum Action {
         /// Its id.
         process: String,
     },
+    /// Try again now what a saga waits for, or what of it is stuck.
+    RetrySaga {
+        /// Its id.
+        saga: Uuid,
+    },
+    /// Take back what a saga has done.
+    CompensateSaga {
+        /// Its id.
+        saga: Uuid,
+        /// Why.
+        why: String,
+    },
+    /// Say that what is stuck of a saga was taken back by hand.
+    ResolveSaga {
+        /// Its id.
+        saga: Uuid,
+        /// The step, or its compensation; nothing: all that are stuck.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        step: Option<String>,
+        /// What was done.
+        why: String,
+    },
     /// Stop a process, as by SIGTERM.
     StopProcess {
         /// Its id.
@@ -228,6 +250,9 @@ impl Action {
             Self::QuietProcess { .. }
             | Self::ResumeProcess { .. }
             | Self::RestoreLetters { .. }
+            | Self::RetrySaga { .. }
+            | Self::CompensateSaga { .. }
+            | Self::ResolveSaga { .. }
             | Self::EditLetter { .. } => (Role::Operator, None),
             Self::StopProcess { .. } => (Role::Admin, None),
             Self::RedriveLetters(Redriving { letters, .. }) | Self::DiscardLetters { letters, .. } => {
@@ -239,7 +264,11 @@ impl Action {
     /// Whether one has to be sure before it is done.
     pub fn asks(&self) -> bool {
         match self {
-            Self::DrainQueue { .. } | Self::RemoveSchedule { .. } | Self::StopProcess { .. } => true,
+            Self::DrainQueue { .. }
+            | Self::RemoveSchedule { .. }
+            | Self::StopProcess { .. }
+            | Self::CompensateSaga { .. }
+            | Self::ResolveSaga { .. } => true,
             Self::RetryJobs { jobs }
             | Self::RunJobs { jobs }
             | Self::CancelJobs { jobs }
@@ -270,6 +299,9 @@ impl Action {
             Self::QuietProcess { process } => format!("let process {process} take no more jobs"),
             Self::ResumeProcess { process } => format!("let process {process} take jobs again"),
             Self::StopProcess { process } => format!("stop process {process}"),
+            Self::RetrySaga { saga } => format!("try saga {saga} again"),
+            Self::CompensateSaga { saga, .. } => format!("take back saga {saga}"),
+            Self::ResolveSaga { saga, .. } => format!("say that saga {saga} was taken back by hand"),
             Self::RunSchedule { schedule, .. } => format!("run schedule {schedule} now"),
             Self::PauseSchedule { schedule, .. } => format!("pause schedule {schedule}"),
             Self::ResumeSchedule { schedule, .. } => format!("resume schedule {schedule}"),

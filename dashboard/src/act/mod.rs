@@ -15,9 +15,11 @@ mod performed;
 mod process;
 mod queue;
 mod redrive;
+mod saga;
 mod schedule;
 mod work;
 
+use millgate_bridge::saga::Input;
 use millgate_events::DeadLetterError;
 use millgate_jobs::{QueueError, Times};
 
@@ -114,6 +116,14 @@ async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result
         Action::QuietProcess { process } => process::quiet(site, process).await,
         Action::ResumeProcess { process } => process::resume(site, process).await,
         Action::StopProcess { process } => process::stop(site, process).await,
+        Action::RetrySaga { saga } => saga::act(site, *saga, &Input::Retry).await,
+        Action::CompensateSaga { saga, why } => {
+            saga::act(site, *saga, &Input::Compensate { reason: signed(why, who) }).await
+        }
+        Action::ResolveSaga { saga, step, why } => {
+            let wanted = Input::Resolve { step: step.clone(), reason: signed(why, who) };
+            saga::act(site, *saga, &wanted).await
+        }
         Action::RunSchedule { queue, schedule } => schedule::run(site, queue, schedule).await,
         Action::PauseSchedule { queue, schedule } => schedule::pause(site, queue, schedule).await,
         Action::ResumeSchedule { queue, schedule } => schedule::resume(site, queue, schedule).await,
@@ -125,6 +135,11 @@ async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result
         Action::RemoveSchedule { queue, schedule } => schedule::remove(site, queue, schedule).await,
         Action::RestoreSchedule { queue, schedule, entry } => schedule::restore(site, queue, schedule, entry).await,
     }
+}
+
+/// Why, with a name to it: a saga's timeline is not the audit.
+fn signed(why: &str, who: &str) -> String {
+    format!("{why} ({who})")
 }
 
 impl From<DeadLetterError> for ActError {

@@ -1,6 +1,6 @@
 //! Why something cannot be seen.
 
-use millgate_bridge::WatermarkError;
+use millgate_bridge::{WatermarkError, saga::SagaError};
 use millgate_events::{DeadLetterError, KafkaError};
 use millgate_jobs::QueueError;
 
@@ -21,6 +21,12 @@ pub enum SeeError {
 
 impl From<DeadLetterError> for SeeError {
     fn from(error: DeadLetterError) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
+impl From<SagaError> for SeeError {
+    fn from(error: SagaError) -> Self {
         Self::Away(error.to_string())
     }
 }

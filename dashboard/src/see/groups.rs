@@ -8,11 +8,11 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
 use millgate_bridge::{Choice, Watermarks};
-use millgate_events::{Lag, Logs, Membership};
+use millgate_events::{KafkaConfig, Lag, Logs, Membership};
 use serde::Serialize;
 
 use super::SeeError;
-use crate::{Reader, Site};
+use crate::{Reader, Site, StreamReader};
 
 /// For one question to Kafka.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
@@ -23,7 +23,7 @@ pub struct GroupLag {
     /// The consumer group.
     pub group: String,
     /// What the application calls it.
-    pub name: &'static str,
+    pub name: String,
     /// The topic, as Kafka names it.
     pub topic: String,
     /// The partition.
@@ -66,7 +66,7 @@ pub struct GroupView {
     /// The consumer group.
     pub group: String,
     /// What the application calls it.
-    pub name: &'static str,
+    pub name: String,
     /// Who is in it; nothing if Kafka does not know the group.
     pub membership: Option<Membership>,
     /// Records that are not known to be handed off.
@@ -79,22 +79,42 @@ pub struct GroupView {
     pub watermarks: Vec<WatermarkView>,
 }
 
-/// The group of that name: the application's, or Kafka's.
-pub fn reader<'a>(site: &'a Site, name: &str) -> Result<&'a Reader, SeeError> {
+/// The group of that name, or of that stream: the application's name for it, or Kafka's.
+pub async fn group_named(site: &Site, name: &str) -> Result<GroupView, SeeError> {
     let is_meant = |reader: &&Reader| reader.name == name || reader.kafka.consumer_group == name;
-    site.readers.iter().find(is_meant).ok_or_else(|| {
-        let known: Vec<&str> = site.readers.iter().map(|reader| reader.name).collect();
-        SeeError::Missing(format!("there is no group `{name}`; there are: {}", known.join(", ")))
-    })
+    if let Some(reader) = site.readers.iter().find(is_meant) {
+        return group(site, reader).await;
+    }
+    let is_meant = |stream: &&StreamReader| stream.name == name || stream.kafka.consumer_group == name;
+    if let Some(stream) = site.streams.iter().find(is_meant) {
+        return stream_group(stream).await;
+    }
+    let streams = site.streams.iter().map(|stream| stream.name.as_str());
+    let known: Vec<&str> = site.readers.iter().map(|reader| reader.name).chain(streams).collect();
+    Err(SeeError::Missing(format!("there is no group `{name}`; there are: {}", known.join(", "))))
 }
 
 /// How far a group is in each partition of its topics, or of one of them.
 pub async fn lags(reader: &Reader, topic: Option<&str>) -> Result<Vec<GroupLag>, SeeError> {
-    let chosen: Vec<&str> = reader.routes.topics().filter(|known| topic.is_none_or(|topic| topic == *known)).collect();
-    let (lags, now) = (Logs::new(&reader.kafka, PATIENCE).lags_of(&chosen).await?, now());
+    lags_in(reader.name, &reader.kafka, reader.routes.topics(), topic).await
+}
+
+/// The same of a stream.
+pub async fn stream_lags(stream: &StreamReader, topic: Option<&str>) -> Result<Vec<GroupLag>, SeeError> {
+    lags_in(&stream.name, &stream.kafka, stream.topics.iter().map(String::as_str), topic).await
+}
+
+async fn lags_in<'a>(
+    name: &str,
+    kafka: &KafkaConfig,
+    topics: impl Iterator<Item = &'a str>,
+    topic: Option<&str>,
+) -> Result<Vec<GroupLag>, SeeError> {
+    let chosen: Vec<&str> = topics.filter(|known| topic.is_none_or(|topic| topic == *known)).collect();
+    let (lags, now) = (Logs::new(kafka, PATIENCE).lags_of(&chosen).await?, now());
     let view = |lag: Lag| GroupLag {
-        group: reader.kafka.consumer_group.clone(),
-        name: reader.name,
+        group: kafka.consumer_group.clone(),
+        name: name.to_owned(),
         topic: lag.topic.to_string(),
         partition: lag.partition,
         committed: lag.committed,
@@ -111,13 +131,10 @@ pub async fn lags(reader: &Reader, topic: Option<&str>) -> Result<Vec<GroupLag>,
 pub async fn group(site: &Site, reader: &Reader) -> Result<GroupView, SeeError> {
     let logs = Logs::new(&reader.kafka, PATIENCE);
     let (watermarks, choice) = (Watermarks::new(&reader.kafka, &reader.routes, site.queues.clone()), Choice::default());
-    let (mut partitions, membership, watermarks) =
+    let (partitions, membership, watermarks) =
         tokio::try_join!(lags(reader, None), async { Ok::<_, SeeError>(logs.membership().await?) }, async {
             Ok(watermarks.list(&choice).await?)
         },)?;
-    if let Some(membership) = &membership {
-        put_members(&mut partitions, membership);
-    }
     let watermarks = watermarks.into_iter().map(|state| WatermarkView {
         queue: state.queue,
         topic: state.topic,
@@ -126,20 +143,42 @@ pub async fn group(site: &Site, reader: &Reader) -> Result<GroupView, SeeError> 
         expected: state.expected,
         finding: state.finding.word(),
     });
-    Ok(GroupView {
-        group: reader.kafka.consumer_group.clone(),
-        name: reader.name,
-        lag: partitions.iter().map(|lag| lag.lag).sum(),
-        lag_seconds: partitions.iter().map(|lag| lag.lag_seconds).max().unwrap_or_default(),
-        membership,
-        watermarks: watermarks.collect(),
-        partitions,
-    })
+    let view = GroupView::of(reader.name, &reader.kafka, partitions, membership);
+    Ok(GroupView { watermarks: watermarks.collect(), ..view })
 }
 
-/// All groups, the main one first.
+/// The group of a stream. It fills no queues, so it has no watermarks.
+pub async fn stream_group(stream: &StreamReader) -> Result<GroupView, SeeError> {
+    let logs = Logs::new(&stream.kafka, PATIENCE);
+    let (partitions, membership) =
+        tokio::try_join!(stream_lags(stream, None), async { Ok::<_, SeeError>(logs.membership().await?) })?;
+    Ok(GroupView::of(&stream.name, &stream.kafka, partitions, membership))
+}
+
+/// All groups, the main one first, those of streams last.
 pub async fn groups(site: &Site) -> Result<Vec<GroupView>, SeeError> {
-    try_join_all(site.readers.iter().map(|reader| group(site, reader))).await
+    let readers = try_join_all(site.readers.iter().map(|reader| group(site, reader)));
+    let streams = try_join_all(site.streams.iter().map(stream_group));
+    let (mut groups, streams) = tokio::try_join!(readers, streams)?;
+    groups.extend(streams);
+    Ok(groups)
+}
+
+impl GroupView {
+    fn of(name: &str, kafka: &KafkaConfig, mut partitions: Vec<GroupLag>, membership: Option<Membership>) -> Self {
+        if let Some(membership) = &membership {
+            put_members(&mut partitions, membership);
+        }
+        Self {
+            group: kafka.consumer_group.clone(),
+            name: name.to_owned(),
+            lag: partitions.iter().map(|lag| lag.lag).sum(),
+            lag_seconds: partitions.iter().map(|lag| lag.lag_seconds).max().unwrap_or_default(),
+            membership,
+            watermarks: Vec::new(),
+            partitions,
+        }
+    }
 }
 
 /// Says who has which partition.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::try_join_all;
+use millgate_bridge::saga::Census;
 use millgate_events::{KafkaError, Logs};
 use serde::Serialize;
 
@@ -22,6 +23,7 @@ pub struct Outside {
     lags: Background<Result<Arc<[PartitionLag]>, String>>,
     policy: Background<Result<String, String>>,
     letters: Background<Result<(), String>>,
+    sagas: Background<Result<Arc<[Census]>, String>>,
 }
 
 /// How far a group is behind in a partition.
@@ -64,6 +66,14 @@ impl Outside {
     pub(super) fn letters(&self, site: &Site) -> Last<()> {
         let letters = site.letters.clone()?;
         self.letters.look(OTHERS_EVERY, move || async move { letters.check().await.map_err(|error| error.to_string()) })
+    }
+
+    /// How many sagas are how, of those that have not ended.
+    pub(super) fn sagas(&self, site: &Site) -> Last<Arc<[Census]>> {
+        let sagas = site.sagas.clone()?;
+        self.sagas.look(OTHERS_EVERY, move || async move {
+            sagas.census().await.map(Arc::from).map_err(|error| error.to_string())
+        })
     }
 }
 

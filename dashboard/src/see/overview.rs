@@ -88,6 +88,7 @@ pub async fn overview(site: &Site, span: Span) -> Result<Overview, ScheduleError
     let seen = Seen {
         now,
         groups: &groups,
+        streams: &site.streams,
         processes: &processes,
         queues: &queues,
         hour: hour.as_ref(),
@@ -95,6 +96,7 @@ pub async fn overview(site: &Site, span: Span) -> Result<Overview, ScheduleError
         lags: &lags,
         policy: &policy,
         letters: &letters,
+        sagas: &site.outside.sagas(site),
     };
     let wrong = wrong::all(&seen);
     let known = lags.as_ref().and_then(|lags| lags.as_ref().ok());

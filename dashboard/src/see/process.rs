@@ -20,7 +20,7 @@ pub struct ProcessView {
     pub utilisation: Option<f64>,
     /// When it last asked for jobs.
     pub last_fetch: Option<DateTime<Utc>>,
-    /// Partitions that it hands events off from.
+    /// Partitions whose events it hands off, or folds into tables.
     pub partitions: usize,
 }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     SeeError,
-    groups::{GroupLag, PATIENCE, lags},
+    groups::{GroupLag, PATIENCE, lags, stream_lags},
 };
 use crate::Site;
 
@@ -30,8 +30,8 @@ pub enum TopicRole {
 /// How far a group is on a topic.
 #[derive(Debug, Clone, Serialize)]
 pub struct TopicLag {
-    /// What the application calls the group.
-    pub group: &'static str,
+    /// What the application calls the group, or the stream.
+    pub group: String,
     /// Records that are not known to be handed off.
     pub lag: u64,
     /// The age of the oldest of them.
@@ -84,9 +84,13 @@ pub struct TopicList {
 /// What topics are to the application, by their names in Kafka.
 fn roles(site: &Site) -> HashMap<String, TopicRole> {
     let kafka = site.kafka();
-    let own = site.readers.iter().flat_map(|reader| reader.routes.topics()).map(|name| (name, TopicRole::Own));
-    let dead = site.dead_letter_topics.iter().map(|name| (name.as_str(), TopicRole::DeadLetters));
-    dead.chain(own).map(|(name, role)| (kafka.topic(name), role)).collect()
+    let dead = site.dead_letter_topics.iter().map(|name| (kafka.topic(name), TopicRole::DeadLetters));
+    let mut roles: HashMap<String, TopicRole> = dead.collect();
+    let folded = site.streams.iter().flat_map(|stream| &stream.topics);
+    roles.extend(folded.map(|name| (kafka.topic(name), TopicRole::Own)));
+    let read = site.readers.iter().flat_map(|reader| reader.routes.topics());
+    roles.extend(read.map(|name| (kafka.topic(name), TopicRole::Own)));
+    roles
 }
 
 /// A topic's name as Kafka has it, if it can be one.
@@ -105,12 +109,13 @@ pub async fn topics(site: &Site) -> Result<TopicList, SeeError> {
     let (logs, ranks) = (Logs::new(&kafka, PATIENCE), roles.clone());
     let rank = move |name: &str| ranks.get(name).copied().unwrap_or(TopicRole::Other);
     let names: Vec<&str> = roles.keys().map(String::as_str).collect();
-    let ((layouts, all), settings, lags) = tokio::try_join!(
+    let ((layouts, all), settings, lags, folded) = tokio::try_join!(
         async { Ok::<_, SeeError>(logs.layouts(rank, MOST).await?) },
         settings(site, &names),
         try_join_all(site.readers.iter().map(|reader| lags(reader, None))),
+        try_join_all(site.streams.iter().map(|stream| stream_lags(stream, None))),
     )?;
-    let lags: Vec<GroupLag> = lags.into_iter().flatten().collect();
+    let lags: Vec<GroupLag> = lags.into_iter().chain(folded).flatten().collect();
     let left_out = all - layouts.len();
     let there: BTreeSet<&str> = layouts.iter().map(|layout| layout.name.as_str()).collect();
     let mut missing: Vec<String> =
@@ -132,10 +137,12 @@ pub async fn topic(site: &Site, name: &str) -> Result<TopicView, SeeError> {
     let own = full.strip_prefix(kafka.topic_prefix.as_str()).unwrap_or(&full);
     let wanted = [full.as_str()];
     let readers = site.readers.iter().filter(|reader| reader.routes.topics().any(|topic| topic == own));
-    let (layout, settings, lags) = tokio::try_join!(
+    let streams = site.streams.iter().filter(|stream| stream.topics.iter().any(|topic| topic == own));
+    let (layout, settings, lags, folded) = tokio::try_join!(
         async { Ok::<_, SeeError>(logs.layout(&full).await?) },
         settings(site, &wanted),
         try_join_all(readers.map(|reader| lags(reader, Some(own)))),
+        try_join_all(streams.map(|stream| stream_lags(stream, Some(own)))),
     )?;
     let missing = || {
         let advice = "`millgate topics list` shows those that are, `millgate topics apply` creates the application's";
@@ -144,7 +151,7 @@ pub async fn topic(site: &Site, name: &str) -> Result<TopicView, SeeError> {
     let layout = layout.ok_or_else(missing)?;
     let role = roles(site).get(&full).copied().unwrap_or(TopicRole::Other);
     let settings = settings.get(&full).map(Vec::as_slice).unwrap_or_default();
-    Ok(view(layout, role, settings, &lags.into_iter().flatten().collect::<Vec<_>>()))
+    Ok(view(layout, role, settings, &lags.into_iter().chain(folded).flatten().collect::<Vec<_>>()))
 }
 
 type Settings = HashMap<String, Vec<(String, String)>>;
@@ -164,7 +171,7 @@ fn view(layout: TopicLayout, role: TopicRole, settings: &[(String, String)], lag
                 known.lag += lag.lag;
                 known.lag_seconds = known.lag_seconds.max(lag.lag_seconds);
             }
-            None => groups.push(TopicLag { group: lag.name, lag: lag.lag, lag_seconds: lag.lag_seconds }),
+            None => groups.push(TopicLag { group: lag.name.clone(), lag: lag.lag, lag_seconds: lag.lag_seconds }),
         }
     }
     TopicView {

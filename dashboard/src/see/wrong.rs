@@ -5,10 +5,12 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
+use millgate_bridge::saga::{Census, SagaStatus};
 use millgate_jobs::{History, Process};
 use serde::Serialize;
 
 use super::{PartitionLag, QueueView, ScheduleView, moment::span, outside::Last};
+use crate::StreamReader;
 
 /// A job that has waited longer says that its queue is behind.
 const LATE: Duration = Duration::from_mins(1);
@@ -59,6 +61,7 @@ pub(super) struct Group {
 pub(super) struct Seen<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) groups: &'a [Group],
+    pub(super) streams: &'a [StreamReader],
     pub(super) processes: &'a [Process],
     pub(super) queues: &'a [QueueView],
     /// The last hour of all queues together.
@@ -67,6 +70,7 @@ pub(super) struct Seen<'a> {
     pub(super) lags: &'a Last<Arc<[PartitionLag]>>,
     pub(super) policy: &'a Last<String>,
     pub(super) letters: &'a Last<()>,
+    pub(super) sagas: &'a Last<Arc<[Census]>>,
 }
 
 /// All that is wrong, the worst first.
@@ -75,6 +79,7 @@ pub(super) fn all(seen: &Seen<'_>) -> Vec<Wrong> {
         servers_away,
         redis_evicts,
         bridges_missing,
+        streams_missing,
         troubles,
         queues_unserved,
         kinds_unknown,
@@ -83,10 +88,47 @@ pub(super) fn all(seen: &Seen<'_>) -> Vec<Wrong> {
         queues_late,
         jobs_die,
         schedules_off,
+        sagas_stand,
     ];
     let mut wrong: Vec<Wrong> = checks.iter().flat_map(|check| check(seen)).collect();
     wrong.sort_by_key(|wrong| wrong.severity);
     wrong
+}
+
+/// Sagas that wait for people, and sagas that nobody moves.
+fn sagas_stand(seen: &Seen<'_>) -> Vec<Wrong> {
+    let census = match seen.sagas {
+        Some(Ok(census)) => census,
+        Some(Err(error)) => return vec![bad(format!("sagas cannot be read: {error}"), &["sagas"])],
+        None => return Vec::new(),
+    };
+    let open: i64 = census.iter().map(|some| some.count).sum();
+    let stuck = census.iter().filter(|some| some.status == SagaStatus::Stuck.as_str());
+    let mut told: Vec<Wrong> = stuck
+        .map(|some| Wrong {
+            since: Some(some.oldest),
+            ..bad(
+                format!(
+                    "{} stuck: what was done cannot be taken back, and waits for people",
+                    many(
+                        some.count.unsigned_abs(),
+                        &format!("saga {} is", some.saga),
+                        &format!("sagas {} are", some.saga)
+                    )
+                ),
+                &["sagas"],
+            )
+        })
+        .collect();
+    let is_moved = seen.processes.iter().any(|process| process.roles.iter().any(|role| role == "saga"));
+    if open > 0 && !is_moved {
+        let open = many(open.unsigned_abs(), "saga has", "sagas have");
+        told.push(bad(
+            format!("{open} not ended, and no orchestrator runs: start one by `millgate saga run`"),
+            &["sagas"],
+        ));
+    }
+    told
 }
 
 fn wrong(severity: Gravity, text: String, page: &[&str]) -> Wrong {
@@ -168,6 +210,21 @@ fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
                 &["workers"],
             ),
         }
+    });
+    told.collect()
+}
+
+/// Streams that nobody folds.
+fn streams_missing(seen: &Seen<'_>) -> Vec<Wrong> {
+    let folded = |stream: &&StreamReader| {
+        let mut groups = seen.processes.iter().flat_map(|process| &process.groups);
+        groups.any(|group| group.group == stream.kafka.consumer_group)
+    };
+    let missing = seen.streams.iter().filter(|stream| !folded(stream));
+    let told = missing.map(|stream| {
+        let topics = some(stream.topics.iter().map(String::as_str));
+        let text = format!("no process runs stream {}: records of {topics} wait; `millgate streams run`", stream.name);
+        warn(text, &["workers"])
     });
     told.collect()
 }

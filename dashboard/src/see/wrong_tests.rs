@@ -40,7 +40,7 @@ fn process() -> Process {
         order: None,
         queues: vec![queue],
         kinds: BTreeMap::from([("greet".to_owned(), 1)]),
-        groups: vec![BridgedGroup { group: "shop".into(), partitions, handed_off: 1 }],
+        groups: vec![BridgedGroup { group: "shop".into(), partitions, handed_off: 1, stream: None }],
         troubles: Vec::new(),
         more_troubles: 0,
     }
@@ -78,6 +78,7 @@ fn schedule() -> ScheduleView {
 /// All that there is to see; each test changes what it is about.
 struct Scene {
     groups: Vec<Group>,
+    streams: Vec<StreamReader>,
     processes: Vec<Process>,
     queues: Vec<QueueView>,
     hour: Option<History>,
@@ -85,12 +86,14 @@ struct Scene {
     lags: Last<Arc<[PartitionLag]>>,
     policy: Last<String>,
     letters: Last<()>,
+    sagas: Last<Arc<[Census]>>,
 }
 
 impl Scene {
     fn well() -> Self {
         Self {
             groups: vec![group()],
+            streams: Vec::new(),
             processes: vec![process()],
             queues: vec![queue(1, 1)],
             hour: None,
@@ -98,6 +101,7 @@ impl Scene {
             lags: Some(Ok(lag(0))),
             policy: Some(Ok("noeviction".into())),
             letters: Some(Ok(())),
+            sagas: None,
         }
     }
 
@@ -105,6 +109,7 @@ impl Scene {
         all(&Seen {
             now: now(),
             groups: &self.groups,
+            streams: &self.streams,
             processes: &self.processes,
             queues: &self.queues,
             hour: self.hour.as_ref(),
@@ -112,6 +117,7 @@ impl Scene {
             lags: &self.lags,
             policy: &self.policy,
             letters: &self.letters,
+            sagas: &self.sagas,
         })
     }
 
@@ -141,6 +147,17 @@ fn a_bridge_that_is_missing_is_bad_once_events_wait() {
     scene.one(Gravity::Warn, "no bridge runs for group shop: events of order.created would wait", "workers");
     scene.lags = Some(Ok(lag(12)));
     scene.one(Gravity::Bad, "12 events wait on order.created", "workers");
+}
+
+#[test]
+fn a_stream_that_nobody_folds_is_told_until_somebody_does() {
+    let kafka = millgate_events::KafkaConfig { consumer_group: "shop.audit".into(), ..Default::default() };
+    let stream = StreamReader { name: "audit".into(), topics: vec!["order.created".into()], kafka };
+    let mut scene = Scene { streams: vec![stream], ..Scene::well() };
+    scene.one(Gravity::Warn, "no process runs stream audit: records of order.created wait", "workers");
+    let (group, stream) = ("shop.audit".into(), Some("audit".into()));
+    scene.processes[0].groups.push(BridgedGroup { group, partitions: BTreeMap::new(), handed_off: 0, stream });
+    assert_eq!(scene.wrong(), []);
 }
 
 #[test]
@@ -240,4 +257,25 @@ fn the_worst_comes_first_and_long_lists_are_cut() {
     let severities: Vec<Gravity> = scene.wrong().iter().map(|wrong| wrong.severity).collect();
     assert!(severities.is_sorted() && severities.contains(&Gravity::Bad), "{severities:?}");
     assert_eq!(some(["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d, e and 2 more");
+}
+
+#[test]
+fn sagas_that_stand_still_are_told() {
+    let some =
+        |status: &str| Census { saga: "order".into(), status: status.into(), version: 1, count: 2, oldest: ago(60) };
+    let mut scene = Scene { sagas: Some(Ok(Arc::new([some("running")]))), ..Scene::well() };
+    scene.one(
+        Gravity::Bad,
+        "2 sagas have not ended, and no orchestrator runs: start one by `millgate saga run`",
+        "sagas",
+    );
+    scene.processes[0].roles.push("saga".into());
+    assert_eq!(scene.wrong(), []);
+    scene.sagas = Some(Ok(Arc::new([some("stuck")])));
+    let told = scene.one(
+        Gravity::Bad,
+        "2 sagas order are stuck: what was done cannot be taken back, and waits for people",
+        "sagas",
+    );
+    assert_eq!(told.since, Some(ago(60)));
 }

@@ -35,6 +35,16 @@ impl Graph {
         Self { titles: titles.to_vec(), columns: vec![Vec::new(); titles.len()], edges: Vec::new() }
     }
 
+    /// Columns in which each box leads to all of the next.
+    pub(crate) fn stages(columns: Vec<Vec<Node>>) -> Self {
+        let pairs = columns.iter().zip(columns.iter().skip(1)).enumerate();
+        let edges = pairs.flat_map(|(column, (these, next))| {
+            let next = next.len();
+            (0..these.len()).flat_map(move |row| (0..next).map(move |to| (column, row, to)))
+        });
+        Self { titles: Vec::new(), edges: edges.collect(), columns }
+    }
+
     /// Puts boxes in, one a column, each leading to the next; a box that is there already is that one.
     pub(crate) fn path(&mut self, nodes: impl IntoIterator<Item = Node>) {
         let mut last: Option<usize> = None;
@@ -107,6 +117,12 @@ mod tests {
 
     fn node(label: &str) -> Node {
         Node { label: label.into(), link: None, tone: "plain" }
+    }
+
+    #[test]
+    fn every_box_of_a_stage_leads_to_all_of_the_next() {
+        let graph = Graph::stages(vec![vec![node("a")], vec![node("b"), node("c")], vec![node("d")]]);
+        assert_eq!(graph.edges, [(0, 0, 0), (0, 0, 1), (1, 0, 0), (1, 1, 0)]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{assets, cache::Rendered, form, view::View};
 use crate::act;
 
 /// The menu: section, path, name.
-const MENU: [(&str, &str, &str); 10] = [
+const MENU: [(&str, &str, &str); 11] = [
     ("overview", "/", "Overview"),
     ("events", "/events", "Events"),
     ("jobs", "/jobs", "Jobs"),
@@ -16,6 +16,7 @@ const MENU: [(&str, &str, &str); 10] = [
     ("workers", "/workers", "Workers"),
     ("schedules", "/schedules", "Schedules"),
     ("topics", "/topics", "Topics"),
+    ("sagas", "/sagas", "Sagas"),
     ("routes", "/routes", "Routes"),
     ("audit", "/audit", "Audit"),
 ];
@@ -119,7 +120,7 @@ fn keys() -> Markup {
                 dt { kbd { "j" } " " kbd { "k" } } dd { "next and previous row" }
                 dt { kbd { "Enter" } } dd { "open the row" }
                 dt { kbd { "x" } } dd { "select the row" }
-                dt { kbd { "g" } " then a letter" } dd { "o overview, e events, j jobs, q queues, d dead letters, w workers, s schedules, t topics, r routes, a audit" }
+                dt { kbd { "g" } " then a letter" } dd { "o overview, e events, j jobs, q queues, d dead letters, w workers, s schedules, t topics, g sagas, r routes, a audit" }
                 dt { kbd { "." } } dd { "hold updates, or let them go on" }
                 dt { kbd { "?" } } dd { "this" }
             }

@@ -172,7 +172,7 @@ impl ConsumerContext for Group {
         if let Rebalance::Assign(list) | Rebalance::Revoke(list) = rebalance
             && list.count() > 0
         {
-            metrics().rebalanced();
+            metrics().rebalanced(&self.name);
         }
         match rebalance {
             // Cooperative rebalancing calls with empty lists, too.

@@ -19,7 +19,7 @@ pub use error::DeadLetterError;
 pub use filter::LetterFilter;
 pub use letter::{Attempt, DEAD_LETTER_HEADERS, DeadLetter, Origin};
 pub use redriving::Claim;
-pub use stats::{LetterGroup, LetterStats};
+pub use stats::{LetterGroup, LetterStats, OpenLetters};
 pub use status::{LetterKind, LetterStatus};
 pub use store::{DeadLetterStore, Position};
 pub use stored::{StoredLetter, readable};

@@ -47,10 +47,29 @@ pub struct LetterStats {
     pub groups: Vec<LetterGroup>,
 }
 
+/// Letters that nothing was done about yet, or whose redrive was cut off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, sqlx::FromRow)]
+pub struct OpenLetters {
+    /// Events or jobs.
+    #[sqlx(try_from = "String")]
+    pub kind: LetterKind,
+    /// How many there are.
+    pub letters: i64,
+    /// When the first of them died.
+    pub oldest: Option<DateTime<Utc>>,
+}
+
 /// More groups than anybody reads.
 const MOST_GROUPS: i64 = 100;
 
 impl DeadLetterStore {
+    /// How many are open, by kind; a kind without any is left out.
+    pub async fn open(&self) -> Result<Vec<OpenLetters>, DeadLetterError> {
+        let count = "SELECT kind, count(*) AS letters, min(failed_at) AS oldest FROM dead_letters \
+            WHERE status IN ('dead', 'redriving') GROUP BY kind";
+        Ok(sqlx::query_as(count).fetch_all(&self.database).await?)
+    }
+
     /// Counts the letters that a filter lets through. Groups beyond the hundred largest are left out.
     pub async fn stats(&self, filter: &LetterFilter) -> Result<LetterStats, DeadLetterError> {
         let mut query = QueryBuilder::new("SELECT status, count(*) FROM dead_letters WHERE TRUE");

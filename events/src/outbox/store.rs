@@ -22,6 +22,15 @@ pub struct Backlog {
     pub oldest: Option<DateTime<Utc>>,
 }
 
+/// How many keys wait, as Kafka refuses their first event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, FromRow)]
+pub struct StuckCounts {
+    /// Those whose first event is tried again.
+    pub retrying: i64,
+    /// Those whose first event is dead, and waits for somebody's word.
+    pub dead: i64,
+}
+
 /// A key whose first event Kafka refuses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, FromRow)]
 pub struct StuckKey {
@@ -56,6 +65,12 @@ impl OutboxStore {
     /// How much is there.
     pub async fn backlog(&self) -> Result<Backlog, OutboxError> {
         let count = "SELECT count(*) AS waiting, min(created) AS oldest FROM outbox";
+        Ok(sqlx::query_as(count).fetch_one(&self.database).await?)
+    }
+
+    /// How many keys are stuck.
+    pub async fn stuck_counts(&self) -> Result<StuckCounts, OutboxError> {
+        let count = "SELECT count(next_try) AS retrying, count(*) - count(next_try) AS dead FROM outbox_stuck";
         Ok(sqlx::query_as(count).fetch_one(&self.database).await?)
     }
 

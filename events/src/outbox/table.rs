@@ -99,12 +99,17 @@ impl Table {
         Ok(())
     }
 
-    /// Forgets that keys are stuck whose event somebody has removed, and rows of the inbox that are older than `age`.
+    /// Forgets that keys are stuck whose event somebody has removed, and rows of the inbox, and replies of steps of sagas,
+    /// that are older than `age`.
     pub(super) async fn tidy(&mut self, age: Duration) -> Result<(), OutboxError> {
         let gone = "DELETE FROM outbox_stuck WHERE position NOT IN (SELECT o.position FROM outbox AS o)";
         within(sqlx::query(gone).execute(&mut self.0)).await?;
-        let old = "DELETE FROM inbox WHERE processed_at < now() - $1 * INTERVAL '1 second'";
-        within(sqlx::query(old).bind(age.as_secs_f64()).execute(&mut self.0)).await?;
+        for old in [
+            "DELETE FROM inbox WHERE processed_at < now() - $1 * INTERVAL '1 second'",
+            "DELETE FROM saga_replies WHERE replied_at < now() - $1 * INTERVAL '1 second'",
+        ] {
+            within(sqlx::query(old).bind(age.as_secs_f64()).execute(&mut self.0)).await?;
+        }
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Process {
     /// Its id, new with each start.
     pub id: String,
-    /// What it runs: `bridge`, `worker`, `scheduler`, `relay`, `dashboard`.
+    /// What it runs: `bridge`, `worker`, `scheduler`, `relay`, `streams`, `dashboard`.
     pub roles: Vec<String>,
     /// The application that it belongs to.
     pub application: String,
@@ -37,7 +37,7 @@ pub struct Process {
     /// The kinds of jobs that it can do, in any of these queues, with the newest version that it knows of each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub kinds: BTreeMap<String, u32>,
-    /// The consumer groups that it hands off for.
+    /// The consumer groups that it hands off for, and those of its streams.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub groups: Vec<BridgedGroup>,
     /// What is wrong now; the oldest of it, where it is much.
@@ -63,15 +63,18 @@ pub struct WorkedQueue {
     pub last_fetch: Option<DateTime<Utc>>,
 }
 
-/// A consumer group that a process hands off for.
+/// A consumer group that a process hands off for, or whose records it folds into tables.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct BridgedGroup {
     /// The consumer group, as Kafka names it.
     pub group: String,
     /// The partitions that are its own, by topic as Kafka names it.
     pub partitions: BTreeMap<String, Vec<i32>>,
-    /// Events that it has handed off since it started.
+    /// Events that it has handed off since it started; of a stream: records that are in its tables.
     pub handed_off: u64,
+    /// The stream, if it is one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<String>,
 }
 
 /// Something that is wrong now.

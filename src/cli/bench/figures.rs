@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use super::median::Percentiles;
 
 /// Every figure that can be measured: its name in JSON, what people read, and its unit. `docs/bench.md` defines them.
-const LINES: [(&str, &str, &str); 37] = [
+const LINES: [(&str, &str, &str); 43] = [
     ("recorded_per_s", "from Kafka into the audit log", "events/s"),
     ("verified_per_s", "verified", "entries/s"),
     ("bytes_per_entry", "an entry with its indexes", "bytes"),
@@ -15,6 +15,12 @@ const LINES: [(&str, &str, &str); 37] = [
     ("redis_percent_1_viewers", "what 1 viewer takes of Redis", "%"),
     ("redis_percent_3_viewers", "what 3 viewers take of Redis", "%"),
     ("redis_percent_10_viewers", "what 10 viewers take of Redis", "%"),
+    ("append_1_per_s", "append, 1 writer", "appends/s"),
+    ("append_8_per_s", "append, 8 writers of one process", "appends/s"),
+    ("append_8_apart_per_s", "append, 8 writers that share no commits", "appends/s"),
+    ("load_full_ms", "load an aggregate from all its events", "ms"),
+    ("load_snapshot_ms", "load it from its snapshot", "ms"),
+    ("projection_events_per_s", "projection, an upsert for each event", "events/s"),
     ("mails_per_s", "mail, from the queue to the mail server", "mails/s"),
     ("mail_cpu_us", "processor time of the worker, a mail", "µs"),
     ("connections", "connections that it made", ""),

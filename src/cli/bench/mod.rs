@@ -10,6 +10,7 @@ mod delayed;
 mod draining;
 mod email;
 mod enqueueing;
+mod eventstore;
 mod figures;
 mod idle;
 mod load;
@@ -41,6 +42,8 @@ pub(super) enum Command {
     Audit(audit::Args),
     /// Measure the relay, on the Kafka and the PostgreSQL of the configuration
     Relay(relay::Args),
+    /// Measure the event store and its projections, on the PostgreSQL of the configuration
+    Eventstore(eventstore::Args),
     /// Measure what a worker adds to a job that does nothing, on the Redis of the configuration
     Worker(overhead::Args),
     /// Measure mail, through the Redis of the configuration, to a mail server of its own
@@ -64,6 +67,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         Command::Bridge(args) => Box::pin(bridge::run(call, args)).await,
         Command::Audit(args) => Box::pin(audit::run(call, args)).await,
         Command::Relay(args) => relay::run(call, args).await,
+        Command::Eventstore(args) => Box::pin(eventstore::run(call, args)).await,
         Command::Worker(args) => overhead::run(call, args).await,
         Command::Dashboard(args) => dashboard::run(call, args).await,
         Command::BridgeRunner => bridge_runner::run().await,

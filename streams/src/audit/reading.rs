@@ -66,7 +66,7 @@ impl Reading<'_> {
             }
         };
         let is_claim = Claims::is_claim(record);
-        let payload = if is_claim { Ok(Value::Null) } else { incoming.payload().map(std::borrow::Cow::into_owned) };
+        let payload = if is_claim { Ok(Value::Null) } else { incoming.data().map(std::borrow::Cow::into_owned) };
         let meta = &*incoming.meta;
         match payload {
             Ok(mut payload) => {

@@ -26,7 +26,7 @@ impl Forwarding {
     fn with(bench: &Bench, kafka: &KafkaConfig) -> Self {
         let producer = Producer::new(kafka, "test").unwrap();
         let dead_letters = DeadLetters::new(producer, TOPIC);
-        let forwarder = DeadLetterForwarder { queues: vec![bench.queue()], dead_letters };
+        let forwarder = DeadLetterForwarder { queues: vec![bench.queue()], dead_letters, steps: None };
         let stop = CancellationToken::new();
         Self { ended: tokio::spawn(forwarder.run(stop.clone())), stop }
     }

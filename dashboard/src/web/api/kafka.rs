@@ -68,7 +68,7 @@ async fn groups(view: View) -> Answer {
 }
 
 async fn group(view: View) -> Answer {
-    let found = async { see::group(view.site(), see::reader(view.site(), view.param("group"))?).await };
+    let found = async { see::group_named(view.site(), view.param("group")).await };
     answer(found.await)
 }
 

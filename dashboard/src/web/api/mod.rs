@@ -6,6 +6,7 @@ mod events;
 mod jobs;
 mod kafka;
 mod letters;
+mod sagas;
 
 use std::sync::Arc;
 
@@ -60,7 +61,8 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::post("/actions/undo", post(undo), "Undoes an entry", json!({ "entry": "1795311840153-0" })),
         Endpoint::get("/openapi.json", get(openapi), "This"),
     ];
-    own.into_iter().chain(kafka::endpoints()).chain(letters::endpoints()).chain(audit_log::endpoints()).collect()
+    let own = own.into_iter().chain(kafka::endpoints()).chain(letters::endpoints());
+    own.chain(sagas::endpoints()).chain(audit_log::endpoints()).collect()
 }
 
 pub(super) fn routes() -> Router<Arc<Web>> {

@@ -144,7 +144,7 @@ document.addEventListener("submit", (event) => {
 
 // --- the keyboard ---
 
-const places = { o: "/", e: "/events", j: "/jobs", q: "/queues", d: "/dead", w: "/workers", s: "/schedules", t: "/topics", r: "/routes", a: "/audit" };
+const places = { o: "/", e: "/events", j: "/jobs", q: "/queues", d: "/dead", w: "/workers", s: "/schedules", t: "/topics", g: "/sagas", r: "/routes", a: "/audit" };
 let going = false;
 function step(by) {
   const rows = [...main.querySelectorAll("table.rows tbody tr")];

@@ -25,7 +25,7 @@ pub(super) async fn all(view: View) -> Result<Page, Trouble> {
                 thead { tr { th scope="col" { "Group" } th scope="col" { "State" } th.n scope="col" { "Members" } th.n scope="col" { "Behind" } th.n scope="col" { "For" } } }
                 tbody { @for group in &groups {
                     tr id=(format!("group-{}", group.name)) {
-                        th scope="row" { a href=(view.link(&format!("/groups/{}", encoded(group.name)))) { (group.name) } " " span.faint { (group.group) } }
+                        th scope="row" { a href=(view.link(&format!("/groups/{}", encoded(&group.name)))) { (group.name) } " " span.faint { (group.group) } }
                         td { (state(group.membership.as_ref())) }
                         td.n { (group.membership.as_ref().map_or(0, |it| it.members.len())) }
                         td.n { (number(group.lag)) }
@@ -40,8 +40,8 @@ pub(super) async fn all(view: View) -> Result<Page, Trouble> {
 
 /// One of them.
 pub(super) async fn one(view: View) -> Result<Page, Trouble> {
-    let reader = see::reader(view.site(), view.param("group"))?;
-    let group = see::group(view.site(), reader).await?;
+    let group = see::group_named(view.site(), view.param("group")).await?;
+    let is_stream = view.site().streams.iter().any(|stream| stream.kafka.consumer_group == group.group);
     let main = html! {
         p.crumbs { a href=(view.link("/topics")) { "Topics" } " › " a href=(view.link("/groups")) { "Groups" } }
         h1 { "Group " (group.name) " " (state(group.membership.as_ref())) }
@@ -51,11 +51,13 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
             div { dt { "For" } dd { (span(Duration::from_secs(group.lag_seconds))) } }
         }
         h2 { "Members" }
-        (members(group.membership.as_ref()))
+        (members(group.membership.as_ref(), if is_stream { "millgate streams run" } else { "millgate bridge" }))
         h2 { "Partitions" }
         (partitions(&view, &group.partitions))
-        h2 { "Watermarks of its queues" }
-        (watermarks(&view, &group))
+        @if !is_stream {
+            h2 { "Watermarks of its queues" }
+            (watermarks(&view, &group))
+        }
     };
     Ok(Page::new(format!("Group {}", group.name), "topics", main))
 }
@@ -69,10 +71,10 @@ fn state(membership: Option<&Membership>) -> Markup {
     }
 }
 
-fn members(membership: Option<&Membership>) -> Markup {
+fn members(membership: Option<&Membership>, role: &str) -> Markup {
     let members = membership.map(|it| it.members.as_slice()).unwrap_or_default();
     if members.is_empty() {
-        return html! { p.empty { "No bridge runs for this group. Start one with " code { "millgate bridge" } "." } };
+        return html! { p.empty { "Nobody is in this group. Start " code { (role) } "." } };
     }
     html! {
         div.scroll tabindex="0" {

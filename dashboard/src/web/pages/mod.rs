@@ -10,6 +10,7 @@ mod jobs;
 mod overview;
 mod queues;
 mod routes;
+mod sagas;
 mod schedules;
 mod tasks;
 mod topics;
@@ -36,6 +37,8 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/queues/{name}", page(queues::one))
         .route("/schedules", page(schedules::all))
         .route("/schedules/{name}", page(schedules::one))
+        .route("/sagas", page(sagas::all))
+        .route("/sagas/{id}", page(sagas::one))
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
         .route("/tasks/{id}", page(tasks::one))

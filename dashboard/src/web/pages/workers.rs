@@ -1,7 +1,7 @@
 //! Processes, of all roles.
 
 use maud::{Markup, html};
-use millgate_jobs::Order;
+use millgate_jobs::{BridgedGroup, Order};
 
 use super::super::{
     chart, form,
@@ -152,19 +152,23 @@ fn queues(view: &View, seen: &ProcessView) -> Markup {
     }
 }
 
+fn group_name(group: &BridgedGroup) -> Markup {
+    html! { (group.group) @if let Some(stream) = &group.stream { " " span.faint { "stream " (stream) } } }
+}
+
 fn groups(seen: &ProcessView) -> Markup {
     html! {
-        div.scroll tabindex="0" role="region" aria-label="Partitions that it hands off from" {
+        div.scroll tabindex="0" role="region" aria-label="Partitions that are its own" {
             table.rows #groups {
-                thead { tr { th scope="col" { "Group" } th scope="col" { "Topic" } th scope="col" { "Partitions" } th.n scope="col" { "Events of the group handed off" } } }
+                thead { tr { th scope="col" { "Group" } th scope="col" { "Topic" } th scope="col" { "Partitions" } th.n scope="col" { "Handed off, or in their tables" } } }
                 tbody {
                     @for group in &seen.process.groups {
                         @if group.partitions.is_empty() {
-                            tr { th scope="row" { (group.group) } td { "none yet" } td { "others of the group may have them all" } td.n { (number(group.handed_off)) } }
+                            tr { th scope="row" { (group_name(group)) } td { "none yet" } td { "others of the group may have them all" } td.n { (number(group.handed_off)) } }
                         }
                         @for (topic, partitions) in &group.partitions {
                             tr {
-                                th scope="row" { (group.group) } td { (topic) }
+                                th scope="row" { (group_name(group)) } td { (topic) }
                                 td { (partitions.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")) }
                                 td.n { (number(group.handed_off)) }
                             }

@@ -72,7 +72,7 @@ fn row(view: &View, topic: &TopicView) -> Markup {
             td.n { (topic.partitions.len()) }
             td.n { (number(topic.records)) }
             td { (kept(topic)) }
-            td { @for lag in &topic.groups { (behind(view, lag.group, lag.lag, lag.lag_seconds)) " " } }
+            td { @for lag in &topic.groups { (behind(view, &lag.group, lag.lag, lag.lag_seconds)) " " } }
         }
     }
 }

@@ -58,7 +58,7 @@ fn facts(view: &View, topic: &TopicView) -> Markup {
                 @if let Some(bytes) = setting("max.message.bytes") { dt { "Largest batch, in bytes" } dd { (bytes) } }
                 dt { "Groups" } dd {
                     @if topic.groups.is_empty() { "none of this application reads it" }
-                    @for lag in &topic.groups { (behind(view, lag.group, lag.lag, lag.lag_seconds)) " " }
+                    @for lag in &topic.groups { (behind(view, &lag.group, lag.lag, lag.lag_seconds)) " " }
                 }
             } }
         }

@@ -7,7 +7,7 @@ use std::{
     time::Instant,
 };
 
-use millgate_events::{Holding, Holdings};
+use crate::{Holding, Holdings};
 
 /// A partition that waits, and why.
 #[derive(Debug, Clone)]
@@ -22,10 +22,10 @@ pub struct Waiting {
     pub text: String,
 }
 
-/// What keeps a bridge's partitions waiting, at any time. Cheap to clone.
+/// What keeps a consumer's partitions waiting, at any time. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Troubles {
-    /// By topic, partition, and where it is to be handed off to.
+    /// By topic, partition, and where its records are to go.
     now: Arc<Mutex<BTreeMap<Name, (Instant, String)>>>,
     holdings: Holdings,
 }
@@ -33,7 +33,8 @@ pub struct Troubles {
 type Name = (Arc<str>, i32, String);
 
 impl Troubles {
-    pub(crate) fn new(holdings: Holdings) -> Self {
+    /// Of the partitions that are a consumer's own.
+    pub fn new(holdings: Holdings) -> Self {
         Self { now: Arc::default(), holdings }
     }
 
@@ -44,7 +45,7 @@ impl Troubles {
             ours.iter().any(|holding| holding.topic() == topic && holding.partition() == partition)
         };
         let mut now = self.now();
-        // A partition that was taken away is another bridge's to speak of.
+        // A partition that was taken away is another's to speak of.
         now.retain(|(topic, partition, _), _| is_ours(topic, *partition));
         let waiting = now.iter().map(|((topic, partition, _), (since, text))| Waiting {
             topic: topic.clone(),
@@ -57,8 +58,8 @@ impl Troubles {
         waiting
     }
 
-    /// A place to say what keeps a partition from being handed off to `target`.
-    pub(crate) fn of<'a>(&'a self, holding: &Holding, target: &str) -> Spot<'a> {
+    /// A place to say what keeps a partition's records from going to `target`.
+    pub fn of<'a>(&'a self, holding: &Holding, target: &str) -> Spot<'a> {
         let name = (holding.topic().clone(), holding.partition(), target.to_owned());
         Spot { troubles: self, name }
     }
@@ -70,21 +71,22 @@ impl Troubles {
 }
 
 /// What may keep one partition waiting for one target.
-pub(crate) struct Spot<'a> {
+#[derive(Debug)]
+pub struct Spot<'a> {
     troubles: &'a Troubles,
     name: Name,
 }
 
 impl Spot<'_> {
     /// It waits, for this. Since when it does stays, whatever more is said.
-    pub(crate) fn waits(&self, text: impl Display) {
+    pub fn waits(&self, text: impl Display) {
         let mut now = self.troubles.now();
         let entry = now.entry(self.name.clone()).or_insert_with(|| (Instant::now(), String::new()));
         entry.1 = text.to_string();
     }
 
     /// It goes on.
-    pub(crate) fn goes_on(&self) {
+    pub fn goes_on(&self) {
         self.troubles.now().remove(&self.name);
     }
 }
