@@ -171,7 +171,7 @@ impl Servers {
             sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&self.database).await?;
         }
         let own = letters.migrate().await? + Suppressions::new(self.database.clone()).migrate().await?;
-        let own = own + if self.streams().is_empty() { 0 } else { millgate_streams::migrate(&self.database).await? };
+        let own = own + if self.has_streams() { millgate_streams::migrate(&self.database).await? } else { 0 };
         let Some(migrations) = self.migrations else { return Ok(own) };
         migrations.run(&self.database).await.context("a migration failed; nothing of it was kept")?;
         Ok(own + migrations.iter().count())
@@ -391,13 +391,14 @@ impl Servers {
 
     /// Whether the application has any.
     pub(crate) fn has_streams(&self) -> bool {
-        !self.streams.is_empty()
+        !self.streams.is_empty() || self.audit.is_some()
     }
 
     /// Goes without streams, and gives their names.
     pub(crate) fn leave_out_streams(&mut self) -> Vec<String> {
         let left_out = self.streams().iter().map(|stream| stream.name().to_owned()).collect();
         self.streams.clear();
+        self.audit = None;
         left_out
     }
 
