@@ -15,7 +15,7 @@ use millgate_bridge::{
 use millgate_dashboard::EventRegistry;
 use millgate_events::{Event, Producer, Projection, Projections, SagaCommand, StepCommand};
 use millgate_jobs::{Job, PublishEvent, Schedule, ScheduleError};
-use millgate_streams::{Resources, Stream};
+use millgate_streams::{Audit, Resources, Stream};
 use millgate_workers::{
     BatchHandler, ErrorClass, Handler, Handlers, JobError, JobLayer, Replied, State, StepCtx, StepJob,
     email::limit_domains, publish_event,
@@ -68,6 +68,8 @@ pub struct App {
     pub(crate) migrations: Option<&'static Migrator>,
     /// Makers of streams, which need the servers.
     pub(crate) streams: Vec<MakeStream>,
+    /// What is recorded in the audit log, if there is to be one.
+    pub(crate) audit: Option<Arc<Audit>>,
     pub(crate) samples: Option<Samples>,
     pub(crate) report: Option<Report>,
     /// The configuration file, and the routes that it declared when it was read.
@@ -93,6 +95,7 @@ impl App {
             state: State::new(),
             migrations: None,
             streams: Vec::new(),
+            audit: None,
             samples: None,
             report: None,
             declared: None,
@@ -266,6 +269,14 @@ impl App {
     #[must_use]
     pub fn stream<S: Into<Stream>>(mut self, make: impl Fn(&Resources) -> S + Send + Sync + 'static) -> Self {
         self.streams.push(Box::new(move |resources| make(resources).into()));
+        self
+    }
+
+    /// Keeps an audit log: the stream `audit` records every event of the chosen topics, and every dead letter, in a table that only
+    /// grows. See `docs/audit.md`.
+    #[must_use]
+    pub fn audit(mut self, choose: impl FnOnce(Audit) -> Audit) -> Self {
+        self.audit = Some(Arc::new(choose(Audit::default())));
         self
     }
 

@@ -43,7 +43,7 @@ use millgate_bridge::{BridgeConfig, saga::SagaConfig};
 use millgate_dashboard::DashboardConfig;
 use millgate_events::{ClaimConfig, KafkaConfig, LogShippingConfig, ProjectionConfig, RelayConfig, TrailConfig};
 use millgate_jobs::RedisConfig;
-use millgate_streams::{LogAlertConfig, StreamConfig};
+use millgate_streams::{AuditConfig, LogAlertConfig, StreamConfig};
 use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
 use serde::{Serialize, de::DeserializeOwned};
 use toml::Table;
@@ -91,6 +91,8 @@ pub struct Config {
     pub trail: TrailConfig,
     /// How streams take records in.
     pub streams: StreamConfig,
+    /// For how long the audit log is kept.
+    pub audit: AuditConfig,
     /// Where values go that are too large for Kafka.
     pub claim_check: ClaimConfig,
     /// How jobs are run.
@@ -175,6 +177,7 @@ where
         saga: draft.read("saga"),
         trail: draft.read("trail"),
         streams: draft.read("streams"),
+        audit: draft.read("audit"),
         claim_check: draft.read("claim_check"),
         worker: draft.read("worker"),
         http: draft.read("http"),

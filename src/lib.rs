@@ -100,6 +100,11 @@ struct LogsDocumentation;
 
 /// The same.
 #[cfg(doctest)]
+#[doc = include_str!("../docs/audit.md")]
+struct AuditDocumentation;
+
+/// The same.
+#[cfg(doctest)]
 #[doc = include_str!("../docs/streams.md")]
 struct StreamsDocumentation;
 

@@ -19,7 +19,7 @@ use millgate_events::{
     OutboxStore, Producer, ProjectionRunner, Projections, Relay, ReplayStore, TopicSpec, Trail, TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
-use millgate_streams::{Resources, Stream, StreamPositions, windows::WindowStore};
+use millgate_streams::{Audit, AuditLogs, AuditSettings, Resources, Stream, StreamPositions, windows::WindowStore};
 use millgate_workers::{
     DeadLetterForwarder, DeadSteps, Handlers, State, Worker,
     email::{Attachments, Mailer, Suppressions, Templates},
@@ -63,6 +63,7 @@ pub(crate) struct Servers {
     schedules: Vec<Schedule>,
     migrations: Option<&'static Migrator>,
     streams: Vec<MakeStream>,
+    audit: Option<Arc<Audit>>,
     /// Those of the main group.
     pub(crate) routes: Arc<Routes>,
     /// All groups, the main one first.
@@ -106,6 +107,7 @@ impl Servers {
             schedules: app.schedules.into_iter().collect::<Result<_, _>>()?,
             migrations: app.migrations,
             streams: app.streams,
+            audit: app.audit,
             routes,
             declared: app.declared,
             state: app.state,
@@ -172,7 +174,7 @@ impl Servers {
             sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&self.database).await?;
         }
         let own = letters.migrate().await? + Suppressions::new(self.database.clone()).migrate().await?;
-        let own = own + if self.streams.is_empty() { 0 } else { millgate_streams::migrate(&self.database).await? };
+        let own = own + if self.has_streams() { millgate_streams::migrate(&self.database).await? } else { 0 };
         let Some(migrations) = self.migrations else { return Ok(own) };
         migrations.run(&self.database).await.context("a migration failed; nothing of it was kept")?;
         Ok(own + migrations.iter().count())
@@ -252,7 +254,8 @@ impl Servers {
     /// The streams of the application, in its order.
     pub(crate) fn streams(&self) -> Vec<Stream> {
         let resources = self.stream_resources();
-        self.streams.iter().map(|make| make(&resources)).collect()
+        let audit = self.audit.iter().map(|audit| audit.clone().stream(self.audit_settings()));
+        self.streams.iter().map(|make| make(&resources)).chain(audit).collect()
     }
 
     /// What stages may use.
@@ -266,6 +269,24 @@ impl Servers {
             claims: self.producer.claims().clone(),
             consumer_group: self.config.kafka.consumer_group.clone(),
         }
+    }
+
+    fn audit_settings(&self) -> AuditSettings {
+        let mask = self.mask();
+        AuditSettings {
+            topic_prefix: self.config.kafka.topic_prefix.clone(),
+            topics: self.events.iter().map(|(_, event)| event.topic.to_owned()).collect(),
+            dead_letter_topics: self.dead_letter_topics.names().into_iter().map(str::to_owned).collect(),
+            hide: Arc::new(move |event, job, value| match job {
+                Some(kind) => mask.apply_to_job(kind, event, value),
+                None => mask.apply_to_event(event.unwrap_or_default(), value),
+            }),
+        }
+    }
+
+    /// The audit log, if the application keeps one.
+    pub(crate) fn audit_logs(&self) -> Option<AuditLogs> {
+        self.audit.as_ref().map(|_| AuditLogs::new(self.database.clone()))
     }
 
     /// How far the streams are.
@@ -375,6 +396,7 @@ impl Servers {
             max_payload: self.config.redis.max_payload,
             replays: self.letters.is_some().then(|| ReplayStore::new(self.database.clone())),
             dedupe_window: self.config.redis.dedupe_window,
+            audit_logs: self.audit_logs(),
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),
             sagas: self.sagas(),
             trail_is_kept: self.letters.is_some() && !self.config.trail.keep.is_zero(),
@@ -384,13 +406,14 @@ impl Servers {
 
     /// Whether the application has any.
     pub(crate) fn has_streams(&self) -> bool {
-        !self.streams.is_empty()
+        !self.streams.is_empty() || self.audit.is_some()
     }
 
     /// Goes without streams, and gives their names.
     pub(crate) fn leave_out_streams(&mut self) -> Vec<String> {
         let left_out = self.streams().iter().map(|stream| stream.name().to_owned()).collect();
         self.streams.clear();
+        self.audit = None;
         left_out
     }
 

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use millgate_bridge::{Routes, saga::SagaStore};
 use millgate_events::{Claims, DeadLetterStore, KafkaConfig, ReplayStore, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
+use millgate_streams::AuditLogs;
 
 use crate::{
     EventRegistry,
@@ -58,6 +59,8 @@ pub struct Site {
     pub mask: Mask,
     /// The topics of dead letters, without the prefix.
     pub dead_letter_topics: Vec<String>,
+    /// The audit log of events, if the application keeps one.
+    pub audit_logs: Option<AuditLogs>,
     /// The sagas, if there are any and a database.
     pub sagas: Option<SagaStore>,
     /// The tables of the trail, if there is a database.
@@ -93,6 +96,7 @@ impl Site {
             events: Arc::default(),
             letters: None,
             dead_letter_topics: Vec::new(),
+            audit_logs: None,
             sagas: None,
             trail: None,
             trail_is_kept: false,

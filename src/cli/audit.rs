@@ -1,8 +1,16 @@
-//! `millgate audit`: what operators did.
+//! `millgate audit`: what operators did; and the audit log of events.
 
-use millgate_dashboard::act::{self, ActError, Entry, Via};
+use millgate_dashboard::{
+    act::{self, ActError, Entry, Via},
+    see,
+};
 
-use super::{Call, Outcome, answer, moment::point, operator::operator};
+use super::{
+    Call, Outcome, answer,
+    audit_log::{self, ExpireArgs, SearchArgs, VerifyArgs},
+    moment::point,
+    operator::operator,
+};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -12,10 +20,16 @@ pub(super) struct Args {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    /// Show what was done, the newest first
+    /// Operators: show what they did, the newest first
     List(ListArgs),
-    /// Undo what was done, where that can be
+    /// Operators: undo what was done, where that can be
     Undo(UndoArgs),
+    /// Events: search the audit log, what happened last first
+    Search(SearchArgs),
+    /// Events: prove that nothing in the audit log was changed; exit code 1 if something was
+    Verify(VerifyArgs),
+    /// Events: drop the audit log's old months
+    Expire(ExpireArgs),
 }
 
 #[derive(clap::Args)]
@@ -37,7 +51,9 @@ struct UndoArgs {
 
 pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let json = call.json;
-    let site = call.servers()?.site();
+    let servers = call.servers()?;
+    let (site, keep) = (servers.site(), servers.config.audit.keep);
+    let logs = || site.audit_logs.clone().ok_or_else(see::no_audit_log);
     match args.command.unwrap_or(Command::List(ListArgs { limit: 50, before: None })) {
         Command::List(ListArgs { limit, before }) => {
             let entries = act::entries(&site, before.as_deref(), limit as usize).await?;
@@ -45,6 +61,15 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
             answer::write(&format!("{text}\n"))?;
             Ok(Outcome::Well)
         }
+        Command::Search(args) => audit_log::search(&site, json, args).await,
+        Command::Verify(args) => match logs() {
+            Ok(logs) => audit_log::verify(&logs, json, args).await,
+            Err(message) => Ok(Outcome::Misunderstood(message)),
+        },
+        Command::Expire(args) => match logs() {
+            Ok(logs) => audit_log::expire(&logs, json, keep, args).await,
+            Err(message) => Ok(Outcome::Misunderstood(message)),
+        },
         Command::Undo(UndoArgs { id }) => {
             let performed = match act::undo(&site, &operator(), &id).await {
                 Ok(performed) => performed,

@@ -2,6 +2,7 @@
 
 mod answer;
 mod audit;
+mod audit_log;
 mod bench;
 mod claims;
 mod completions;
@@ -145,7 +146,7 @@ enum Command {
     /// Set up, count or expire the store of values that are too large for Kafka
     #[command(subcommand)]
     Claims(claims::Command),
-    /// What operators did, on pages, by the API and here; and undo it
+    /// What operators did, and undo it (list, undo); the audit log of events (search, verify, expire)
     Audit(audit::Args),
     /// Create the application's tables
     Migrate,

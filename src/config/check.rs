@@ -63,6 +63,7 @@ fn values(config: &Config) -> Vec<Row> {
         saga,
         trail,
         streams,
+        audit: _,
         claim_check,
         worker,
         http,

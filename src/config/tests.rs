@@ -146,6 +146,7 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
             "relay",
             "trail",
             "streams",
+            "audit",
             "claim_check",
             "worker",
             "http",

@@ -29,7 +29,7 @@ pub use events::{
 pub use reminders::CloseOrder;
 pub use settings::ShopSettings;
 
-use crate::{App, Ctx, delay, on, once_per_event, priority};
+use crate::{App, Ctx, delay, on, once_per_event, priority, streams::AuditEvent};
 use contacts::{crm, upsert_contact};
 use reminders::{close_order, remind};
 use summary::{MailSummary, mail_summary};
@@ -51,7 +51,7 @@ pub fn app() -> App {
 
 fn shop(app: App, settings: ShopSettings) -> App {
     let reminder_delay = settings.reminder_delay;
-    let app = summary(app, &settings);
+    let app = audit(summary(app, &settings), &settings);
     let app =
         if settings.sagas { sagas::add(app, settings.saga_patience).samples(samples::publish_with_sagas) } else { app };
     app.route(
@@ -163,6 +163,17 @@ fn summary(app: App, settings: &ShopSettings) -> App {
     let (to, time_zone) = (settings.summary_to.clone(), settings.time_zone.name());
     let job = MailSummary { to, time_zone: time_zone.to_owned() };
     app.schedule("daily-summary", "5 0 * * *", time_zone, job)
+}
+
+/// What happens is recorded, if that is wanted.
+fn audit(app: App, settings: &ShopSettings) -> App {
+    if !settings.audit {
+        return app;
+    }
+    app.audit(|audit| {
+        let order = |event: &AuditEvent<'_>| Some(format!("order/{}", event.payload.get("order_id")?.as_str()?));
+        audit.user("customer_email").user("email").resource_by(order)
+    })
 }
 
 fn lines(items: &[Item]) -> Vec<OrderLine> {

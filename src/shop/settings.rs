@@ -19,6 +19,8 @@ pub struct ShopSettings {
     /// Where customers live of whom nobody says it: `Europe/Vienna`.
     #[serde(with = "zone")]
     pub time_zone: Tz,
+    /// Whether all events are recorded in the audit log.
+    pub audit: bool,
     /// Who is mailed every night what the shop did the day before: orders, revenue, dead letters. Empty: nobody.
     pub summary_to: String,
     /// Whether it has bookings, and orders that are paid and shipped, as sagas; on in `millgate dev`.
@@ -33,6 +35,7 @@ impl Default for ShopSettings {
             reminder_delay: Duration::from_hours(24),
             quiet_hours: QuietHours::NONE,
             time_zone: Tz::UTC,
+            audit: false,
             summary_to: String::new(),
             sagas: false,
             saga_patience: 1,

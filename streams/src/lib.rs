@@ -4,6 +4,7 @@
 //! topics; a [`StreamRunner`] runs it. How far it is in a partition is a row of PostgreSQL that moves in the transaction in which the
 //! stage writes: so each record counts once in what is written, whatever dies, and whoever else believes to have the partition.
 
+mod audit;
 pub mod changes;
 mod config;
 mod error;
@@ -19,6 +20,10 @@ mod tables;
 mod turning;
 pub mod windows;
 
+pub use audit::{
+    AUDIT, Audit, AuditConfig, AuditEvent, AuditFilter, AuditFinding, AuditFlaw, AuditHead, AuditLog, AuditLogs,
+    AuditPlace, AuditReport, AuditSettings, DroppedMonth, Hide,
+};
 pub use config::StreamConfig;
 pub use error::{StageError, StreamError};
 pub use log_alerts::{LogAlert, LogAlertConfig, LogAlerts};

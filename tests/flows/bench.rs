@@ -226,3 +226,23 @@ async fn windows_are_measured_and_nothing_is_left_behind() {
     let left: Vec<_> = topics.into_iter().filter(|topic| topic.name.starts_with(&events.topic_prefix)).collect();
     assert_eq!(left, []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_figure_of_the_audit_log_is_measured_and_nothing_is_left_behind() {
+    let (kafka, database) = (KafkaSpace::fresh("bench-audit"), Database::fresh(None).await);
+    let events = kafka.config();
+    let child = Binary::new(env!("CARGO_BIN_EXE_millgate"))
+        .env("MILLGATE_KAFKA_TOPIC_PREFIX", events.topic_prefix.clone())
+        .args(["bench", "audit", "--events", "5000", "--partitions", "2", "--json"])
+        .args(["--postgres", &database.server_url(), "--brokers", &events.brokers])
+        .spawn();
+    let status = child.wait_exit(PATIENCE).await;
+    let said = child.output();
+    assert!(status.success(), "{said}");
+    let answer = said.lines().find(|line| line.starts_with('{')).unwrap_or_else(|| panic!("no JSON: {said}"));
+    let figures: Value = serde_json::from_str(answer).unwrap();
+    for name in ["recorded_per_s", "verified_per_s", "bytes_per_entry"] {
+        assert!(figures[name].as_f64().unwrap() > 0.0, "{name}: {answer}");
+    }
+    assert_eq!(kafka.ends("bench.shipment").await, [0_i64; 0]);
+}

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic with a line number is the report")]
 
 mod access;
+mod audit;
 mod bench;
 mod browser;
 mod claims;

@@ -50,18 +50,18 @@ impl Mask {
         hide(value, &mut Vec::new(), &[&self.everywhere]);
     }
 
-    /// Hides what is hidden in an event of that type.
-    pub fn apply_to_event(&self, kind: &str, value: &mut Value) {
+    /// Hides what is hidden in an event of that type, and says whether there was something.
+    pub fn apply_to_event(&self, kind: &str, value: &mut Value) -> bool {
         let own = self.events.get(kind);
-        hide(value, &mut Vec::new(), &[[&self.everywhere].as_slice(), own.as_slice()].concat());
+        hide(value, &mut Vec::new(), &[[&self.everywhere].as_slice(), own.as_slice()].concat())
     }
 
     /// Hides what is hidden in a job of that kind, and what is in an event of the type that led to it: routes mostly keep
-    /// the names of fields.
-    pub fn apply_to_job(&self, kind: &str, event: Option<&str>, value: &mut Value) {
+    /// the names of fields. Says whether there was something.
+    pub fn apply_to_job(&self, kind: &str, event: Option<&str>, value: &mut Value) -> bool {
         let event = event.and_then(|event| self.events.get(event));
         let own = self.jobs.get(kind);
-        hide(value, &mut Vec::new(), &[[&self.everywhere].as_slice(), own.as_slice(), event.as_slice()].concat());
+        hide(value, &mut Vec::new(), &[[&self.everywhere].as_slice(), own.as_slice(), event.as_slice()].concat())
     }
 
     /// What may be shown of an event of that type, or of a job of that kind.
@@ -120,7 +120,8 @@ fn is_like(one: &str, other: &str) -> bool {
     plain(one) == plain(other)
 }
 
-fn hide(value: &mut Value, place: &mut Vec<String>, all: &[&Paths]) {
+fn hide(value: &mut Value, place: &mut Vec<String>, all: &[&Paths]) -> bool {
+    let mut is_hidden = false;
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
@@ -128,16 +129,18 @@ fn hide(value: &mut Value, place: &mut Vec<String>, all: &[&Paths]) {
                 // That there is none is no secret.
                 if !value.is_null() && all.iter().any(|paths| paths.hide(place)) {
                     *value = HIDDEN.into();
+                    is_hidden = true;
                 } else {
-                    hide(value, place, all);
+                    is_hidden |= hide(value, place, all);
                 }
                 place.pop();
             }
         }
         // Items stand where their list does.
-        Value::Array(items) => items.iter_mut().for_each(|item| hide(item, place, all)),
+        Value::Array(items) => items.iter_mut().for_each(|item| is_hidden |= hide(item, place, all)),
         _ => {}
     }
+    is_hidden
 }
 
 #[cfg(test)]
@@ -178,9 +181,10 @@ mod tests {
     #[test]
     fn what_is_sensitive_in_an_event_is_in_its_jobs() {
         let mask = Mask::default().event("order.created", ["customer_email"]).job("send-mail", ["body"]);
-        let masked = |apply: &dyn Fn(&mut Value)| {
+        let masked = |apply: &dyn Fn(&mut Value) -> bool| {
             let mut value = json!({ "customerEmail": 1, "body": 2, "order": 3 });
-            apply(&mut value);
+            let before = value.clone();
+            assert_eq!(apply(&mut value), value != before);
             value
         };
         let event = masked(&|value| mask.apply_to_event("order.created", value));

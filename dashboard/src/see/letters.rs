@@ -113,7 +113,8 @@ impl FromStr for When {
 }
 
 impl When {
-    pub(super) fn before(self, now: DateTime<Utc>) -> DateTime<Utc> {
+    /// When that is, if it is now `now`.
+    pub fn before(self, now: DateTime<Utc>) -> DateTime<Utc> {
         match self {
             Self::At(time) => time,
             // Longer ago than there is time is before all letters.

@@ -1,5 +1,6 @@
 //! What is there, as plain data: pages, API and command line show the same.
 
+mod audit_log;
 mod background;
 mod browse;
 mod error;
@@ -29,6 +30,7 @@ mod topics;
 mod why;
 mod wrong;
 
+pub use audit_log::{AuditChoice, AuditPage, AuditView, audit_log, audit_logs, no_audit_log};
 pub use browse::{RecordChoice, RecordPage, RecordPlans, record, records};
 pub use error::SeeError;
 pub use event_line::{EventLine, HeaderValue, LineRecord};

@@ -28,6 +28,13 @@ struct After {
     done: Option<String>,
 }
 
+/// Where there is an audit log.
+const AUDIT_LOG: (&str, &str, &str) = ("audit-logs", "/audit-logs", "Audit log");
+
+fn menu(view: &View) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    MENU.into_iter().chain(view.site().audit_logs.is_some().then_some(AUDIT_LOG))
+}
+
 /// The whole document.
 pub(super) async fn document(view: &View, page: &Rendered) -> Html<String> {
     let main = page.main.replace(&view.web.csrf_mark, &view.viewer.csrf);
@@ -36,7 +43,7 @@ pub(super) async fn document(view: &View, page: &Rendered) -> Html<String> {
         header.top {
             a.brand href=(view.link("/")) { (MARK) span { (view.site().application) } }
             nav aria-label="Pages" {
-                @for (section, path, name) in MENU {
+                @for (section, path, name) in menu(view) {
                     a href=(view.link(path)) aria-current=[(section == page.section).then_some("page")] { (name) }
                 }
             }

@@ -7,10 +7,13 @@ use serde_json::{Map, Value, json};
 use super::median::Percentiles;
 
 /// Every figure that can be measured: its name in JSON, what people read, and its unit. `docs/bench.md` defines them.
-const LINES: [(&str, &str, &str); 43] = [
+const LINES: [(&str, &str, &str); 46] = [
     ("fold_per_s", "fold, records in memory, with its transactions", "events/s"),
     ("windows_per_s", "from Kafka to the windows' tables", "events/s"),
     ("windows_cpu_us", "processor time of an event", "µs"),
+    ("recorded_per_s", "from Kafka into the audit log", "events/s"),
+    ("verified_per_s", "verified", "entries/s"),
+    ("bytes_per_entry", "an entry with its indexes", "bytes"),
     ("slowest_page_p95_ms", "the slowest page, p95", "ms"),
     ("redis_percent_1_viewers", "what 1 viewer takes of Redis", "%"),
     ("redis_percent_3_viewers", "what 3 viewers take of Redis", "%"),

@@ -1,5 +1,6 @@
 //! `millgate bench`: how fast it is here.
 
+mod audit;
 mod bridge;
 mod bridge_rig;
 mod bridge_runner;
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Queue(queue::Args),
     /// Measure the bridge, on the Kafka and the Redis of the configuration
     Bridge(bridge::Args),
+    /// Measure the audit log, on the Kafka and the PostgreSQL of the configuration
+    Audit(audit::Args),
     /// Measure the relay, on the Kafka and the PostgreSQL of the configuration
     Relay(relay::Args),
     /// Measure the event store and its projections, on the PostgreSQL of the configuration
@@ -65,6 +68,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
     match command {
         Command::Queue(args) => queue::run(call, args).await,
         Command::Bridge(args) => Box::pin(bridge::run(call, args)).await,
+        Command::Audit(args) => Box::pin(audit::run(call, args)).await,
         Command::Relay(args) => Box::pin(relay::run(call, args)).await,
         Command::Eventstore(args) => Box::pin(eventstore::run(call, args)).await,
         Command::Windows(args) => Box::pin(windows::run(call, args)).await,

@@ -16,6 +16,10 @@ async fn all(world: &World) -> Vec<(String, String, &'static str)> {
         .fetch_one(world.shop.database.pool())
         .await
         .unwrap();
+    let (chain, number): (i32, i64) = sqlx::query_as("SELECT chain, number FROM audit_logs WHERE is_error LIMIT 1")
+        .fetch_one(world.shop.database.pool())
+        .await
+        .unwrap();
     let topic = world.shop.kafka.name("order.created");
     let group = world.shop.kafka.config().consumer_group;
     [
@@ -40,6 +44,9 @@ async fn all(world: &World) -> Vec<(String, String, &'static str)> {
         ("routes", "/routes".to_owned(), "order.created"),
         ("try", "/routes/try".to_owned(), "Try it out"),
         ("audit", "/audit".to_owned(), "Audit"),
+        ("audit-log", "/audit-logs".to_owned(), "order/order-1"),
+        ("audit-log-errors", "/audit-logs?errors=true&since=24h".to_owned(), "unknown_type"),
+        ("audit-log-entry", format!("/audit-logs/{chain}/{number}"), "of chain"),
         ("tasks", "/tasks".to_owned(), "Nothing runs here"),
     ]
     .map(|(name, path, shows)| (name.to_owned(), path, shows))

@@ -26,7 +26,7 @@ impl World {
         let line = dashboard.wait_for_line("dashboard at http://", PATIENCE).await;
         let address = line.split("dashboard at ").nth(1).unwrap().split_whitespace().next().unwrap();
         let address = address.trim_end_matches('/').to_owned();
-        let mut roles: Vec<Child> = roles.iter().map(|role| shop.start(&[role])).collect();
+        let mut roles: Vec<Child> = roles.iter().map(|role| shop.start(&role.split(' ').collect::<Vec<_>>())).collect();
         roles.push(dashboard);
         Self { shop, browser: Browser::start().await, address, _roles: roles }
     }
@@ -36,7 +36,9 @@ impl World {
     pub(crate) async fn busy(name: &str) -> Self {
         let mut shop = Shop::open(name).await;
         shop.set("MILLGATE_SHOP_REMINDER_DELAY", "1h");
-        let world = Self::of(shop, &["bridge", "worker"]).await;
+        shop.set("MILLGATE_SHOP_AUDIT", "true");
+        shop.run(&["migrate"]).await;
+        let world = Self::of(shop, &["bridge", "worker", "streams run"]).await;
         let mut lines: Vec<String> = (1..=5).map(order).collect();
         lines.push(notification("nobody"));
         world.shop.publish(&lines).await;
@@ -45,6 +47,10 @@ impl World {
         world.shop.kafka.put("order.created", 0, Some(b"order-9"), Some(b"{\"nonsense\": true}"), &headers).await;
         world.shop.wait_done("email", "send-confirmation-email", 5).await;
         wait_until("two letters are dead", PATIENCE, async || world.letters().await == 2).await;
+        let recorded = "SELECT count(*) FROM audit_logs WHERE is_error";
+        let recorded =
+            async || sqlx::query_scalar::<_, i64>(recorded).fetch_one(world.shop.database.pool()).await.unwrap();
+        wait_until("both are recorded", PATIENCE, async || recorded().await == 2).await;
         world
     }
 

@@ -146,7 +146,13 @@ impl KafkaSpace {
 
     /// Commits for the group of this space, which nobody may be in: partition, offset, and the note beside it.
     pub async fn commit(&self, topic: &str, offsets: &[(i32, i64, &str)]) {
-        let (config, topic) = (self.config(), self.name(topic));
+        self.commit_as(&self.config.consumer_group, topic, offsets).await;
+    }
+
+    /// The same for another group.
+    pub async fn commit_as(&self, group: &str, topic: &str, offsets: &[(i32, i64, &str)]) {
+        let config = KafkaConfig { consumer_group: group.to_owned(), ..self.config() };
+        let topic = self.name(topic);
         let offsets: Vec<_> =
             offsets.iter().map(|(partition, offset, note)| (*partition, *offset, (*note).to_owned())).collect();
         blocking(move || {

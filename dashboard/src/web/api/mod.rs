@@ -1,5 +1,6 @@
 //! The API: what the pages show and do, as JSON.
 
+mod audit_log;
 mod endpoint;
 mod events;
 mod jobs;
@@ -60,7 +61,8 @@ fn endpoints() -> Vec<Endpoint> {
         Endpoint::post("/actions/undo", post(undo), "Undoes an entry", json!({ "entry": "1795311840153-0" })),
         Endpoint::get("/openapi.json", get(openapi), "This"),
     ];
-    own.into_iter().chain(kafka::endpoints()).chain(letters::endpoints()).chain(sagas::endpoints()).collect()
+    let own = own.into_iter().chain(kafka::endpoints()).chain(letters::endpoints());
+    own.chain(sagas::endpoints()).chain(audit_log::endpoints()).collect()
 }
 
 pub(super) fn routes() -> Router<Arc<Web>> {

@@ -1,6 +1,7 @@
 //! The pages, a file each.
 
 mod audit;
+mod audit_log;
 mod dead;
 pub(super) mod events;
 mod groups;
@@ -41,6 +42,7 @@ pub(super) fn routes() -> Router<Arc<Web>> {
         .route("/audit", page(audit::list))
         .route("/tasks", page(tasks::all))
         .route("/tasks/{id}", page(tasks::one))
+        .merge(audit_log::routes())
         .merge(dead::routes())
         .merge(topics::routes())
         .route("/groups", page(groups::all))
