@@ -416,10 +416,14 @@ fn people_can_cancel_what_runs_and_take_back_what_is_done() {
     assert!(bench.told.contains(&Lifecycle::Canceled) && !bench.told.contains(&Lifecycle::Failed));
 
     let mut bench = Bench::new(trip());
-    ["book-car", "book-hotel", "pay", "mail"].into_iter().for_each(|step| bench.ok(step));
+    for step in ["book-car", "book-hotel", "pay", "mail"] {
+        bench.ok(step);
+    }
     assert!(bench.give(cancel()).unwrap_err().0.contains("millgate saga compensate"));
     bench.give(Input::Compensate { reason: "they returned it".into() }).unwrap();
-    ["refund", "cancel-hotel", "cancel-car"].into_iter().for_each(|undo| bench.ok(undo));
+    for undo in ["refund", "cancel-hotel", "cancel-car"] {
+        bench.ok(undo);
+    }
     bench.is(SagaStatus::Compensated);
 }
 
