@@ -107,7 +107,7 @@ pub use group::Group;
 pub use millgate_bridge::{Received, Route, on};
 pub use millgate_derive::{Event, Job};
 pub use millgate_events::{
-    ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Outbox, OutboxError, Producer, Published, Value,
+    ClaimConfig, Claims, Event, EventMeta, KafkaConfig, Outbox, OutboxError, Producer, Published, Value, schemars,
 };
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Origin, PublishEvent, Queues, RedisConfig, Schedule,

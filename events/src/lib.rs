@@ -56,6 +56,7 @@ pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
 pub use scan::{Place, Scan, Scanned};
+pub use schemars;
 pub use serde_json::Value;
 pub use spans::{SPANS, client_span, processing, spans_are_on};
 pub use tables::migrate;

@@ -17,7 +17,7 @@ pub struct Item {
 
 /// Somebody ordered something. Version 1 had one amount in whole units and no currency.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(type = "order.created", version = 2, key = "order_id", upcast = "order_created_from")]
+#[event(type = "order.created", version = 2, key = "order_id", upcast(1 = "order_created_1_to_2"))]
 pub struct OrderCreated {
     /// The order.
     pub order_id: String,
@@ -39,11 +39,10 @@ pub struct OrderCreated {
     pub time_zone: Option<String>,
 }
 
-fn order_created_from(version: u32, mut data: Value) -> Result<Value, String> {
-    let units = data["amount"].as_i64().ok_or_else(|| format!("version {version} has a whole `amount`"))?;
+fn order_created_1_to_2(mut data: Value) -> Result<Value, String> {
+    let units = data["amount"].as_i64().ok_or("a whole `amount` is missing")?;
     let name = data["customer_email"].as_str().unwrap_or_default().to_owned();
-    let cents =
-        units.checked_mul(100).ok_or_else(|| format!("version {version} has an `amount` beyond all measure"))?;
+    let cents = units.checked_mul(100).ok_or("its `amount` is beyond all measure")?;
     let order = data.as_object_mut().ok_or("it is no object")?;
     order.insert("total_cents".into(), json!(cents));
     order.insert("currency".into(), json!("USD"));
@@ -159,5 +158,10 @@ mod tests {
         let order: OrderCreated = serde_json::from_value(lifted).unwrap();
         assert_eq!((order.total_cents, order.currency.as_str()), (1_200, "USD"));
         assert!(OrderCreated::upcast(1, json!({})).unwrap_err().contains("amount"));
+    }
+
+    #[test]
+    fn everything_that_was_ever_published_can_be_read() {
+        crate::testing::assert_fixtures(crate::shop::app(), "fixtures");
     }
 }
