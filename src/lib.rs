@@ -78,10 +78,16 @@ struct RemindersDocumentation;
 #[doc = include_str!("../docs/groups.md")]
 struct GroupsDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/schemas.md")]
+struct SchemasDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
 mod app;
+mod asyncapi;
 mod claim_expiry;
 mod cli;
 pub mod config;
@@ -101,6 +107,7 @@ mod servers;
 pub mod shop;
 mod telemetry;
 pub mod testing;
+mod topics_file;
 
 pub use app::{App, BoxError};
 pub use group::Group;

@@ -27,6 +27,7 @@ mod rate;
 mod roles;
 mod routes;
 mod schedules;
+mod schema;
 mod top;
 mod topics;
 mod trace;
@@ -91,6 +92,9 @@ enum Command {
     /// Show or make the topics that the events need
     #[command(subcommand)]
     Topics(topics::Command),
+    /// Write the schemas of events, and find changes that would break their readers
+    #[command(subcommand)]
+    Schema(schema::Command),
     /// Show how far the bridge's groups are in each partition, in events and in time
     Groups(groups::Args),
     /// Show the routes, or what they would make of an event; needs no server
@@ -168,7 +172,7 @@ impl Call {
 pub(crate) fn main(app: App) -> ExitCode {
     let Cli { config, json, command } = Cli::parse();
     // These need no configuration, and must not fail for a wrong one.
-    if let Some(outcome) = without_configuration(&command) {
+    if let Some(outcome) = without_configuration(&command, json) {
         return exit_code(outcome);
     }
     let mut environment: Vec<(String, String)> = process_environment().collect();
@@ -204,10 +208,11 @@ pub(crate) fn main(app: App) -> ExitCode {
     exit_code(outcome)
 }
 
-fn without_configuration(command: &Command) -> Option<anyhow::Result<Outcome>> {
+fn without_configuration(command: &Command, json: bool) -> Option<anyhow::Result<Outcome>> {
     match command {
         Command::Completions(args) => Some(completions::completions(args)),
         Command::Man(args) => Some(completions::man(args)),
+        Command::Schema(schema::Command::Check(args)) => Some(schema::check(json, args)),
         _ => None,
     }
 }
@@ -252,6 +257,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Publish(args) => publish::run(call, args).await,
         Command::Groups(args) => groups::run(call, args).await,
         Command::Topics(command) => topics::run(call, command).await,
+        Command::Schema(command) => schema::run(call, command),
         Command::Routes(command) => routes::run(&call, command),
         Command::Queues(args) => queues::run(call, args).await,
         Command::Jobs(command) => Box::pin(jobs::run(call, command)).await,
