@@ -118,10 +118,16 @@ struct ChangesDocumentation;
 #[doc = include_str!("../docs/windows.md")]
 struct WindowsDocumentation;
 
+/// The same.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/schemas.md")]
+struct SchemasDocumentation;
+
 // What the derive macros write names `::millgate`, also in here.
 extern crate self as millgate;
 
 mod app;
+mod asyncapi;
 mod claim_expiry;
 mod cli;
 pub mod config;
@@ -145,6 +151,7 @@ pub mod shop;
 mod stored;
 mod telemetry;
 pub mod testing;
+mod topics_file;
 
 /// Records folded into tables, each once: `docs/streams.md`.
 pub mod streams {
@@ -163,6 +170,7 @@ pub use millgate_events::{
     Aggregate, ClaimConfig, Claims, CommandError, Commands, DecodeError, Event, EventMeta, EventSet, EventStore,
     Expected, KafkaConfig, KafkaError, Loaded, Metadata, NewEvent, Outbox, OutboxError, Producer, Projection,
     Published, SagaCommand, SagaEvent, SagaLifecycle, Snapshots, StepCommand, StoreError, StoredEvent, StreamId, Value,
+    schemars,
 };
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Origin, PublishEvent, Queues, RedisConfig, Schedule,

@@ -135,6 +135,7 @@ impl Servers {
                 replication: i32::try_from(settings.replication).unwrap_or(i32::MAX),
                 retention: Some(settings.retention),
                 compaction: settings.compaction,
+                min_insync_replicas: settings.min_insync_replicas,
             }
         });
         specs.collect()

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use millgate_events::{Event, Value};
+use chrono::DateTime;
+use millgate_events::{DecodeError, Event, EventMeta, Incoming, Value, schemars::Schema};
 
 /// What is known of one event type.
 pub struct EventType {
@@ -14,6 +15,15 @@ pub struct EventType {
     pub sensitive: &'static [&'static str],
     /// Reads a payload of the newest version, and gives its key.
     pub key: fn(&Value) -> Result<String, serde_json::Error>,
+    /// Reads a payload of any version as its type, as a record with it would be.
+    pub read: fn(u32, Value) -> Result<(), DecodeError>,
+    /// The JSON Schema of its newest version, if it has one.
+    pub schema: fn() -> Option<Schema>,
+}
+
+fn read<E: Event>(version: u32, data: Value) -> Result<(), DecodeError> {
+    let meta = EventMeta { version, ..EventMeta::new::<E>("", DateTime::UNIX_EPOCH) };
+    Incoming::new(meta, data).decode::<E>().map(drop)
 }
 
 /// Event types by name.
@@ -29,6 +39,8 @@ impl EventRegistry {
             version: E::VERSION,
             sensitive: E::SENSITIVE,
             key,
+            read: read::<E>,
+            schema: E::schema,
         });
     }
 

@@ -1,17 +1,48 @@
-//! Reading `#[event(name = value, …)]` and `#[job(name = value, flag, …)]`.
+//! Reading `#[event(name = value, name(…), …)]` and `#[job(name = value, flag, …)]`.
 
-use syn::{DeriveInput, Error, Ident, Lit, LitBool, LitInt, LitStr, Result, Token, ext::IdentExt};
+use proc_macro2::TokenStream;
+use syn::{
+    DeriveInput, Error, Ident, Lit, LitBool, LitInt, LitStr, Result, Token, ext::IdentExt, parse::Parser,
+    punctuated::Punctuated,
+};
+
+use crate::upcast::Step;
+
+/// What is said of a name.
+enum Given {
+    Literal(Lit),
+    List(List),
+}
+
+/// What is said of a name in parentheses.
+pub(crate) struct List(Ident, TokenStream);
+
+impl Given {
+    fn span(&self) -> proc_macro2::Span {
+        match self {
+            Self::Literal(literal) => literal.span(),
+            Self::List(List(name, _)) => name.span(),
+        }
+    }
+}
+
+impl List {
+    /// The steps of a chain.
+    pub(crate) fn steps(&self) -> Result<Punctuated<Step, Token![,]>> {
+        Punctuated::parse_terminated.parse2(self.1.clone())
+    }
+}
 
 /// The `name = literal` pairs of one attribute; a name alone is one with `true`.
 pub(crate) struct Attribute {
-    pairs: Vec<(Ident, Lit)>,
+    pairs: Vec<(Ident, Given)>,
     owner: Ident,
 }
 
 impl Attribute {
     /// Reads `#[name(…)]`; a name that is not in `known` is refused.
     pub(crate) fn read(input: &DeriveInput, name: &str, known: &[&str]) -> Result<Self> {
-        let mut pairs: Vec<(Ident, Lit)> = Vec::new();
+        let mut pairs: Vec<(Ident, Given)> = Vec::new();
         for attribute in input.attrs.iter().filter(|a| a.path().is_ident(name)) {
             attribute.parse_args_with(|stream: syn::parse::ParseStream<'_>| {
                 while !stream.is_empty() {
@@ -25,10 +56,14 @@ impl Attribute {
                         return Err(Error::new(key.span(), format!("`{key}` is given twice")));
                     }
                     let value = if stream.is_empty() || stream.peek(Token![,]) {
-                        Lit::Bool(LitBool::new(true, key.span()))
+                        Given::Literal(Lit::Bool(LitBool::new(true, key.span())))
+                    } else if stream.peek(syn::token::Paren) {
+                        let content;
+                        syn::parenthesized!(content in stream);
+                        Given::List(List(key.clone(), content.parse()?))
                     } else {
                         stream.parse::<Token![=]>()?;
-                        stream.parse()?
+                        Given::Literal(stream.parse()?)
                     };
                     pairs.push((key, value));
                     if !stream.is_empty() {
@@ -41,7 +76,7 @@ impl Attribute {
         Ok(Self { pairs, owner: input.ident.clone() })
     }
 
-    fn find(&self, name: &str) -> Option<&Lit> {
+    fn find(&self, name: &str) -> Option<&Given> {
         self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value)
     }
 
@@ -49,8 +84,16 @@ impl Attribute {
     pub(crate) fn text(&self, name: &str) -> Result<Option<&LitStr>> {
         match self.find(name) {
             None => Ok(None),
-            Some(Lit::Str(text)) if !text.value().is_empty() => Ok(Some(text)),
+            Some(Given::Literal(Lit::Str(text))) if !text.value().is_empty() => Ok(Some(text)),
             Some(other) => Err(Error::new(other.span(), format!("`{name}` takes a string that is not empty"))),
+        }
+    }
+
+    /// What is said in parentheses, if it is.
+    pub(crate) fn list(&self, name: &str) -> Option<&List> {
+        match self.find(name) {
+            Some(Given::List(list)) => Some(list),
+            _ => None,
         }
     }
 
@@ -63,7 +106,7 @@ impl Attribute {
     pub(crate) fn flag(&self, name: &str) -> Result<bool> {
         match self.find(name) {
             None => Ok(false),
-            Some(Lit::Bool(flag)) => Ok(flag.value),
+            Some(Given::Literal(Lit::Bool(flag))) => Ok(flag.value),
             Some(other) => Err(Error::new(other.span(), format!("`{name}` takes no value: it is there or not"))),
         }
     }
@@ -72,7 +115,7 @@ impl Attribute {
     pub(crate) fn number(&self, name: &str, default: u32, range: std::ops::RangeInclusive<u32>) -> Result<u32> {
         match self.find(name) {
             None => Ok(default),
-            Some(Lit::Int(number)) => within(name, number, &range),
+            Some(Given::Literal(Lit::Int(number))) => within(name, number, &range),
             Some(other) => Err(Error::new(other.span(), format!("`{name}` takes a whole number"))),
         }
     }

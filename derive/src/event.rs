@@ -2,28 +2,19 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{DeriveInput, Path, Result};
+use syn::{DeriveInput, Result};
 
-use crate::{attribute::Attribute, field, sensitive};
+use crate::{attribute::Attribute, field, sensitive, upcast};
 
 pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
-    let attribute = Attribute::read(input, "event", &["type", "version", "key", "topic", "upcast"])?;
+    let attribute = Attribute::read(input, "event", &["type", "version", "key", "topic", "upcast", "schema"])?;
     let event_type = attribute.required("type", "#[event(type = \"order.created\", key = \"order_id\")]")?;
     let key = attribute.required("key", "the field that names the entity, key = \"order_id\"")?;
     let key = field::named(input, &key.value(), key, "an event")?;
     let version = attribute.number("version", 1, 1..=u32::MAX)?;
     let topic = attribute.text("topic")?.unwrap_or(event_type);
-    let upcast = match attribute.text("upcast")? {
-        None => TokenStream::new(),
-        Some(path) => {
-            let path: Path = path.parse()?;
-            quote! {
-                fn upcast(from: u32, data: ::millgate::Value) -> ::core::result::Result<::millgate::Value, ::std::string::String> {
-                    #path(from, data)
-                }
-            }
-        }
-    };
+    let upcast = upcast::expand(input, &attribute, version)?;
+    let schema = if attribute.flag("schema")? { schema() } else { TokenStream::new() };
     let sensitive = sensitive::expand(input, "event")?;
     let name = &input.ident;
     let (generics, arguments, bounds) = input.generics.split_for_impl();
@@ -37,8 +28,17 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
                 ::std::string::ToString::to_string(&self.#key)
             }
             #upcast
+            #schema
         }
     })
+}
+
+fn schema() -> TokenStream {
+    quote! {
+        fn schema() -> ::core::option::Option<::millgate::schemars::Schema> {
+            ::core::option::Option::Some(::millgate::schemars::SchemaGenerator::default().into_root_schema_for::<Self>())
+        }
+    }
 }
 
 #[cfg(test)]

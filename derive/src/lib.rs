@@ -11,6 +11,7 @@ mod field;
 mod job;
 mod sensitive;
 mod time;
+mod upcast;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
@@ -28,8 +29,11 @@ use syn::{DeriveInput, parse_macro_input};
 ///   stay in order.
 /// - `version`: of the payload's shape; 1 if left out.
 /// - `topic`: where it is published; its type if left out.
-/// - `upcast`: a `fn(u32, serde_json::Value) -> Result<serde_json::Value, String>` that lifts the
-///   payload of an older version to this one.
+/// - `upcast(1 = "one_to_two", 2 = "two_to_three")`: a chain of `fn(serde_json::Value) -> Result<serde_json::Value, String>`,
+///   each of which lifts a payload by one version. A chain with a gap does not compile.
+/// - `upcast = "path"`: instead, one `fn(u32, serde_json::Value) -> Result<serde_json::Value, String>` that lifts the
+///   payload of any older version to this one.
+/// - `schema`: alone; `Event::schema()` gives the JSON Schema, for which the type derives `schemars::JsonSchema`, too.
 ///
 /// A field with `#[event(sensitive)]` is shown to nobody: neither in events nor in the jobs that come from them.
 #[proc_macro_derive(Event, attributes(event))]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rdkafka::{
     ClientConfig,
     consumer::{BaseConsumer, Consumer as _},
+    metadata::Metadata,
 };
 
 use crate::{KafkaConfig, KafkaError, complaints::Silent};
@@ -104,6 +105,19 @@ pub struct BrokerInfo {
 
 /// Asks the cluster for its brokers and topics, waiting at most `timeout`.
 pub async fn describe(config: &KafkaConfig, timeout: Duration) -> Result<BrokerInfo, KafkaError> {
+    metadata(config, timeout, |metadata| BrokerInfo {
+        brokers: metadata.brokers().iter().map(|b| format!("{}:{}", b.host(), b.port())).collect(),
+        topics: metadata.topics().iter().map(|t| (t.name().to_owned(), t.partitions().len())).collect(),
+    })
+    .await
+}
+
+/// What `read` takes from what the cluster says, waiting at most `timeout`.
+pub(crate) async fn metadata<T: Send + 'static>(
+    config: &KafkaConfig,
+    timeout: Duration,
+    read: impl FnOnce(&Metadata) -> T + Send + 'static,
+) -> Result<T, KafkaError> {
     let config = config.clone();
     tokio::task::spawn_blocking(move || {
         let consumer: BaseConsumer<Silent> =
@@ -111,10 +125,7 @@ pub async fn describe(config: &KafkaConfig, timeout: Duration) -> Result<BrokerI
         let metadata = consumer
             .fetch_metadata(None, timeout)
             .map_err(|error| KafkaError::Unreachable { brokers: config.brokers.clone(), reason: error.to_string() })?;
-        Ok(BrokerInfo {
-            brokers: metadata.brokers().iter().map(|b| format!("{}:{}", b.host(), b.port())).collect(),
-            topics: metadata.topics().iter().map(|t| (t.name().to_owned(), t.partitions().len())).collect(),
-        })
+        Ok(read(&metadata))
     })
     .await
     .map_err(|_| KafkaError::Closed)?

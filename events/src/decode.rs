@@ -143,6 +143,11 @@ impl Incoming {
         Ok(Some(Self { meta: Arc::new(meta), payload }))
     }
 
+    /// A payload that came by another way than a record.
+    pub fn new(meta: EventMeta, data: Value) -> Self {
+        Self { meta: Arc::new(meta), payload: Payload::Tree(data) }
+    }
+
     /// The event, lifted to the version that this program knows.
     pub fn decode<E: Event>(&self) -> Result<E, DecodeError> {
         let shape = |source| DecodeError::Shape { event_type: self.meta.event_type.clone(), source };

@@ -1,5 +1,6 @@
 //! The trait every domain event implements.
 
+use schemars::Schema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -24,5 +25,11 @@ pub trait Event: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn upcast(from: u32, data: Value) -> Result<Value, String> {
         let _ = data;
         Err(format!("{} has no upcast from version {from} to {}", Self::TYPE, Self::VERSION))
+    }
+
+    /// The JSON Schema of what is read as this event; `None` where it has none. Written by the derive macro:
+    /// `#[event(…, schema)]`.
+    fn schema() -> Option<Schema> {
+        None
     }
 }

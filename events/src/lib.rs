@@ -30,6 +30,7 @@ mod record;
 mod replay;
 mod saga;
 mod scan;
+mod schema;
 mod spans;
 mod store;
 mod tables;
@@ -72,6 +73,8 @@ pub use replay::{
 };
 pub use saga::{Lifecycle, SagaCommand, SagaEvent, SagaLifecycle, StepCommand, idempotency_key};
 pub use scan::{Place, Scan, Scanned};
+pub use schema::{Change, Compatibility, Direction, breaking_changes};
+pub use schemars;
 pub use serde_json::Value;
 pub use spans::{SPANS, client_span, processing, spans_are_on};
 pub use store::{

@@ -31,6 +31,7 @@ mod roles;
 mod routes;
 mod saga;
 mod schedules;
+mod schema;
 mod store;
 mod streams;
 mod top;
@@ -117,6 +118,9 @@ enum Command {
     /// Show or make the topics that the events need
     #[command(subcommand)]
     Topics(topics::Command),
+    /// Write the schemas of events, and find changes that would break their readers
+    #[command(subcommand)]
+    Schema(schema::Command),
     /// Show how far the bridge's groups are in each partition, in events and in time
     Groups(groups::Args),
     /// Show the routes, or what they would make of an event; needs no server
@@ -200,7 +204,7 @@ impl Call {
 pub(crate) fn main(app: App) -> ExitCode {
     let Cli { config, json, command } = Cli::parse();
     // These need no configuration, and must not fail for a wrong one.
-    if let Some(outcome) = without_configuration(&command) {
+    if let Some(outcome) = without_configuration(&command, json) {
         return exit_code(outcome);
     }
     let mut environment: Vec<(String, String)> = process_environment().collect();
@@ -245,10 +249,11 @@ fn start_telemetry(
     telemetry::start(&config.log, (&config.kafka, &config.log_shipping), command.is_brief(), name)
 }
 
-fn without_configuration(command: &Command) -> Option<anyhow::Result<Outcome>> {
+fn without_configuration(command: &Command, json: bool) -> Option<anyhow::Result<Outcome>> {
     match command {
         Command::Completions(args) => Some(completions::completions(args)),
         Command::Man(args) => Some(completions::man(args)),
+        Command::Schema(schema::Command::Check(args)) => Some(schema::check(json, args)),
         _ => None,
     }
 }
@@ -300,6 +305,7 @@ async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
         Command::Groups(args) => groups::run(call, args).await,
         Command::Replay(args) => Box::pin(replay::run(call, args)).await,
         Command::Topics(command) => topics::run(call, command).await,
+        Command::Schema(command) => schema::run(call, command),
         Command::Routes(command) => routes::run(&call, command),
         Command::Queues(args) => queues::run(call, args).await,
         Command::Jobs(command) => Box::pin(jobs::run(call, command)).await,

@@ -1,18 +1,37 @@
 //! `millgate topics`.
 
-use std::{fmt::Write, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use millgate_dashboard::see::{self, TopicView};
-use millgate_events::TopicAdmin;
+use millgate_events::{Topic, TopicAdmin, TopicChange, TopicSpec};
+use serde_json::{Value, json};
 
 use super::{Call, Outcome, answer, moment::span};
+use crate::{servers::Servers, topics_file::TopicsFile};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
     /// Show what would change
-    Plan,
+    Plan {
+        #[command(flatten)]
+        wanted: Wanted,
+        /// End with exit code 1 if there is something to change
+        #[arg(long)]
+        check: bool,
+    },
     /// Change it
-    Apply,
+    Apply {
+        #[command(flatten)]
+        wanted: Wanted,
+        /// Also make changes for which records are lost
+        #[arg(long)]
+        allow_data_loss: bool,
+    },
     /// Show the topics that are there
     List,
     /// Show a topic: its partitions, its settings, and how far the groups are
@@ -21,6 +40,21 @@ pub(super) enum Command {
         #[arg(value_name = "NAME")]
         name: String,
     },
+}
+
+/// Which topics there should be.
+#[derive(clap::Args)]
+pub(super) struct Wanted {
+    /// Topics beside those that the events need, and how these should be: topics.yaml
+    #[arg(long, value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// What becomes of a plan.
+#[derive(Clone, Copy, PartialEq)]
+enum Step {
+    Show { check: bool },
+    Apply { allow_data_loss: bool },
 }
 
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
@@ -32,41 +66,152 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         return Ok(Outcome::Well);
     }
     let admin = TopicAdmin::new(&servers.config.kafka, Duration::from_secs(10))?;
-    if let Command::List = command {
-        let topics = admin.list().await?;
-        if json {
-            let topics: Vec<_> =
-                topics.iter().map(|t| serde_json::json!({ "name": t.name, "partitions": t.partitions })).collect();
-            println!("{}", serde_json::to_string_pretty(&topics)?);
-        } else {
-            for topic in topics {
-                println!("{:<40} {} partitions", topic.name, topic.partitions);
+    let (wanted, step) = match command {
+        Command::Plan { wanted, check } => (wanted, Step::Show { check }),
+        Command::Apply { wanted, allow_data_loss } => (wanted, Step::Apply { allow_data_loss }),
+        Command::List | Command::Show { .. } => {
+            list(json, &admin.list().await?)?;
+            return Ok(Outcome::Well);
+        }
+    };
+    change(&servers, &admin, wanted.file.as_deref(), step, json).await
+}
+
+fn list(json: bool, topics: &[Topic]) -> anyhow::Result<()> {
+    if json {
+        let topics: Vec<_> = topics
+            .iter()
+            .map(|t| json!({ "name": t.name, "partitions": t.partitions, "replication": t.replication }))
+            .collect();
+        println!("{}", serde_json::to_string_pretty(&topics)?);
+        return Ok(());
+    }
+    for topic in topics {
+        println!("{:<40} {} partitions", topic.name, topic.partitions);
+    }
+    Ok(())
+}
+
+async fn change(
+    servers: &Servers,
+    admin: &TopicAdmin,
+    file: Option<&Path>,
+    step: Step,
+    json: bool,
+) -> anyhow::Result<Outcome> {
+    let TopicsFile { topics, removed } = match file {
+        Some(path) => TopicsFile::read(path, &servers.config.topics)?,
+        None => TopicsFile::default(),
+    };
+    let mut specs: BTreeMap<String, TopicSpec> =
+        servers.topic_specs().into_iter().map(|spec| (spec.name.clone(), spec)).collect();
+    if let Some(name) = removed.iter().find(|name| specs.contains_key(*name)) {
+        anyhow::bail!("{name} is to be removed, and the application's events need it");
+    }
+    specs.extend(topics.into_iter().map(|spec| (spec.name.clone(), spec)));
+    let specs: Vec<TopicSpec> = specs.into_values().collect();
+    let mut changes = admin.plan(&specs).await?;
+    changes.extend(admin.plan_removal(&removed).await?);
+    // Without a file nobody claimed to know of all topics.
+    let others = if file.is_some() { others(servers, admin, &specs, &removed).await? } else { Vec::new() };
+
+    let (losing, harmless): (Vec<TopicChange>, Vec<TopicChange>) =
+        changes.iter().filter(|change| change.can_be_applied()).cloned().partition(|change| change.loses().is_some());
+    let chosen = match step {
+        Step::Show { .. } => Vec::new(),
+        Step::Apply { allow_data_loss: true } => [harmless.clone(), losing.clone()].concat(),
+        Step::Apply { allow_data_loss: false } => harmless.clone(),
+    };
+    admin.apply(&chosen).await?;
+    let report = Report { changes: &changes, losing: &losing, harmless: harmless.len(), others: &others, step };
+    answer::write(&if json { format!("{}\n", report.json()) } else { report.text()? })?;
+    Ok(if report.is_well() { Outcome::Well } else { Outcome::NotWell })
+}
+
+/// Topics that are there and that nobody spoke of.
+async fn others(
+    servers: &Servers,
+    admin: &TopicAdmin,
+    specs: &[TopicSpec],
+    removed: &[String],
+) -> anyhow::Result<Vec<String>> {
+    let named: Vec<String> =
+        specs.iter().map(|spec| &spec.name).chain(removed).map(|name| servers.config.kafka.topic(name)).collect();
+    Ok(admin.list().await?.into_iter().map(|topic| topic.name).filter(|name| !named.contains(name)).collect())
+}
+
+struct Report<'a> {
+    changes: &'a [TopicChange],
+    losing: &'a [TopicChange],
+    harmless: usize,
+    others: &'a [String],
+    step: Step,
+}
+
+impl Report<'_> {
+    fn stuck(&self) -> impl Iterator<Item = &TopicChange> {
+        self.changes.iter().filter(|change| !change.can_be_applied())
+    }
+
+    /// Changes that were not made, although they might be.
+    fn refused(&self) -> &[TopicChange] {
+        if self.step == (Step::Apply { allow_data_loss: false }) { self.losing } else { &[] }
+    }
+
+    fn is_well(&self) -> bool {
+        match self.step {
+            Step::Show { check } => !check || self.changes.is_empty(),
+            // More copies than asked for are no harm.
+            Step::Apply { .. } => {
+                let is_harm =
+                    |change: &TopicChange| !matches!(change, TopicChange::Replicate { has, wants, .. } if has > wants);
+                self.refused().is_empty() && !self.stuck().any(is_harm)
             }
         }
-        return Ok(Outcome::Well);
     }
-    let changes = admin.plan(&servers.topic_specs()).await?;
-    let apply = matches!(command, Command::Apply);
-    if apply {
-        admin.apply(&changes).await?;
+
+    fn json(&self) -> Value {
+        let lines = |changes: &[TopicChange]| changes.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let losing: Vec<Value> =
+            self.losing.iter().map(|change| json!({ "change": change.to_string(), "loses": change.loses() })).collect();
+        json!({
+            "changes": lines(self.changes),
+            "applied": matches!(self.step, Step::Apply { .. }),
+            "impossible": self.stuck().count(),
+            "losing": losing,
+            "refused": lines(self.refused()),
+            "others": self.others,
+        })
     }
-    let stuck = changes.iter().filter(|change| !change.can_be_applied()).count();
-    if json {
-        let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
-        println!("{}", serde_json::json!({ "changes": lines, "applied": apply, "impossible": stuck }));
-    } else {
-        for change in &changes {
-            println!("{change}");
+
+    fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut text = String::new();
+        for change in self.changes {
+            writeln!(text, "{change}")?;
+            if let Some(what) = change.loses() {
+                writeln!(text, "    loses {what}")?;
+            }
         }
-        let count = changes.len() - stuck;
-        match (count, apply) {
-            (0, _) if stuck > 0 => println!("nothing that can be changed"),
-            (0, _) => println!("topics are as they should be"),
-            (_, true) => println!("{count} changes made"),
-            (_, false) => println!("{count} changes; make them with `topics apply`"),
+        if !self.others.is_empty() {
+            writeln!(text, "not in the file: {}", self.others.join(", "))?;
         }
+        let is_shown = matches!(self.step, Step::Show { .. });
+        let refused = self.refused().len();
+        let made = self.harmless + self.losing.len() - refused;
+        if made > 0 && is_shown {
+            writeln!(text, "{made} changes; make them with `topics apply`")?;
+        } else if made > 0 {
+            writeln!(text, "{made} changes made")?;
+        } else if refused == 0 && self.stuck().count() > 0 {
+            writeln!(text, "nothing that can be changed")?;
+        } else if refused == 0 {
+            writeln!(text, "topics are as they should be")?;
+        }
+        if refused > 0 {
+            writeln!(text, "{refused} not made, since records would be lost; --allow-data-loss makes them, too")?;
+        }
+        Ok(text)
     }
-    Ok(if apply && stuck > 0 { Outcome::NotWell } else { Outcome::Well })
 }
 
 fn text(topic: &TopicView) -> Result<String, std::fmt::Error> {

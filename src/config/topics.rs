@@ -49,6 +49,8 @@ pub struct TopicConfig {
     pub retention: Option<Duration>,
     /// Keep the newest record of each key, whatever its age.
     pub compaction: Option<bool>,
+    /// Copies that have to be up to date for a record to be acked; the brokers' own setting if left out.
+    pub min_insync_replicas: Option<u32>,
 }
 
 /// How one topic is to be created, defaults filled in.
@@ -62,6 +64,8 @@ pub struct TopicSettings {
     pub retention: Duration,
     /// Keep the newest record of each key, whatever its age.
     pub compaction: bool,
+    /// Copies that have to be up to date for a record to be acked; the brokers' own setting if `None`.
+    pub min_insync_replicas: Option<u32>,
 }
 
 impl TopicsConfig {
@@ -73,6 +77,7 @@ impl TopicsConfig {
             replication: own.and_then(|t| t.replication).unwrap_or(self.replication),
             retention: own.and_then(|t| t.retention).unwrap_or(self.retention),
             compaction: own.and_then(|t| t.compaction).unwrap_or(false),
+            min_insync_replicas: own.and_then(|t| t.min_insync_replicas),
         }
     }
 }
@@ -84,5 +89,6 @@ pub(super) fn example() -> Table {
         replication = 1
         retention = "7days"
         compaction = false
+        min_insync_replicas = 1
     }
 }

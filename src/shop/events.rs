@@ -4,10 +4,11 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::{Event, email::Attachment};
+use crate::{Event, email::Attachment, schemars::JsonSchema};
 
 /// So many of one thing.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(crate = "millgate::schemars")]
 pub struct Item {
     /// Which thing.
     pub sku: String,
@@ -16,8 +17,9 @@ pub struct Item {
 }
 
 /// Somebody ordered something. Version 1 had one amount in whole units and no currency.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(type = "order.created", version = 2, key = "order_id", upcast = "order_created_from")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(type = "order.created", version = 2, key = "order_id", schema, upcast(1 = "order_created_1_to_2"))]
+#[schemars(crate = "millgate::schemars")]
 pub struct OrderCreated {
     /// The order.
     pub order_id: String,
@@ -39,11 +41,10 @@ pub struct OrderCreated {
     pub time_zone: Option<String>,
 }
 
-fn order_created_from(version: u32, mut data: Value) -> Result<Value, String> {
-    let units = data["amount"].as_i64().ok_or_else(|| format!("version {version} has a whole `amount`"))?;
+fn order_created_1_to_2(mut data: Value) -> Result<Value, String> {
+    let units = data["amount"].as_i64().ok_or("a whole `amount` is missing")?;
     let name = data["customer_email"].as_str().unwrap_or_default().to_owned();
-    let cents =
-        units.checked_mul(100).ok_or_else(|| format!("version {version} has an `amount` beyond all measure"))?;
+    let cents = units.checked_mul(100).ok_or("its `amount` is beyond all measure")?;
     let order = data.as_object_mut().ok_or("it is no object")?;
     order.insert("total_cents".into(), json!(cents));
     order.insert("currency".into(), json!("USD"));
@@ -52,16 +53,18 @@ fn order_created_from(version: u32, mut data: Value) -> Result<Value, String> {
 }
 
 /// The shop accepted an order.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(type = "order.confirmed", key = "order_id")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(type = "order.confirmed", key = "order_id", schema)]
+#[schemars(crate = "millgate::schemars")]
 pub struct OrderConfirmed {
     /// The order.
     pub order_id: String,
 }
 
 /// An order will not be carried out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(type = "order.canceled", key = "order_id")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(type = "order.canceled", key = "order_id", schema)]
+#[schemars(crate = "millgate::schemars")]
 pub struct OrderCanceled {
     /// The order.
     pub order_id: String,
@@ -71,8 +74,9 @@ pub struct OrderCanceled {
 }
 
 /// The money for an order went back.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(type = "order.refunded", key = "order_id")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(type = "order.refunded", key = "order_id", schema)]
+#[schemars(crate = "millgate::schemars")]
 pub struct OrderRefunded {
     /// The order.
     pub order_id: String,
@@ -81,8 +85,9 @@ pub struct OrderRefunded {
 }
 
 /// Somebody paid.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(type = "payment.created", key = "order_id")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(type = "payment.created", key = "order_id", schema)]
+#[schemars(crate = "millgate::schemars")]
 pub struct PaymentCreated {
     /// The payment.
     pub payment_id: String,
@@ -100,8 +105,9 @@ pub struct PaymentCreated {
 }
 
 /// A payment changed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(type = "payment.updated", key = "payment_id")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(type = "payment.updated", key = "payment_id", schema)]
+#[schemars(crate = "millgate::schemars")]
 pub struct PaymentUpdated {
     /// The payment.
     pub payment_id: String,
@@ -110,8 +116,9 @@ pub struct PaymentUpdated {
 }
 
 /// Somebody signed up.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(type = "user.registered", key = "user_id")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(type = "user.registered", key = "user_id", schema)]
+#[schemars(crate = "millgate::schemars")]
 pub struct UserRegistered {
     /// The user.
     pub user_id: String,
@@ -128,8 +135,9 @@ pub struct UserRegistered {
 }
 
 /// Some service wants a mail sent.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, Event)]
-#[event(type = "notification.email", key = "to")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Event)]
+#[event(type = "notification.email", key = "to", schema)]
+#[schemars(crate = "millgate::schemars")]
 pub struct NotificationRequested {
     /// To whom.
     pub to: String,
@@ -159,5 +167,10 @@ mod tests {
         let order: OrderCreated = serde_json::from_value(lifted).unwrap();
         assert_eq!((order.total_cents, order.currency.as_str()), (1_200, "USD"));
         assert!(OrderCreated::upcast(1, json!({})).unwrap_err().contains("amount"));
+    }
+
+    #[test]
+    fn everything_that_was_ever_published_can_be_read() {
+        crate::testing::assert_fixtures(crate::shop::app(), "fixtures");
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../../docs/testing.md")]
 #![allow(clippy::missing_panics_doc, reason = "what goes wrong here is a test that cannot be run; a panic says so")]
 
+mod fixtures;
 mod in_memory;
 mod job;
 mod on_redis;
@@ -17,6 +18,7 @@ use crate::App;
 use in_memory::InMemory;
 use on_redis::OnRedis;
 
+pub use fixtures::assert_fixtures;
 pub use job::{EnqueuedJob, Ran};
 pub use millgate_jobs::{Failure, Verdict};
 

@@ -14,6 +14,7 @@ fn spec(name: &str, partitions: usize) -> TopicSpec {
         replication: 1,
         retention: Some(Duration::from_hours(24)),
         compaction: false,
+        min_insync_replicas: None,
     }
 }
 
@@ -67,7 +68,7 @@ async fn a_setting_that_differs_is_set_and_others_are_left_alone() {
     let planned = async |spec: &TopicSpec| admin.plan(std::slice::from_ref(spec)).await.unwrap();
     let plan = [set("retention.ms", "86400000", "-1")];
     wait_until("the topic is known", SOON, async || planned(&forever).await == plan).await;
-    assert_eq!(plan[0].to_string(), "~ a  retention.ms: 86400000 -> -1");
+    assert_eq!(plan[0].to_string(), "~ a  retention.ms: 86400000 -> -1 (1day -> for ever)");
     admin.apply(&plan).await.unwrap();
     wait_until("it is set", SOON, async || planned(&forever).await.is_empty()).await;
 
@@ -77,6 +78,33 @@ async fn a_setting_that_differs_is_set_and_others_are_left_alone() {
     admin.apply(&plan).await.unwrap();
     // The retention that was set before is still what it was set to.
     wait_until("it is set", SOON, async || planned(&compacted).await.is_empty()).await;
+}
+
+#[tokio::test]
+async fn copies_in_sync_are_set_with_the_rest_and_removal_is_a_change() {
+    let space = KafkaSpace::fresh("topics");
+    let admin = space.admin();
+    let first = TopicSpec { min_insync_replicas: Some(1), ..spec("a", 1) };
+    admin.apply(&[TopicChange::Create(first.clone())]).await.unwrap();
+    assert_eq!(admin.plan(&[first]).await.unwrap(), []);
+    // Two settings of one topic: neither takes the other back.
+    let second = TopicSpec { min_insync_replicas: Some(2), retention: None, ..spec("a", 1) };
+    let plan = admin.plan(std::slice::from_ref(&second)).await.unwrap();
+    assert_eq!(plan.len(), 2, "{plan:?}");
+    admin.apply(&plan).await.unwrap();
+    assert_eq!(admin.plan(&[second]).await.unwrap(), [], "seen when it returns");
+    // What is not said is left alone.
+    assert_eq!(admin.plan(&[TopicSpec { retention: None, ..spec("a", 1) }]).await.unwrap(), []);
+
+    let three = TopicSpec { replication: 3, retention: None, ..spec("a", 1) };
+    let copies = admin.plan(&[three]).await.unwrap();
+    assert_eq!(copies, [TopicChange::Replicate { name: "a".into(), has: 1, wants: 3 }]);
+    assert!(!copies[0].can_be_applied() && copies[0].to_string().contains("kafka-reassign-partitions.sh"));
+
+    let removal = admin.plan_removal(&["a".into(), "never-there".into()]).await.unwrap();
+    assert_eq!(removal, [TopicChange::Remove { name: "a".into() }]);
+    admin.apply(&removal).await.unwrap();
+    assert_eq!(admin.list().await.unwrap(), []);
 }
 
 #[tokio::test]

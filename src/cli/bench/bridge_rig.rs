@@ -54,6 +54,7 @@ impl BridgeRig {
             replication: 1,
             retention: Some(Duration::from_hours(1)),
             compaction: false,
+            min_insync_replicas: None,
         };
         TopicAdmin::new(&kafka, PATIENCE)?.apply(&[TopicChange::Create(spec)]).await?;
         Ok(Line { producer: Producer::new(&kafka, "/bench")?, kafka })

@@ -162,6 +162,7 @@ impl Rig {
             replication: 1,
             retention: Some(Duration::from_hours(1)),
             compaction: false,
+            min_insync_replicas: None,
         };
         Ok(TopicAdmin::new(self.kafka(), PATIENCE)?.apply(&[TopicChange::Create(spec)]).await?)
     }

@@ -67,7 +67,14 @@ impl KafkaSpace {
 
     /// Creates a topic, and returns when it can be used.
     pub async fn create(&self, topic: &str, partitions: usize) {
-        let spec = TopicSpec { name: topic.to_owned(), partitions, replication: 1, retention: None, compaction: false };
+        let spec = TopicSpec {
+            name: topic.to_owned(),
+            partitions,
+            replication: 1,
+            retention: None,
+            compaction: false,
+            min_insync_replicas: None,
+        };
         self.admin().apply(&[TopicChange::Create(spec)]).await.unwrap();
         // A broker answers "created" a little before it knows the topic itself.
         let (config, topic) = (self.config(), topic.to_owned());

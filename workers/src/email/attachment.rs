@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{MailError, SmtpConfig};
 
 /// A document by reference.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Attachment {
     /// What the recipient sees: `invoice-1001.pdf`.
     pub name: String,

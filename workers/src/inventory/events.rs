@@ -1,10 +1,11 @@
 //! What the inventory tells, by the outbox.
 
 use millgate_events::Event;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 /// There is not enough of what an order wants; nothing was reserved for it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InventoryRejected {
     /// The order.
     pub order_id: String,
@@ -13,7 +14,7 @@ pub struct InventoryRejected {
 }
 
 /// Less of one thing than an order wants.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Shortage {
     /// Which thing.
     pub sku: String,
@@ -29,10 +30,14 @@ impl Event for InventoryRejected {
     fn key(&self) -> String {
         self.order_id.clone()
     }
+
+    fn schema() -> Option<Schema> {
+        Some(schema_for!(Self))
+    }
 }
 
 /// There is more or less of one thing than before.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct StockChanged {
     /// Which thing.
     pub sku: String,
@@ -49,5 +54,9 @@ impl Event for StockChanged {
 
     fn key(&self) -> String {
         self.sku.clone()
+    }
+
+    fn schema() -> Option<Schema> {
+        Some(schema_for!(Self))
     }
 }

@@ -1,6 +1,12 @@
 //! Topics as code: what should be there, what is there, the difference, and applying it.
 
-use std::{collections::HashMap, time::Duration};
+mod change;
+mod spec;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use rdkafka::{
     admin::{
@@ -10,110 +16,13 @@ use rdkafka::{
     error::RDKafkaErrorCode as Code,
 };
 
-use crate::{KafkaConfig, KafkaError, complaints::Silent};
+use crate::{KafkaConfig, KafkaError, client::metadata, complaints::Silent};
+
+pub use change::TopicChange;
+pub use spec::{Topic, TopicSpec};
 
 /// Between two looks whether brokers know of a change.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// How a topic should be.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TopicSpec {
-    /// Its name, without the prefix.
-    pub name: String,
-    /// Partitions; a topic can gain some, and never lose any.
-    pub partitions: usize,
-    /// Copies of each partition. Only for topics that are created.
-    pub replication: i32,
-    /// How long records are kept; `None` keeps them for ever.
-    pub retention: Option<Duration>,
-    /// Keep the latest record of each key instead of deleting by age.
-    pub compaction: bool,
-}
-
-/// A topic that is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
-    /// Its name, as Kafka has it.
-    pub name: String,
-    /// Its partitions.
-    pub partitions: usize,
-}
-
-/// One difference between a spec and what is there.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum TopicChange {
-    /// It is not there.
-    Create(TopicSpec),
-    /// It has fewer partitions. Keys will move to other partitions.
-    AddPartitions {
-        /// Its name, without the prefix.
-        name: String,
-        /// What it has.
-        from: usize,
-        /// What it should have.
-        to: usize,
-    },
-    /// It has more partitions than it should, which cannot be undone.
-    TooManyPartitions {
-        /// Its name, without the prefix.
-        name: String,
-        /// What it has.
-        has: usize,
-        /// What it should have.
-        wants: usize,
-    },
-    /// A setting differs.
-    Set {
-        /// Its name, without the prefix.
-        name: String,
-        /// The setting, as Kafka names it.
-        setting: &'static str,
-        /// What it is.
-        from: String,
-        /// What it should be.
-        to: String,
-    },
-}
-
-impl TopicSpec {
-    fn settings(&self) -> [(&'static str, String); 2] {
-        let retention = match self.retention {
-            Some(time) => time.as_millis().to_string(),
-            None => "-1".to_owned(),
-        };
-        let policy = if self.compaction { "compact" } else { "delete" };
-        [("retention.ms", retention), ("cleanup.policy", policy.to_owned())]
-    }
-}
-
-impl TopicChange {
-    /// Whether [`TopicAdmin::apply`] can make it.
-    pub fn can_be_applied(&self) -> bool {
-        !matches!(self, Self::TooManyPartitions { .. })
-    }
-}
-
-impl std::fmt::Display for TopicChange {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Create(spec) => write!(
-                out,
-                "+ {}  partitions={} replication={} {}",
-                spec.name,
-                spec.partitions,
-                spec.replication,
-                spec.settings().map(|(name, value)| format!("{name}={value}")).join(" ")
-            ),
-            Self::AddPartitions { name, from, to } => {
-                write!(out, "~ {name}  partitions: {from} -> {to} (keys move to other partitions)")
-            }
-            Self::TooManyPartitions { name, has, wants } => {
-                write!(out, "! {name}  partitions: {has}, wanted {wants}; Kafka cannot remove partitions")
-            }
-            Self::Set { name, setting, from, to } => write!(out, "~ {name}  {setting}: {from} -> {to}"),
-        }
-    }
-}
 
 /// Sees to topics.
 pub struct TopicAdmin {
@@ -136,50 +45,63 @@ impl TopicAdmin {
 
     /// The topics that are there, those under the prefix only, without Kafka's own.
     pub async fn list(&self) -> Result<Vec<Topic>, KafkaError> {
-        let info = crate::describe(&self.config, self.timeout).await?;
-        let ours = |name: &str| name.starts_with(&self.config.topic_prefix) && !name.starts_with("__");
-        let mut topics: Vec<Topic> = info
-            .topics
-            .into_iter()
-            .filter(|(name, _)| ours(name))
-            .map(|(name, partitions)| Topic { name, partitions })
-            .collect();
+        let prefix = self.config.topic_prefix.clone();
+        let mut topics: Vec<Topic> = metadata(&self.config, self.timeout, move |metadata| {
+            let ours = metadata.topics().iter().filter(|topic| {
+                let name = topic.name();
+                name.starts_with(&prefix) && !name.starts_with("__")
+            });
+            ours.map(Topic::of).collect()
+        })
+        .await?;
         topics.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(topics)
     }
 
-    /// What would have to change.
+    /// What would have to change. What a spec does not say of a topic stays as it is.
     pub async fn plan(&self, specs: &[TopicSpec]) -> Result<Vec<TopicChange>, KafkaError> {
-        let there: HashMap<String, usize> =
-            self.list().await?.into_iter().map(|topic| (topic.name, topic.partitions)).collect();
+        let there: HashMap<String, Topic> =
+            self.list().await?.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
         let mut changes = Vec::new();
         for spec in specs {
             let full = self.config.topic(&spec.name);
-            let Some(&has) = there.get(&full) else {
+            let name = || spec.name.clone();
+            let Some(topic) = there.get(&full) else {
                 changes.push(TopicChange::Create(spec.clone()));
                 continue;
             };
-            let name = spec.name.clone();
+            let has = topic.partitions;
             if has < spec.partitions {
-                changes.push(TopicChange::AddPartitions { name, from: has, to: spec.partitions });
+                changes.push(TopicChange::AddPartitions { name: name(), from: has, to: spec.partitions });
             } else if has > spec.partitions {
-                changes.push(TopicChange::TooManyPartitions { name, has, wants: spec.partitions });
+                changes.push(TopicChange::TooManyPartitions { name: name(), has, wants: spec.partitions });
+            }
+            if topic.replication != spec.replication {
+                changes.push(TopicChange::Replicate { name: name(), has: topic.replication, wants: spec.replication });
             }
             let settings = self.settings(&full).await?;
             for (setting, to) in spec.settings() {
                 let found = settings.iter().find(|entry| entry.name == setting);
                 let from = found.and_then(|entry| entry.value.clone()).unwrap_or_default();
                 if from != to {
-                    changes.push(TopicChange::Set { name: spec.name.clone(), setting, from, to });
+                    changes.push(TopicChange::Set { name: name(), setting, from, to });
                 }
             }
         }
         Ok(changes)
     }
 
+    /// The removal of those of these topics, named without the prefix, that are there.
+    pub async fn plan_removal(&self, names: &[String]) -> Result<Vec<TopicChange>, KafkaError> {
+        let there = self.list().await?;
+        let is_there = |name: &&String| there.iter().any(|topic| topic.name == self.config.topic(name));
+        Ok(names.iter().filter(is_there).map(|name| TopicChange::Remove { name: name.clone() }).collect())
+    }
+
     /// Makes the changes that can be made, and returns when they can be seen. A topic that someone else created meanwhile
-    /// is fine.
+    /// is fine. What loses records is made, too: ask [`TopicChange::loses`] before.
     pub async fn apply(&self, changes: &[TopicChange]) -> Result<(), KafkaError> {
+        let mut settings: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
         for change in changes {
             match change {
                 TopicChange::Create(spec) => self.create(spec).await?,
@@ -189,9 +111,14 @@ impl TopicAdmin {
                     let results = self.client.create_partitions([&wanted], &self.options()).await?;
                     check(results)?;
                 }
-                TopicChange::Set { name, setting, to, .. } => self.set(name, setting, to).await?,
-                TopicChange::TooManyPartitions { .. } => {}
+                TopicChange::Set { name, setting, to, .. } => settings.entry(name).or_default().push((setting, to)),
+                TopicChange::Remove { name } => self.delete(&[name]).await?,
+                TopicChange::TooManyPartitions { .. } | TopicChange::Replicate { .. } => {}
             }
+        }
+        // All of a topic at once: a second call would begin with what the brokers knew before the first.
+        for (name, settings) in settings {
+            self.set(name, &settings).await?;
         }
         self.seen(changes).await
     }
@@ -199,27 +126,39 @@ impl TopicAdmin {
     /// The controller answers a little before brokers know of it: who publishes at once would be told that there is no
     /// such topic. They are waited for, but not longer than for an answer.
     async fn seen(&self, changes: &[TopicChange]) -> Result<(), KafkaError> {
-        let wanted: Vec<(String, usize)> = changes
-            .iter()
-            .filter_map(|change| match change {
-                TopicChange::Create(spec) => Some((self.config.topic(&spec.name), spec.partitions)),
-                TopicChange::AddPartitions { name, to, .. } => Some((self.config.topic(name), *to)),
-                TopicChange::Set { .. } | TopicChange::TooManyPartitions { .. } => None,
-            })
-            .collect();
         let looks = async {
-            loop {
-                let there = self.list().await?;
-                let is_there = |(name, partitions): &(String, usize)| {
-                    there.iter().any(|topic| topic.name == *name && topic.partitions >= *partitions)
-                };
-                if wanted.iter().all(is_there) {
-                    return Ok(());
-                }
+            while !self.are_seen(changes).await? {
                 tokio::time::sleep(LOOK).await;
             }
+            Ok(())
         };
         tokio::time::timeout(self.timeout, looks).await.unwrap_or(Ok(()))
+    }
+
+    async fn are_seen(&self, changes: &[TopicChange]) -> Result<bool, KafkaError> {
+        let there = self.list().await?;
+        let partitions = |name: &str| {
+            let full = self.config.topic(name);
+            there.iter().find(|topic| topic.name == full).map(|topic| topic.partitions)
+        };
+        for change in changes {
+            let is_seen = match change {
+                TopicChange::Create(TopicSpec { name, partitions: wanted, .. })
+                | TopicChange::AddPartitions { name, to: wanted, .. } => {
+                    partitions(name).is_some_and(|has| has >= *wanted)
+                }
+                TopicChange::Remove { name } => partitions(name).is_none(),
+                TopicChange::Set { name, setting, to, .. } => {
+                    let settings = self.settings(&self.config.topic(name)).await?;
+                    settings.iter().any(|entry| entry.name == *setting && entry.value.as_ref() == Some(to))
+                }
+                TopicChange::TooManyPartitions { .. } | TopicChange::Replicate { .. } => true,
+            };
+            if !is_seen {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Deletes topics, prefix and all. For tests and demos.
@@ -233,7 +172,7 @@ impl TopicAdmin {
         let full = self.config.topic(&spec.name);
         let partitions = i32::try_from(spec.partitions)
             .map_err(|_| KafkaError::Config(format!("topic {full} has too many partitions")))?;
-        let settings = spec.settings();
+        let settings: Vec<_> = spec.settings().collect();
         let mut topic = NewTopic::new(&full, partitions, TopicReplication::Fixed(spec.replication));
         for (name, value) in &settings {
             topic = topic.set(name, value);
@@ -246,8 +185,8 @@ impl TopicAdmin {
         }
     }
 
-    /// Sets one value. The client can only replace all of a topic's settings, so those set before go along.
-    async fn set(&self, name: &str, setting: &str, value: &str) -> Result<(), KafkaError> {
+    /// Sets values. The client can only replace all of a topic's settings, so those set before go along.
+    async fn set(&self, name: &str, settings: &[(&str, &str)]) -> Result<(), KafkaError> {
         let full = self.config.topic(name);
         let before = self.settings(&full).await?;
         let mut wanted = AlterConfig::new(ResourceSpecifier::Topic(&full));
@@ -256,9 +195,12 @@ impl TopicAdmin {
                 wanted = wanted.set(&entry.name, value);
             }
         }
-        wanted = wanted.set(setting, value);
+        for (setting, value) in settings {
+            wanted = wanted.set(setting, value);
+        }
         for result in self.client.alter_configs([&wanted], &self.options()).await? {
-            result.map_err(|(_, code)| KafkaError::Config(format!("topic {full}: {setting}={value}: {code}")))?;
+            let told: Vec<String> = settings.iter().map(|(setting, value)| format!("{setting}={value}")).collect();
+            result.map_err(|(_, code)| KafkaError::Config(format!("topic {full}: {}: {code}", told.join(" "))))?;
         }
         Ok(())
     }

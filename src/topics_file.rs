@@ -1,0 +1,191 @@
+//! `topics.yaml`: topics as code, those of the application and others.
+
+use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
+
+use anyhow::Context;
+use millgate_events::TopicSpec;
+use serde::{Deserialize, Deserializer, de::Error as _};
+use serde_saphyr::Spanned;
+
+use crate::config::TopicsConfig;
+
+/// What a file says, defaults filled in.
+#[derive(Debug, Default)]
+pub(crate) struct TopicsFile {
+    /// Topics that should be there.
+    pub(crate) topics: Vec<TopicSpec>,
+    /// Topics that should not.
+    pub(crate) removed: Vec<String>,
+}
+
+/// What is said of one topic. What is not said is as in the section `[topics]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Entry {
+    partitions: Option<Spanned<u32>>,
+    replication: Option<Spanned<u32>>,
+    retention: Option<Retention>,
+    compaction: Option<bool>,
+    min_insync_replicas: Option<Spanned<u32>>,
+    remove: bool,
+}
+
+/// `30 days`, or `forever`.
+#[derive(Debug, Clone, Copy)]
+struct Retention(Option<Duration>);
+
+impl<'de> Deserialize<'de> for Retention {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text == "forever" {
+            return Ok(Self(None));
+        }
+        match humantime::parse_duration(&text) {
+            Ok(time) if !time.is_zero() => Ok(Self(Some(time))),
+            _ => {
+                Err(D::Error::custom(format!("`{text}` is no retention; it is a time like 30 days or 12h, or forever")))
+            }
+        }
+    }
+}
+
+/// What is wrong, and where.
+#[derive(Debug)]
+struct Wrong(u64, String);
+
+impl TopicsFile {
+    pub(crate) fn read(path: &Path, defaults: &TopicsConfig) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        Self::parse(&text, defaults).map_err(|wrong| {
+            let mut told = String::new();
+            for Wrong(line, reason) in wrong {
+                // Writing to a text cannot fail.
+                let _ = write!(told, "\n  {}:{line}: {reason}", path.display());
+            }
+            anyhow::anyhow!("the topics cannot be read:{told}")
+        })
+    }
+
+    fn parse(text: &str, defaults: &TopicsConfig) -> Result<Self, Vec<Wrong>> {
+        let entries: BTreeMap<String, Option<Spanned<Entry>>> = serde_saphyr::from_str(text).map_err(|error| {
+            let line = error.location().map_or(1, |location| location.line());
+            // The place is told as ours are, in front.
+            let told = error.without_snippet().to_string();
+            let told = told.split_once(" at line ").map_or(told.as_str(), |(told, _)| told);
+            let told = told.strip_prefix("error: ").unwrap_or(told).to_owned();
+            vec![Wrong(line, told)]
+        })?;
+        let (mut file, mut wrong) = (Self::default(), Vec::new());
+        for (name, entry) in entries {
+            let line = entry.as_ref().map_or(1, |entry| entry.defined.line());
+            if let Some(reason) = no_name(&name) {
+                wrong.push(Wrong(line, reason));
+            }
+            let entry = entry.map(|entry| entry.value).unwrap_or_default();
+            if entry.remove {
+                if entry.partitions.is_some() || entry.replication.is_some() || entry.retention.is_some() {
+                    wrong.push(Wrong(line, format!("{name} is to be removed: nothing else can be said of it")));
+                }
+                file.removed.push(name);
+                continue;
+            }
+            entry.check(&name, defaults, &mut wrong);
+            file.topics.push(entry.spec(name, defaults));
+        }
+        if wrong.is_empty() { Ok(file) } else { Err(wrong) }
+    }
+}
+
+impl Entry {
+    fn check(&self, name: &str, defaults: &TopicsConfig, wrong: &mut Vec<Wrong>) {
+        for (what, value) in [("partitions", &self.partitions), ("replication", &self.replication)] {
+            if let Some(value) = value.as_ref().filter(|value| value.value == 0) {
+                wrong.push(Wrong(value.defined.line(), format!("{name} has at least 1 of {what}")));
+            }
+        }
+        let copies = self.replication.as_ref().map_or(defaults.settings_of(name).replication, |copies| copies.value);
+        if let Some(least) = self.min_insync_replicas.as_ref().filter(|least| least.value == 0 || least.value > copies)
+        {
+            let reason = format!(
+                "{name}: min_insync_replicas is 1 to {copies}, the copies there are; with {} nothing could be published",
+                least.value
+            );
+            wrong.push(Wrong(least.defined.line(), reason));
+        }
+    }
+
+    fn spec(self, name: String, defaults: &TopicsConfig) -> TopicSpec {
+        let default = defaults.settings_of(&name);
+        let of = |own: Option<Spanned<u32>>, default: u32| own.map_or(default, |own| own.value);
+        TopicSpec {
+            name,
+            partitions: of(self.partitions, default.partitions) as usize,
+            replication: i32::try_from(of(self.replication, default.replication)).unwrap_or(i32::MAX),
+            retention: self.retention.map_or(Some(default.retention), |Retention(time)| time),
+            compaction: self.compaction.unwrap_or(default.compaction),
+            min_insync_replicas: self.min_insync_replicas.map(|own| own.value).or(default.min_insync_replicas),
+        }
+    }
+}
+
+/// Why Kafka would not take the name.
+fn no_name(name: &str) -> Option<String> {
+    let is_allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '.' | '_' | '-');
+    if name.is_empty() || name.len() > 249 || name == "." || name == ".." || !name.chars().all(is_allowed) {
+        return Some(format!("`{name}` is no topic: 1 to 249 letters, digits, dots, underscores and hyphens"));
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wrong(text: &str) -> Vec<String> {
+        let wrong = TopicsFile::parse(text, &TopicsConfig::default()).unwrap_err();
+        wrong.into_iter().map(|Wrong(line, reason)| format!("{line}: {reason}")).collect()
+    }
+
+    #[test]
+    fn the_sample_says_what_it_seems_to() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("ops/topics.yaml");
+        let file = TopicsFile::read(&path, &TopicsConfig::default()).unwrap();
+        let find = |name: &str| file.topics.iter().find(|topic| topic.name == name).unwrap();
+        assert_eq!(file.topics.len(), 8);
+        let users = find("user.events");
+        assert_eq!((users.partitions, users.replication, users.min_insync_replicas), (10, 3, Some(2)));
+        assert_eq!(users.retention, Some(Duration::from_hours(30 * 24)));
+        assert!(find("dbserver1.public.users").compaction && !users.compaction);
+        assert_eq!(find("audit-logs").retention, Some(Duration::from_hours(365 * 24)));
+    }
+
+    #[test]
+    fn what_is_not_said_is_as_configured() {
+        let file =
+            TopicsFile::parse("a:\nb:\n  retention: forever\nc:\n  remove: true\n", &TopicsConfig::default()).unwrap();
+        assert_eq!((file.topics[0].partitions, file.topics[0].retention), (6, Some(Duration::from_hours(7 * 24))));
+        assert_eq!(file.topics[1].retention, None);
+        assert_eq!(file.removed, ["c"]);
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_lines() {
+        let text = "a:\n  partitions: 3\n  replication: 2\n  min_insync_replicas: 3\nb c:\n  partitions: 0\n";
+        let told = [
+            "4: a: min_insync_replicas is 1 to 2, the copies there are; with 3 nothing could be published",
+            "6: `b c` is no topic: 1 to 249 letters, digits, dots, underscores and hyphens",
+            "6: b c has at least 1 of partitions",
+        ];
+        assert_eq!(wrong(text), told);
+        let retention = wrong("a:\n  partitions: 3\n  retention: 30 dys\n");
+        assert!(retention[0].starts_with("3: ") && retention[0].contains("`30 dys` is no retention"), "{retention:?}");
+        let word = wrong("a:\n  partitons: 3\n");
+        assert!(word[0].starts_with("2: ") && word[0].contains("partitons"), "{word:?}");
+        let twice = wrong("a:\n  partitions: 3\na:\n  partitions: 4\n");
+        assert!(twice[0].starts_with("3: "), "{twice:?}");
+        let text = wrong("a:\n  partitions: many\n");
+        assert!(text[0].starts_with("2: "), "{text:?}");
+        let both = wrong("a:\n  remove: true\n  partitions: 3\n");
+        assert!(both[0].contains("is to be removed"), "{both:?}");
+    }
+}
