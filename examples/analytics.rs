@@ -37,7 +37,7 @@ enum Action {
     Purchase,
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Activity {
     page_views: u64,
@@ -78,7 +78,7 @@ fn is_of_interest(result: &WindowResult<Activity>) -> bool {
 
 fn high_value(result: &WindowResult<Activity>) -> Option<HighValueUserDetected> {
     (result.value.purchases > 0)
-        .then(|| HighValueUserDetected { user_id: result.key.clone(), activity: result.value.clone() })
+        .then(|| HighValueUserDetected { user_id: result.key.clone(), activity: result.value })
 }
 
 const MINUTE: Duration = Duration::from_mins(1);

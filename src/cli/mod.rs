@@ -286,7 +286,7 @@ fn with_causes(error: &anyhow::Error) -> String {
 
 async fn run(command: Command, call: Call) -> anyhow::Result<Outcome> {
     match command {
-        Command::Dev(args) => dev::run(call, args).await,
+        Command::Dev(args) => Box::pin(dev::run(call, args)).await,
         Command::Bridge(args) => roles::bridge(call, args).await,
         Command::Worker(args) => roles::worker(call, args).await,
         Command::Scheduler => roles::scheduler(call).await,

@@ -63,9 +63,11 @@ pub(crate) struct Partitions<S: Stage> {
     /// Those that are read again from where the tables are.
     rewound: Mutex<HashMap<Place, (Holding, i64)>>,
     /// How many partitions each topic has, and when that was asked.
-    pub(crate) counts: Mutex<Option<(Instant, Vec<(String, usize)>)>>,
+    pub(crate) counts: Mutex<Option<(Instant, Counts)>>,
 }
 
+/// Topics, and how many partitions each has.
+pub(crate) type Counts = Vec<(String, usize)>;
 type Place = (Arc<str>, i32);
 type OpenSlot<T> = Arc<Slot<Option<Open<T>>>>;
 

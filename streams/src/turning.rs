@@ -10,7 +10,7 @@ use tracing::{debug, warn};
 
 use crate::{
     Clock, Stage, StreamError, Turn,
-    partition::{LONGEST_PAUSE, Open, Partitions, Servers, Take, lock},
+    partition::{Counts, LONGEST_PAUSE, Open, Partitions, Servers, Take, lock},
     position,
 };
 
@@ -100,7 +100,7 @@ impl<S: Stage> Partitions<S> {
         Ok(())
     }
 
-    async fn counts(&self, servers: &Servers) -> Result<Vec<(String, usize)>, StreamError> {
+    async fn counts(&self, servers: &Servers) -> Result<Counts, StreamError> {
         let known = lock(&self.counts).clone();
         if let Some((_, counts)) = known.filter(|(asked, _)| asked.elapsed() < COUNTS_LAST) {
             return Ok(counts);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt::Write,
     fs,
     path::{Path, PathBuf},
     process::Command,
@@ -278,8 +279,9 @@ fn dashboards_are_complete_and_their_expressions_valid() {
                     );
                 }
                 let expression = expression.replace("$__rate_interval", "5m").replace('$', "");
-                rules += &format!("      - record: a:panel\n        expr: '{}'\n", expression.replace('\'', "''"));
-                rules += &format!("        labels: {{ panel: \"{}\", query: {} }}\n", panel["id"], target["refId"]);
+                let (expression, panel, query) = (expression.replace('\'', "''"), &panel["id"], &target["refId"]);
+                writeln!(rules, "      - record: a:panel\n        expr: '{expression}'").unwrap();
+                writeln!(rules, "        labels: {{ panel: \"{panel}\", query: {query} }}").unwrap();
             }
         }
         // promtool parses what rules ask for; so each expression is one.

@@ -37,14 +37,13 @@ fn changed(schema: &Value, chance: &mut SmallRng) -> Value {
     let value = &mut keywords[name];
     match name.as_str() {
         "type" if value.is_string() && value != "null" && chance.random_bool(0.5) => {
-            *value = json!([value.clone(), "null"])
+            *value = json!([value.clone(), "null"]);
         }
         "minimum" | "maximum" | "minItems" | "maxLength" => {
             let moved = value.as_i64().unwrap() + chance.random_range(-1..2);
             *value = json!(if name.starts_with('m') && name != "minimum" { moved.max(0) } else { moved });
         }
         "enum" => *value = json!((0..chance.random_range(1..5)).collect::<Vec<u8>>()),
-        "items" => *value = changed(value, chance),
         "anyOf" => {
             let parts = value.as_array_mut().unwrap();
             match chance.random_range(0..3) {
@@ -71,7 +70,7 @@ fn changed(schema: &Value, chance: &mut SmallRng) -> Value {
             }
         }
         "additionalProperties" if value.is_boolean() => *value = json!(!value.as_bool().unwrap()),
-        "additionalProperties" => *value = changed(value, chance),
+        "items" | "additionalProperties" => *value = changed(value, chance),
         _ => {}
     }
     schema

@@ -15,6 +15,7 @@ fn backward(old: &Value, new: &Value) -> Vec<String> {
     told(old, new, Compatibility::Backward)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "most are made for it")]
 fn object(fields: Value, required: &[&str]) -> Value {
     json!({ "type": "object", "properties": fields, "required": required })
 }

@@ -152,6 +152,7 @@ impl Rig {
             replication: 1,
             retention: Some(Duration::from_hours(1)),
             compaction: false,
+            min_insync_replicas: None,
         };
         Ok(TopicAdmin::new(&self.servers.config.kafka, PATIENCE)?.apply(&[TopicChange::Create(spec)]).await?)
     }

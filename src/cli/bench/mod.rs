@@ -73,7 +73,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         Command::Eventstore(args) => Box::pin(eventstore::run(call, args)).await,
         Command::Windows(args) => Box::pin(windows::run(call, args)).await,
         Command::Worker(args) => overhead::run(call, args).await,
-        Command::Dashboard(args) => dashboard::run(call, args).await,
+        Command::Dashboard(args) => Box::pin(dashboard::run(call, args)).await,
         Command::BridgeRunner => bridge_runner::run().await,
         Command::QueueWorker => worker::run().await,
         Command::Email(args) => email::run(call, args).await,

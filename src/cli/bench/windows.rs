@@ -126,6 +126,7 @@ impl Rig {
             replication: 1,
             retention: Some(Duration::from_hours(1)),
             compaction: false,
+            min_insync_replicas: None,
         };
         let admin = TopicAdmin::new(&self.servers.config.kafka, PATIENCE)?;
         Ok(admin.apply(&[TopicChange::Create(spec)]).await?)
@@ -231,7 +232,7 @@ impl Rig {
         let longest = PATIENCE + Duration::from_secs(u64::from(self.args.events) / 100);
         timeout(longest, all).await.context("the stream does not get on")?;
         let events = f64::from(self.args.events) - f64::from(u32::try_from(already)?);
-        let (ended, spent) = (clock::now(), spent::processor()? - spent);
+        let (ended, spent) = (clock::now(), spent::processor()?.saturating_sub(spent));
         stop.cancel();
         running.await??;
         let counted = sqlx::query_scalar("SELECT sum(events)::bigint FROM window_watermarks WHERE stream = 'through'");

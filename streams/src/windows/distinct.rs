@@ -67,7 +67,9 @@ impl Distinct {
                 *held = run.max(*held);
                 if few.len() > SPARSE {
                     let mut all = vec![0; REGISTERS];
-                    few.iter().for_each(|(&register, &run)| all[usize::from(register)] = run);
+                    for (&register, &run) in few.iter() {
+                        all[usize::from(register)] = run;
+                    }
                     self.0 = Registers::All(all);
                 }
             }
@@ -85,10 +87,16 @@ impl Distinct {
         let mut counts = [0_u32; REST + 2];
         match &self.0 {
             Registers::Few(few) => {
-                few.values().for_each(|&run| counts[usize::from(run)] += 1);
+                for &run in few.values() {
+                    counts[usize::from(run)] += 1;
+                }
                 counts[0] = u32::try_from(REGISTERS - few.len()).unwrap_or_default();
             }
-            Registers::All(all) => all.iter().for_each(|&run| counts[usize::from(run)] += 1),
+            Registers::All(all) => {
+                for &run in all {
+                    counts[usize::from(run)] += 1;
+                }
+            }
         }
         let all = REGISTERS as f64;
         let mut sum = all * tau(1.0 - f64::from(counts[REST + 1]) / all);

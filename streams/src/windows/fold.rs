@@ -41,14 +41,14 @@ struct Cells<P> {
     /// Nothing is stored of this key that may still change and is not here.
     known: bool,
     touched: bool,
-    cells: Vec<Kept<P>>,
+    kept: Vec<Kept<P>>,
     /// Starts under which something is stored that is part of another one now.
     gone: Vec<i64>,
 }
 
 impl<P> Default for Cells<P> {
     fn default() -> Self {
-        Self { known: false, touched: false, cells: Vec::new(), gone: Vec::new() }
+        Self { known: false, touched: false, kept: Vec::new(), gone: Vec::new() }
     }
 }
 
@@ -139,29 +139,29 @@ impl<P: Clone> Fold<P> {
         if !mem::replace(&mut cells.touched, true) {
             self.touched.push(key.into());
         }
-        let before = cells.cells.len();
+        let before = cells.kept.len();
         let start = match self.rules.shape {
             Shape::Aligned { slice, .. } => time.div_euclid(slice) * slice,
             Shape::Session { .. } => time,
         };
         let place = match self.rules.shape {
-            Shape::Aligned { .. } => cells.cells.iter().rposition(|kept| kept.cell.start == start),
+            Shape::Aligned { .. } => cells.kept.iter().rposition(|kept| kept.cell.start == start),
             Shape::Session { gap } => cells.session_at(time, time, gap, folding),
         };
         let kept = if let Some(place) = place {
-            &mut cells.cells[place]
+            &mut cells.kept[place]
         } else {
             let cell = Cell { start, last: time, events: 0, partial: folding.begin() };
-            cells.cells.push(Kept { cell, is_new: true, stored: None });
-            let last = cells.cells.len() - 1;
-            &mut cells.cells[last]
+            cells.kept.push(Kept { cell, is_new: true, stored: None });
+            let last = cells.kept.len() - 1;
+            &mut cells.kept[last]
         };
         kept.is_new = true;
         kept.cell.start = kept.cell.start.min(start);
         kept.cell.last = kept.cell.last.max(time);
         kept.cell.events += 1;
         fold(&mut kept.cell.partial);
-        self.open = self.open + cells.cells.len() - before;
+        self.open = self.open + cells.kept.len() - before;
     }
 
     /// Keys of which something may be stored that belongs to what is here.
@@ -173,7 +173,7 @@ impl<P: Clone> Fold<P> {
                 Shape::Aligned { .. } => kept.stored.is_none() && kept.cell.start <= self.stored_newest,
                 Shape::Session { .. } => self.stored_newest != NEVER,
             };
-            !cells.known && cells.cells.iter().any(may_be_stored)
+            !cells.known && cells.kept.iter().any(may_be_stored)
         });
         wanted.map(|key| &**key).collect()
     }
@@ -186,24 +186,24 @@ impl<P: Clone> Fold<P> {
     /// Puts what is stored before what is here. To be called once for each of [`unknown`](Self::unknown), with all that there is.
     pub(crate) fn adopt<F: Folding<Partial = P>>(&mut self, key: &str, stored: Vec<Cell<P>>, folding: &F) {
         let Some(cells) = self.keys.get_mut(key) else { return };
-        let before = cells.cells.len();
+        let before = cells.kept.len();
         cells.known = true;
         for cell in stored {
-            let own = cells.cells.iter().position(|kept| kept.stored == Some(cell.start));
+            let own = cells.kept.iter().position(|kept| kept.stored == Some(cell.start));
             if own.is_some() {
                 // Written by this one, and what is here has it already.
                 continue;
             }
             let stored = cell.start;
             let place = match self.rules.shape {
-                Shape::Aligned { .. } => cells.cells.iter().position(|kept| kept.cell.start == cell.start),
+                Shape::Aligned { .. } => cells.kept.iter().position(|kept| kept.cell.start == cell.start),
                 Shape::Session { gap } => cells.session_at(cell.start, cell.last, gap, folding),
             };
             let Some(place) = place else {
-                cells.cells.push(Kept { cell, is_new: false, stored: Some(stored) });
+                cells.kept.push(Kept { cell, is_new: false, stored: Some(stored) });
                 continue;
             };
-            let kept = &mut cells.cells[place];
+            let kept = &mut cells.kept[place];
             let later = mem::replace(&mut kept.cell, cell);
             kept.cell.merge(later, |into, later| folding.merge(into, later));
             kept.is_new = true;
@@ -212,14 +212,14 @@ impl<P: Clone> Fold<P> {
                 _ => kept.stored = Some(stored),
             }
         }
-        self.open = self.open + cells.cells.len() - before;
+        self.open = self.open + cells.kept.len() - before;
     }
 
     /// What is to be stored. A session that begins earlier than it is stored is stored anew.
     pub(crate) fn changes(&mut self) -> Vec<Change<'_, P>> {
         for key in &self.touched {
             let Some(cells) = self.keys.get_mut(key) else { continue };
-            for kept in &mut cells.cells {
+            for kept in &mut cells.kept {
                 if let Some(stored) = kept.stored.filter(|&stored| stored != kept.cell.start) {
                     cells.gone.push(stored);
                     kept.stored = None;
@@ -229,7 +229,7 @@ impl<P: Clone> Fold<P> {
         let (touched, keys) = (&self.touched, &self.keys);
         let changes = touched.iter().filter_map(|key| {
             let cells = keys.get(key)?;
-            let new = cells.cells.iter().filter(|kept| kept.is_new).map(|kept| &kept.cell).collect();
+            let new = cells.kept.iter().filter(|kept| kept.is_new).map(|kept| &kept.cell).collect();
             Some(Change { key, gone: &cells.gone, cells: new })
         });
         changes.collect()
@@ -246,7 +246,7 @@ impl<P: Clone> Fold<P> {
             cells.touched = false;
             cells.known |= first;
             cells.gone.clear();
-            for kept in &mut cells.cells {
+            for kept in &mut cells.kept {
                 kept.is_new = false;
                 kept.stored = Some(kept.cell.start);
             }
@@ -268,9 +268,9 @@ impl<P: Clone> Fold<P> {
         self.look_at = self.watermark.saturating_add(step);
         let mut open = 0;
         self.keys.retain(|_, cells| {
-            cells.cells.retain(|kept| shape.ends(kept.cell.start, kept.cell.last) + lateness > self.watermark);
-            open += cells.cells.len();
-            !cells.cells.is_empty()
+            cells.kept.retain(|kept| shape.ends(kept.cell.start, kept.cell.last) + lateness > self.watermark);
+            open += cells.kept.len();
+            !cells.kept.is_empty()
         });
         self.open = open;
     }
@@ -278,8 +278,8 @@ impl<P: Clone> Fold<P> {
     fn forget_keys(&mut self, most: usize) {
         let mut open = 0;
         self.keys.retain(|_, cells| {
-            let stays = open + cells.cells.len() <= most;
-            open += if stays { cells.cells.len() } else { 0 };
+            let stays = open + cells.kept.len() <= most;
+            open += if stays { cells.kept.len() } else { 0 };
             stays
         });
         self.open = open;
@@ -289,15 +289,15 @@ impl<P: Clone> Fold<P> {
 impl<P: Clone> Cells<P> {
     /// The session that one from `start` to `last` belongs to. If there are several, they become one.
     fn session_at<F: Folding<Partial = P>>(&mut self, start: i64, last: i64, gap: i64, folding: &F) -> Option<usize> {
-        let first = self.cells.iter().position(|kept| kept.cell.touches(start, last, gap))?;
+        let first = self.kept.iter().position(|kept| kept.cell.touches(start, last, gap))?;
         let mut other = first + 1;
-        while other < self.cells.len() {
-            if !self.cells[other].cell.touches(start, last, gap) {
+        while other < self.kept.len() {
+            if !self.kept[other].cell.touches(start, last, gap) {
                 other += 1;
                 continue;
             }
-            let Kept { cell, stored, .. } = self.cells.remove(other);
-            let into = &mut self.cells[first];
+            let Kept { cell, stored, .. } = self.kept.remove(other);
+            let into = &mut self.kept[first];
             into.cell.merge(cell, |into, later| folding.merge(into, later));
             into.is_new = true;
             match (into.stored, stored) {

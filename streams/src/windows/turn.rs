@@ -24,6 +24,9 @@ use super::{
 };
 use crate::{StageError, Turn};
 
+/// Windows, and the places of the rows that each is of.
+type Wholes<P> = Vec<(Whole<P>, Vec<usize>)>;
+
 /// Keys that are looked at in one go.
 const KEYS: usize = 1_000;
 /// Results that are too old are removed so often, so many at a time.
@@ -253,7 +256,7 @@ impl<E: Event, A: Aggregate<E>> WindowStage<E, A> {
     }
 
     /// The windows that these rows of one key make, and the rows of each.
-    fn wholes(&self, rows: &[Row]) -> Result<Vec<(Whole<A::Partial>, Vec<usize>)>, StageError> {
+    fn wholes(&self, rows: &[Row]) -> Result<Wholes<A::Partial>, StageError> {
         let cells: Vec<_> = rows.iter().map(|row| row.cell(self.name())).collect::<Result<_, _>>()?;
         let folder = self.folder();
         Ok(windows(self.rules.shape, &cells, |into, other| folder.merge(into, other)))
