@@ -71,8 +71,8 @@ async fn eight_writers_at_once_lose_and_double_nothing() {
             for n in 0..EACH {
                 let id = format!("s{}", (n + writer) % 3);
                 let cents = writer * 1_000_000 + n * 100;
-                let events = vec![deposited(&id, cents), deposited(&id, cents + 1)];
-                let events = &events[..1 + usize::try_from(n % 2).unwrap()];
+                let events = [deposited(&id, cents), deposited(&id, cents + 1)];
+                let events = &events[..=usize::try_from(n % 2).unwrap()];
                 let version = versions.entry(id.clone()).or_default();
                 let expected = if n % 5 == 0 { Expected::Any } else { Expected::Version(*version) };
                 match store.append(&stream(&id), expected, events, &Metadata::default()).await {
