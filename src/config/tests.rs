@@ -144,6 +144,8 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
             "webhook",
             "bridge",
             "relay",
+            "projections",
+            "saga",
             "trail",
             "streams",
             "audit",
@@ -152,6 +154,8 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
             "http",
             "dashboard",
             "log",
+            "log_shipping",
+            "log_alerts",
             "topics",
             "shop"
         ]

@@ -46,8 +46,8 @@ pub(crate) struct Plan {
     pub(crate) samples: bool,
 }
 
-/// A demo that has not settled by then does not balance either.
-const SETTLE_WITHIN: Duration = Duration::from_mins(2);
+/// When nothing has happened for so long, nothing will: a demo that has not settled by then does not balance either.
+const STANDSTILL: Duration = Duration::from_mins(2);
 const FRAME: Duration = Duration::from_millis(250);
 
 /// Runs it all; `true` if the books balance (without a demo: always).
@@ -128,7 +128,7 @@ async fn demo(observer: &Observer<'_>, servers: &Servers, stop: &CancellationTok
     let mut publishing = tokio::spawn(samples(servers.producer.clone(), servers.database.clone()));
     let mut published = None;
     let mut screen = Screen::new();
-    let deadline = Instant::now() + SETTLE_WITHIN;
+    let (mut seen, mut since) = (Vec::new(), Instant::now());
     let last = loop {
         if published.is_none() {
             if let Ok(done) = tokio::time::timeout(FRAME, &mut publishing).await {
@@ -139,9 +139,13 @@ async fn demo(observer: &Observer<'_>, servers: &Servers, stop: &CancellationTok
             return Ok(false);
         }
         let balance: Balance = observer.look(published).await?;
-        screen.show(&balance.lines());
-        if balance.is_settled() || Instant::now() > deadline {
+        let lines = balance.lines();
+        screen.show(&lines);
+        if balance.is_settled() || since.elapsed() > STANDSTILL {
             break balance;
+        }
+        if lines != seen {
+            (seen, since) = (lines, Instant::now());
         }
     };
     for line in observer.dead_letters.lines() {

@@ -107,7 +107,8 @@ BEGIN
         RETURN name;
     END IF;
     PERFORM pg_advisory_xact_lock(hashtext('audit_make_month'), hashtext(here));
-    IF to_regclass(format('%I.%I', here, name)) IS NOT NULL THEN
+    -- Read, not looked up: the cache of names does not know yet what was committed while the lock was waited for.
+    IF EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = to_regnamespace(quote_ident(here)) AND relname = name) THEN
         RETURN name;
     END IF;
     -- Made by itself and then attached: only so can others write meanwhile.

@@ -154,11 +154,13 @@ impl ReplayStore {
 
     /// Asks whoever is at it to stop; it may be resumed. Says whether somebody is.
     pub async fn ask_to_stop(&self, id: &str) -> Result<bool, ReplayError> {
+        // Before it is asked: it may have stopped by the time that the answer to that is here.
+        let is_held = self.is_held(id).await?;
         let update = "UPDATE replays SET stop_asked = TRUE WHERE id = $1";
         if sqlx::query(update).bind(id).execute(&self.database).await?.rows_affected() == 0 {
             return Err(ReplayError::Unknown(id.to_owned()));
         }
-        self.is_held(id).await
+        Ok(is_held)
     }
 
     /// Takes it over, with how far it is: nobody else can, until this is dropped or the process ends.

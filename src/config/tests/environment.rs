@@ -40,7 +40,7 @@ fn every_setting_has_a_generic_name() {
         let name = setting.key.variable();
         let text = match &setting.value {
             toml::Value::String(text) => text.replace("***", "millgate"),
-            toml::Value::Array(items) => items.iter().filter_map(toml::Value::as_str).collect(),
+            toml::Value::Array(items) => items.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(","),
             value => value.to_string(),
         };
         let again = load("", &[(&name, &text)]).unwrap();
