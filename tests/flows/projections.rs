@@ -284,6 +284,7 @@ async fn how_far_projections_are_is_said_everywhere() {
         accounts.run(&[&["projections", "skip", "users_by_email", "--event", event], &why[..]].concat()).await;
     assert_eq!(code, Some(0), "{said}");
     accounts.create(2).await;
+    wait_until("it goes on", PATIENCE, async || accounts.status().await[0].lag == 0).await;
     wait_health(&at, "/readyz", 200).await;
     let (_, said) = accounts.run(&["projections", "list"]).await;
     assert!(said.contains("2 events applied, 1 passed over, up to date since"), "{said}");

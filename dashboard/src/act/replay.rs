@@ -214,7 +214,7 @@ fn of_projection<'a>(
         batch_size: site.batch_size,
         rate: wanted.rate.map(|rate| (rate.jobs, rate.per)),
         stop: work.stopping(),
-        tell: Box::new(|done, all| work.at(done, all)),
+        tell: Box::new(move |done, all| work.at(done, all)),
     })
 }
 
@@ -302,8 +302,8 @@ pub(super) async fn run(site: &Site, actor: &Actor, id: &str, work: &Work) -> Re
         }
     }
     let (done, all) = progress.figures();
-    let mut performed = Performed::new(match (&problem, done < all) {
-        (None, false) => format!("replay {id} is done: {} records {}", tally.selected, wanted.into.words()),
+    let mut performed = Performed::new(match ended {
+        Ok(true) => format!("replay {id} is done: {} records {}", tally.selected, wanted.into.words()),
         _ => format!("replay {id} stopped at {done} of {all} offsets; to go on: millgate replay resume {id}"),
     });
     performed.count = Some(tally.selected);
