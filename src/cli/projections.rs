@@ -132,7 +132,7 @@ fn list(servers: &Servers, all: &[ProjectionStatus], json: bool) -> anyhow::Resu
         }
         if let Some(error) = &status.error {
             writeln!(text, "    stands still: {error}")?;
-            write!(text, "{}", failing(status))?;
+            text.push_str(&failing(status));
         }
     }
     answer::write(&text)?;
