@@ -107,7 +107,7 @@ fn main() -> ExitCode {
                 .only(is_of_interest)
                 .into_table()
                 .into_cache(&format!("{}user:activity:{{key}}", prefix()), HOUR)
-                .publish(high_value)
+                .publish_once_in(HOUR, high_value)
         })
         .main()
 }

@@ -13,10 +13,11 @@ use millgate_bridge::{
     Bridge, BridgeConfig, BridgeStats, Routes, Watermarks,
     saga::{Orchestrator, SagaStore, Sagas},
 };
-use millgate_dashboard::{EventRegistry, Reader, Site, StreamReader, access::Mask};
+use millgate_dashboard::{EventRegistry, ProjectionSite, Reader, Site, StreamReader, access::Mask};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, EventStore, KafkaConfig, Outbox,
-    OutboxStore, Producer, ProjectionRunner, Projections, Relay, ReplayStore, TopicSpec, Trail, TrailStore,
+    OutboxStore, Producer, ProjectionRunner, ProjectionStore, Projections, Relay, ReplayStore, TopicSpec, Trail,
+    TrailStore,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_streams::{Audit, AuditLogs, AuditSettings, Resources, Stream, StreamPositions, windows::WindowStore};
@@ -396,6 +397,11 @@ impl Servers {
             claims: self.producer.claims().clone(),
             max_payload: self.config.redis.max_payload,
             replays: self.letters.is_some().then(|| ReplayStore::new(self.database.clone())),
+            projections: self.letters.is_some().then(|| ProjectionSite {
+                known: self.projections.clone(),
+                store: ProjectionStore::new(self.database.clone()),
+                batch_size: self.config.projections.batch_size,
+            }),
             dedupe_window: self.config.redis.dedupe_window,
             audit_logs: self.audit_logs(),
             trail: self.letters.is_some().then(|| TrailStore::new(self.database.clone())),

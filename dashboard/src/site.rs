@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use millgate_bridge::{Routes, saga::SagaStore};
-use millgate_events::{Claims, DeadLetterStore, KafkaConfig, ReplayStore, TrailStore};
+use millgate_events::{Claims, DeadLetterStore, KafkaConfig, ProjectionStore, Projections, ReplayStore, TrailStore};
 use millgate_jobs::{JobKind, Queues, Schedules};
 use millgate_streams::AuditLogs;
 
@@ -31,6 +31,16 @@ pub struct StreamReader {
     pub topics: Vec<String>,
     /// With the consumer group of its own.
     pub kafka: KafkaConfig,
+}
+
+/// The projections of an application.
+pub struct ProjectionSite {
+    /// As the code has them.
+    pub known: Projections,
+    /// What the database knows of them.
+    pub store: ProjectionStore,
+    /// Events in one transaction, at most.
+    pub batch_size: u32,
 }
 
 /// An application, as its operators see it: the way to its servers, and what it knows. Connects nowhere by itself.
@@ -69,6 +79,8 @@ pub struct Site {
     pub trail_is_kept: bool,
     /// The tables of replays, if there is a database.
     pub replays: Option<ReplayStore>,
+    /// The projections, and their tables, if there is a database.
+    pub projections: Option<ProjectionSite>,
     /// For so long ids of jobs are remembered (`redis.dedupe_window`).
     pub dedupe_window: Duration,
     /// Where large values lie.
@@ -101,6 +113,7 @@ impl Site {
             trail: None,
             trail_is_kept: false,
             replays: None,
+            projections: None,
             dedupe_window: Duration::from_hours(24),
             claims: Claims::default(),
             max_payload: usize::MAX,

@@ -68,8 +68,8 @@ pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
 pub use replay::{
-    Chosen, Destination, IntoFile, IntoTopic, OffsetRange, PastReplay, Progress, REPLAY_HEADERS, Replay, ReplayError,
-    ReplayRun, ReplayStatus, ReplayStore, Selection, Span, StartOffset, Taken, Tally, TypeTally,
+    Chosen, Destination, IntoFile, IntoTopic, OffsetRange, PastReplay, Progress, ProjectionReplay, REPLAY_HEADERS,
+    Replay, ReplayError, ReplayRun, ReplayStatus, ReplayStore, Selection, Span, StartOffset, Taken, Tally, TypeTally,
 };
 pub use saga::{Lifecycle, SagaCommand, SagaEvent, SagaLifecycle, StepCommand, idempotency_key};
 pub use scan::{Place, Scan, Scanned};
@@ -79,8 +79,8 @@ pub use serde_json::Value;
 pub use spans::{SPANS, client_span, processing, spans_are_on};
 pub use store::{
     Aggregate, CommandError, Commands, EventSet, EventStore, Expected, Loaded, Metadata, NewEvent, Projection,
-    ProjectionConfig, ProjectionRunner, ProjectionState, ProjectionStatus, ProjectionStore, Projections, Snapshots,
-    StoreError, StoredEvent, StreamId, StreamInfo, projection_metrics,
+    ProjectionConfig, ProjectionRunner, ProjectionState, ProjectionStatus, ProjectionStore, Projections, SkippedEvent,
+    Snapshots, StoreError, StoredEvent, StreamId, StreamInfo, projection_metrics,
 };
 pub use tables::migrate;
 pub use topics::{Topic, TopicAdmin, TopicChange, TopicSpec};

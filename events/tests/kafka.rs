@@ -7,6 +7,8 @@ mod bench;
 mod claims;
 #[path = "kafka/consuming.rs"]
 mod consuming;
+#[path = "kafka/gaps.rs"]
+mod gaps;
 #[path = "kafka/groups.rs"]
 mod groups;
 #[path = "kafka/log_shipping.rs"]

@@ -5,11 +5,15 @@
 mod accounts;
 #[path = "store/appending.rs"]
 mod appending;
+#[path = "store/operating.rs"]
+mod operating;
 #[path = "store/order.rs"]
 mod order;
 #[path = "store/projections.rs"]
 mod projections;
 #[path = "store/rebuilding.rs"]
 mod rebuilding;
+#[path = "store/repeating.rs"]
+mod repeating;
 #[path = "store/snapshots.rs"]
 mod snapshots;

@@ -2,10 +2,12 @@
 
 use std::{fmt::Write, sync::Arc, time::Duration};
 
+use millgate_dashboard::act::{self, ActError, Action, Work};
 use millgate_events::{ProjectionState, ProjectionStatus, ProjectionStore, StoreError};
 use serde_json::json;
+use uuid::Uuid;
 
-use super::{Call, Outcome, answer, moment, outbox};
+use super::{Call, Outcome, answer, moment, operator::operator, outbox};
 use crate::{
     health::{Health, Probe},
     http::HttpServer,
@@ -21,8 +23,23 @@ pub(super) enum Command {
     List,
     /// Build one anew beside the one that is read, which it replaces once it has caught up
     Rebuild(RebuildArgs),
+    /// Let one pass over the event that it stands still at: its rows are without that from then on
+    Skip(SkipArgs),
     /// Remove one that the application has no more, with its tables
     Remove(RemoveArgs),
+}
+
+#[derive(clap::Args)]
+pub(super) struct SkipArgs {
+    /// Which
+    #[arg(value_name = "NAME")]
+    name: String,
+    /// The event, as `projections list` shows it
+    #[arg(long, value_name = "ID")]
+    event: Uuid,
+    /// Why: it is kept
+    #[arg(long, visible_alias = "reason", value_name = "TEXT")]
+    why: String,
 }
 
 #[derive(clap::Args)]
@@ -56,6 +73,18 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
     match command {
         Command::Run => role(&servers).await,
         Command::List => list(&servers, &store.list().await?, json),
+        Command::Skip(SkipArgs { name, event, why }) => {
+            let action = Action::SkipEvent { projection: name.clone(), event, why };
+            match act::perform(&servers.site(), &operator(), &action, &Work::new()).await {
+                Ok(performed) => {
+                    let skipped = json!({ "projection": name, "event": event, "text": performed.text });
+                    answer::act(json, &skipped, &performed.text, &[])?;
+                    Ok(Outcome::Well)
+                }
+                Err(error @ ActError::Refused(_)) => Ok(Outcome::Misunderstood(error.to_string())),
+                Err(error) => Err(error.into()),
+            }
+        }
         Command::Remove(RemoveArgs { name }) => match store.remove(&servers.projections, &name).await {
             Ok(true) => {
                 answer::act(json, &json!({ "removed": name }), &format!("{name} and its tables are removed"), &[])?;
@@ -92,17 +121,38 @@ fn list(servers: &Servers, all: &[ProjectionStatus], json: bool) -> anyhow::Resu
             ProjectionState::Live => "live",
             ProjectionState::Building => "being built",
         };
-        write!(text, "{name}  {state}, version {version}, build {build}: {applied} events applied, ")?;
+        let by = status.replay.as_ref().map(|id| format!(" by replay {id}")).unwrap_or_default();
+        write!(text, "{name}  {state}{by}, version {version}, build {build}: {applied} events applied, ")?;
+        if status.skipped > 0 {
+            write!(text, "{} passed over, ", status.skipped)?;
+        }
         match u64::try_from(*lag).unwrap_or_default() {
             0 => writeln!(text, "up to date since {}", moment::point(status.moved))?,
             lag => writeln!(text, "{lag} behind, for {}", moment::span(Duration::from_secs_f64(status.lag_seconds)))?,
         }
         if let Some(error) = &status.error {
             writeln!(text, "    stands still: {error}")?;
+            text.push_str(&failing(status));
         }
     }
     answer::write(&text)?;
     Ok(outcome(all))
+}
+
+/// Which event one fails at, and the ways out.
+fn failing(status: &ProjectionStatus) -> String {
+    let ProjectionStatus { name, failed_event, failed_type, failed_stream, failed_version, failed_at, .. } = status;
+    let (Some(event), Some(event_type), Some(stream), Some(version)) =
+        (failed_event, failed_type, failed_stream, failed_version)
+    else {
+        return String::new();
+    };
+    let tried = failed_at.map(|at| format!(", last tried at {}", moment::point(at))).unwrap_or_default();
+    format!(
+        "    that is {event_type}, version {version} of {stream}{tried}: millgate store show {stream} --from {version}\n    mend the \
+        code, or what it meets, and it goes on; or, for rows without that event: millgate projections skip {name} --event {event} \
+        --why …\n"
+    )
 }
 
 fn outcome(all: &[ProjectionStatus]) -> Outcome {

@@ -13,6 +13,7 @@ use millgate_events::{ProjectionStatus, ProjectionStore};
 use millgate_testkit::{Binary, Child, Database, RedisSpace, wait_until};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::{
     http::{address, wait_health, wait_metric},
@@ -159,6 +160,80 @@ async fn roles_that_are_killed_while_they_project_and_rebuild_leave_rows_that_ar
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_replay_into_a_projection_that_is_killed_goes_on_and_puts_each_event_in_once() {
+    const EVENTS: u64 = 309;
+    let accounts = Accounts::open().await;
+    let replays = async || {
+        let (_, said) = accounts.run(&["replay", "list", "--json"]).await;
+        serde_json::from_str::<Value>(&said).unwrap().as_array().unwrap().clone()
+    };
+    for id in 0..9 {
+        accounts.create(id).await;
+    }
+    for n in 0..300 {
+        Accounts::change(&accounts.store, n % 9, n).await;
+    }
+    let into = ["--into", "projection:users_by_email"];
+    let (code, said) = accounts.run(&[&["replay", "--yes"], &into[..]].concat()).await;
+    assert!(code == Some(1) && said.contains("it has no tables yet"), "{said}");
+    let role = accounts.start(&["projections", "run"]);
+    accounts.check(1).await;
+    for part in [["--from", "1h"], ["--correlation", "r-1"], ["--key", "u1"], ["--type", "user.created"]] {
+        let (code, said) = accounts.run(&[&["replay", "--dry-run"], &into[..], &part[..]].concat()).await;
+        assert!(code == Some(1) && said.contains("some of them applied again would count twice"), "{part:?}: {said}");
+    }
+    let (_, dry) = accounts.run(&[&["replay", "--dry-run", "--json"], &into[..]].concat()).await;
+    let dry: Value = serde_json::from_str(&dry).unwrap();
+    assert_eq!((&dry["tally"]["selected"], &dry["tally"]["looked_at"]), (&EVENTS.into(), &EVENTS.into()));
+    assert_eq!(dry["tally"]["topics"]["user"]["user.email_changed"]["events"], 300);
+    // What nobody knows of any more.
+    let spoil = "UPDATE users_by_email SET changes = changes + 1000";
+    sqlx::query(spoil).execute(accounts.database.pool()).await.unwrap();
+
+    let slow = ["replay", "--rate", "100/s", "--yes", "--by", "ada", "--why", "somebody wrote into it"];
+    let first = accounts.start(&[&slow[..], &into[..]].concat());
+    wait_until("it gets on", PATIENCE, async || {
+        accounts.status().await.iter().any(|status| status.build == 2 && status.applied >= 40)
+    })
+    .await;
+    first.kill9();
+    wait_until("it is known to be cut off", PATIENCE, async || replays().await[0]["status"] == "cut-off").await;
+    let id = replays().await[0]["id"].as_str().unwrap().to_owned();
+    let cut_off = accounts.status().await.remove(1);
+    assert_eq!((cut_off.build, cut_off.replay.as_ref()), (2, Some(&id)));
+    assert!(cut_off.applied < 309, "it was killed in the midst");
+    // Runners leave it alone, and go on with the tables that are read.
+    accounts.create(9).await;
+    wait_until("the live one has it", PATIENCE, async || accounts.status().await[0].lag == 0).await;
+    assert_eq!(accounts.status().await.remove(1).position, cut_off.position);
+    let (_, said) = accounts.run(&["projections", "list"]).await;
+    assert!(said.contains(&format!("users_by_email  being built by replay {id}")), "{said}");
+    let (code, said) = accounts.run(&[&["replay", "--yes"], &into[..]].concat()).await;
+    assert!(code == Some(1) && said.contains("it is being built already"), "{said}");
+    let spoilt = "SELECT count(*) FROM users_by_email WHERE changes >= 1000";
+    let spoilt: i64 = sqlx::query_scalar(spoilt).fetch_one(accounts.database.pool()).await.unwrap();
+    assert_eq!(spoilt, 9, "what is read is not touched before the end");
+
+    let (code, said) = accounts.run(&["replay", "resume", &id]).await;
+    assert!(code == Some(0) && said.contains(&format!("replay {id} is done")), "{said}");
+    accounts.check(2).await;
+    let status = accounts.status().await.remove(0);
+    assert_eq!((status.applied, status.replay), (310, None), "each once, with the one that came meanwhile");
+    let (_, shown) = accounts.run(&["replay", "show", &id, "--json"]).await;
+    let shown: Value = serde_json::from_str(&shown).unwrap();
+    for part in ["looked_at", "selected", "topics"] {
+        assert_eq!(shown["tally"][part], dry["tally"][part], "a dry run counts what is then done");
+    }
+    assert_eq!((&shown["offsets_done"], &shown["why"]), (&shown["offsets"], &"somebody wrote into it".into()));
+    // Runners have it again.
+    accounts.create(10).await;
+    accounts.check(2).await;
+    let (_, said) = accounts.run(&["audit"]).await;
+    assert!(said.contains(&format!("replay {id} is done: {EVENTS} records into projection users_by_email")), "{said}");
+    assert!(role.is_running());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn how_far_projections_are_is_said_everywhere() {
     let accounts = Accounts::open().await;
     let (code, said) = accounts.run(&["projections", "list"]).await;
@@ -192,6 +267,29 @@ async fn how_far_projections_are_is_said_everywhere() {
     let (_, said) = accounts.run(&["projections", "list", "--json"]).await;
     let json: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&json[0]["lag"], &json[0]["state"]), (&1.into(), &"live".into()));
+
+    // The way out.
+    assert!(said.contains("\"failed_type\": \"user.created\""), "{said}");
+    let event = json[0]["failed_event"].as_str().unwrap();
+    let (_, said) = accounts.run(&["projections", "list"]).await;
+    let skip = format!("millgate projections skip users_by_email --event {event}");
+    assert!(said.contains("that is user.created, version 2 of user-u1") && said.contains(&skip), "{said}");
+    let other = Uuid::new_v4().to_string();
+    let why = ["--why", "created twice by hand"];
+    let (code, said) =
+        accounts.run(&[&["projections", "skip", "users_by_email", "--event", &other], &why[..]].concat()).await;
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains(&format!("it stands still at event {event}")), "{said}");
+    let (code, said) =
+        accounts.run(&[&["projections", "skip", "users_by_email", "--event", event], &why[..]].concat()).await;
+    assert_eq!(code, Some(0), "{said}");
+    accounts.create(2).await;
+    wait_until("it goes on", PATIENCE, async || accounts.status().await[0].lag == 0).await;
+    wait_health(&at, "/readyz", 200).await;
+    let (_, said) = accounts.run(&["projections", "list"]).await;
+    assert!(said.contains("2 events applied, 1 passed over, up to date since"), "{said}");
+    let (_, said) = accounts.run(&["audit"]).await;
+    assert!(said.contains(&format!("projection users_by_email passes over event {event}")), "{said}");
     let (code, said) = accounts.run(&["projections", "rebuild", "users"]).await;
     assert_eq!(code, Some(2));
     assert!(said.contains("no such projection; there are: users_by_email"), "{said}");

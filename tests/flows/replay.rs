@@ -203,7 +203,7 @@ async fn it_is_first_said_what_would_be_done_and_stopped_from_elsewhere() {
         (vec!["--into", "routes", "--topic", "nothing"], "has no routes for topic nothing"),
         (vec!["--into", "topic:x", "--job", "a"], "--job is about jobs"),
         (vec!["--into", "routes", "--from", "1h", "--until", "2h"], "nothing lies between"),
-        (vec!["--into", "elsewhere"], "it is routes, routes:GROUP, topic:NAME or file:PATH"),
+        (vec!["--into", "elsewhere"], "it is routes, routes:GROUP, topic:NAME, projection:NAME or file:PATH"),
     ] {
         let (code, said) = end(&shop.start(&[&["replay", "--dry-run"], wrong.as_slice()].concat())).await;
         assert!(code != Some(0) && said.contains(reason), "{wrong:?}: {said}");

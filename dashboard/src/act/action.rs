@@ -209,6 +209,16 @@ pub enum Action {
         /// Its id.
         process: String,
     },
+    /// Let a projection pass over the event that it stands still at: its rows are without that from then on.
+    SkipEvent {
+        /// Its name.
+        projection: String,
+        /// The event's id.
+        event: Uuid,
+        /// Why.
+        #[serde(default, deserialize_with = "text")]
+        why: String,
+    },
     /// Let a replay that was asked for go on from where it is, to its end.
     RunReplay {
         /// Its id.
@@ -266,6 +276,7 @@ impl Action {
             | Self::CompensateSaga { .. }
             | Self::ResolveSaga { .. }
             | Self::EditLetter { .. }
+            | Self::SkipEvent { .. }
             | Self::RunReplay { .. }
             | Self::StopReplay { .. } => (Role::Operator, None),
             Self::StartGroup(_) | Self::StopProcess { .. } => (Role::Admin, None),
@@ -283,6 +294,7 @@ impl Action {
             | Self::StopProcess { .. }
             | Self::CompensateSaga { .. }
             | Self::ResolveSaga { .. }
+            | Self::SkipEvent { .. }
             | Self::RunReplay { .. }
             | Self::StartGroup(_) => true,
             Self::RetryJobs { jobs }
@@ -331,6 +343,7 @@ impl Action {
             Self::DiscardLetters { letters, .. } => format!("discard {}", meant(letters)),
             Self::RestoreLetters { discard, .. } => format!("take back discard {discard} of dead letters"),
             Self::EditLetter { letter, payload: Some(_), .. } => format!("edit dead letter {letter}"),
+            Self::SkipEvent { projection, event, .. } => format!("let projection {projection} pass over event {event}"),
             Self::RunReplay { replay } => format!("run replay {replay}"),
             Self::StopReplay { replay } => format!("stop replay {replay}"),
             Self::StartGroup(start) => start.sentence(),

@@ -14,6 +14,7 @@ mod letters;
 mod payload;
 mod performed;
 mod process;
+mod projection;
 mod queue;
 mod redrive;
 mod replay;
@@ -130,6 +131,7 @@ async fn act(site: &Site, actor: &Actor, action: &Action, work: &Work) -> Result
             let wanted = Input::Resolve { step: step.clone(), reason: signed(why, who) };
             saga::act(site, *saga, &wanted).await
         }
+        Action::SkipEvent { projection, event, why } => projection::skip(site, who, projection, *event, why).await,
         Action::RunReplay { replay } => Box::pin(replay::run(site, actor, replay, work)).await,
         Action::StopReplay { replay } => replay::stop(site, replay).await,
         Action::StartGroup(start) => group_start::start(site, start).await,

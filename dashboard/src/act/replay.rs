@@ -1,18 +1,18 @@
-//! Replays: records of topics once more through routes, onto another topic, or into a file.
+//! Replays: records of topics once more through routes, onto another topic, or into a file; events of the store into a projection.
 
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use chrono::{DateTime, Utc};
 use millgate_bridge::{Doubling, IntoRoutes, live_positions};
 use millgate_events::{
-    Destination, IntoFile, IntoTopic, KafkaError, Logs, Progress, Replay, ReplayError, ReplayRun, ReplayStore,
-    Selection, Tally,
+    Destination, IntoFile, IntoTopic, KafkaError, Logs, Progress, ProjectionReplay, Replay, ReplayError, ReplayRun,
+    ReplayStore, Selection, Tally,
 };
 use millgate_jobs::Rate;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{ActError, Actor, Performed, Preview, Via, Work};
+use super::{ActError, Actor, Performed, Preview, Via, Work, projection::projections};
 use crate::{Reader, Site, see};
 
 /// For an answer of Kafka.
@@ -60,6 +60,11 @@ pub enum ReplayInto {
         #[serde(default)]
         again: bool,
     },
+    /// A projection, which is built anew from all events of the event store.
+    Projection {
+        /// Its name.
+        name: String,
+    },
     /// A file of JSON lines, on the machine of whoever runs it.
     File {
         /// Its path.
@@ -78,6 +83,7 @@ impl ReplayInto {
                 format!("into the routes of group {group}{only}{again}")
             }
             Self::Topic { name, .. } => format!("onto topic {name}"),
+            Self::Projection { name } => format!("into projection {name}, built anew"),
             Self::File { path } => format!("into file {}", path.display()),
         }
     }
@@ -99,6 +105,9 @@ fn reader<'a>(site: &'a Site, group: &str) -> Result<&'a Reader, ActError> {
 /// Refuses what cannot be meant, and fixes where it begins and ends.
 async fn prepare(site: &Site, wanted: &Replaying) -> Result<Progress, ActError> {
     let refused = |reason: String| Err(ActError::Refused(reason));
+    if let ReplayInto::Projection { name } = &wanted.into {
+        return Ok(of_projection(site, name, "", wanted, &Work::new())?.begin().await?);
+    }
     if let ReplayInto::Routes { group, .. } = &wanted.into {
         reader(site, group)?;
     }
@@ -145,6 +154,8 @@ async fn prepare(site: &Site, wanted: &Replaying) -> Result<Progress, ActError> 
                 return refused(KafkaError::UnknownTopic(kafka.topic(name)).to_string());
             }
         }
+        // See above.
+        ReplayInto::Projection { .. } => {}
         ReplayInto::File { path } => {
             if path.exists() {
                 return refused(format!("{} is there already; name another file, or remove it", path.display()));
@@ -176,8 +187,42 @@ fn into_routes(
     Ok(Some(into))
 }
 
+fn of_projection<'a>(
+    site: &'a Site,
+    name: &'a str,
+    id: &'a str,
+    wanted: &Replaying,
+    work: &'a Work,
+) -> Result<ProjectionReplay<'a>, ActError> {
+    if !wanted.selection.is_everything() {
+        return Err(ActError::Refused(format!(
+            "projection {name} is the sum of all events: some of them applied again would count twice. Leave out what selects \
+            records, and it is built anew from the event store, beside the tables that are read; or replay into routes"
+        )));
+    }
+    if wanted.strict {
+        let reason =
+            "--strict is about records of Kafka; a projection stands still at an event that it cannot apply, anyhow";
+        return Err(ActError::Refused(reason.into()));
+    }
+    let site = projections(site)?;
+    Ok(ProjectionReplay {
+        store: &site.store,
+        projections: &site.known,
+        name,
+        id,
+        batch_size: site.batch_size,
+        rate: wanted.rate.map(|rate| (rate.jobs, rate.per)),
+        stop: work.stopping(),
+        tell: Box::new(move |done, all| work.at(done, all)),
+    })
+}
+
 /// Reads everything that would be replayed, and counts. Changes nothing.
 pub async fn survey(site: &Site, wanted: &Replaying, work: &Work) -> Result<Tally, ActError> {
+    if let ReplayInto::Projection { name } = &wanted.into {
+        return Ok(of_projection(site, name, "", wanted, work)?.survey().await?);
+    }
     let mut progress = prepare(site, wanted).await?;
     // Nobody waits for whom it would not be done.
     let wanted = Replaying { rate: None, ..wanted.clone() };
@@ -194,6 +239,7 @@ pub async fn survey(site: &Site, wanted: &Replaying, work: &Work) -> Result<Tall
         ReplayInto::Topic { name, .. } => {
             running.run(&mut progress, &mut tally, &mut IntoTopic::new(&kafka, name, "").dry(), None).await?
         }
+        ReplayInto::Projection { .. } => return Ok(tally),
         ReplayInto::File { path } => {
             let mut into = IntoFile::new(path, &site.claims, &kafka.topic_prefix, wanted.strict).dry();
             running.run(&mut progress, &mut tally, &mut into, None).await?
@@ -235,6 +281,9 @@ pub(super) async fn run(site: &Site, actor: &Actor, id: &str, work: &Work) -> Re
             let mut into = IntoTopic::new(&kafka, name, id);
             running.run(&mut progress, &mut tally, &mut into, Some(&mut notes)).await
         }
+        ReplayInto::Projection { name } => {
+            of_projection(site, name, id, &wanted, work)?.run(&mut progress, &mut tally, &mut notes).await
+        }
         ReplayInto::File { path } => {
             if actor.via != Via::CommandLine {
                 let advice = format!("its file is on the machine of who began it; there: millgate replay resume {id}");
@@ -253,8 +302,8 @@ pub(super) async fn run(site: &Site, actor: &Actor, id: &str, work: &Work) -> Re
         }
     }
     let (done, all) = progress.figures();
-    let mut performed = Performed::new(match (&problem, done < all) {
-        (None, false) => format!("replay {id} is done: {} records {}", tally.selected, wanted.into.words()),
+    let mut performed = Performed::new(match ended {
+        Ok(true) => format!("replay {id} is done: {} records {}", tally.selected, wanted.into.words()),
         _ => format!("replay {id} stopped at {done} of {all} offsets; to go on: millgate replay resume {id}"),
     });
     performed.count = Some(tally.selected);
@@ -316,6 +365,7 @@ impl From<ReplayError> for ActError {
     fn from(error: ReplayError) -> Self {
         match error {
             ReplayError::Unknown(_) => Self::Gone(error.to_string()),
+            ReplayError::Store(error) => error.into(),
             ReplayError::Runs(_) | ReplayError::Done(_) | ReplayError::Refused(_) | ReplayError::Unreadable { .. } => {
                 Self::Refused(error.to_string())
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::KafkaError;
+use crate::{KafkaError, StoreError};
 
 /// Why a replay cannot begin, or go on.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,9 @@ pub enum ReplayError {
     /// The tables of replays.
     #[error("the tables of replays cannot be used: {0}; are they there (`millgate migrate`), and is PostgreSQL up?")]
     Database(#[from] sqlx::Error),
+    /// The event store, or the projection.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// PostgreSQL is there, and does not answer.
     #[error("PostgreSQL does not answer within {0:?}")]
     Silent(Duration),

@@ -116,6 +116,11 @@ impl Selection {
             && (self.types.is_empty() || self.types.contains(&meta.event_type))
     }
 
+    /// Whether nothing is left out.
+    pub fn is_everything(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether attributes matter, which a record without a value has none of.
     pub(super) fn is_about_events(&self) -> bool {
         self.correlation.is_some() || !self.types.is_empty()
@@ -124,7 +129,9 @@ impl Selection {
 
 impl fmt::Display for Selection {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.offsets.is_empty() {
+        if self.is_everything() {
+            write!(out, "all events of the event store")?;
+        } else if self.offsets.is_empty() {
             write!(out, "records of {}", self.topics.join(", "))?;
         } else {
             let ranges: Vec<String> = self.offsets.iter().map(ToString::to_string).collect();

@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, postgres::PgArguments, query::QueryScalar};
 use uuid::Uuid;
 
 use super::{EventSet, Metadata, StoreError, StreamId};
@@ -46,6 +46,8 @@ impl fmt::Display for Expected {
 pub(super) struct Append {
     pub(super) stream: StreamId,
     pub(super) expected: Expected,
+    /// With one it is taken in once.
+    pub(super) key: Option<String>,
     pub(super) rows: Vec<Row>,
 }
 
@@ -71,7 +73,7 @@ impl Append {
         metadata: &Metadata,
     ) -> Result<Self, StoreError> {
         let rows = events.iter().map(|event| Row::new(source, is_published, event, metadata));
-        Ok(Self { stream, expected, rows: rows.collect::<Result<_, _>>()? })
+        Ok(Self { stream, expected, key: metadata.once.clone(), rows: rows.collect::<Result<_, _>>()? })
     }
 
     /// What became of it, by what the database says.
@@ -142,7 +144,7 @@ struct Columns<'a> {
 impl<'a> Columns<'a> {
     fn of(appends: impl Iterator<Item = &'a Append>) -> Self {
         let mut columns = Self::default();
-        for (number, Append { stream, expected, rows }) in (1..).zip(appends) {
+        for (number, Append { stream, expected, rows, .. }) in (1..).zip(appends) {
             columns.streams.push(stream.name());
             columns.expected.push(expected.number());
             columns.counts.push(i32::try_from(rows.len()).unwrap_or(i32::MAX));
@@ -162,6 +164,46 @@ impl<'a> Columns<'a> {
         }
         columns
     }
+
+    /// The parameters of `store_append`.
+    fn bind(&self, statement: &'static str, quietly: bool, patience: Option<Duration>) -> Call<'_> {
+        sqlx::query_scalar(statement)
+            .bind(&self.streams)
+            .bind(&self.expected)
+            .bind(&self.counts)
+            .bind(quietly)
+            .bind(patience.map_or(0, |patience| i32::try_from(patience.as_millis()).unwrap_or(i32::MAX)))
+            .bind(&self.appends)
+            .bind(&self.ids)
+            .bind(&self.types)
+            .bind(&self.type_versions)
+            .bind(&self.data)
+            .bind(&self.metadata)
+            .bind(&self.times)
+            .bind(&self.topics)
+            .bind(&self.categories)
+            .bind(&self.keys)
+            .bind(&self.headers)
+    }
+}
+
+/// A call of a function that appends: for each append what [`Append::outcome`] reads.
+type Call<'q> = QueryScalar<'q, Postgres, Vec<i64>, PgArguments>;
+
+impl Append {
+    /// Takes it in by itself, in one statement, and wakes those who wait for events once that is committed; one that has a key and is
+    /// there already comes to what the first one came to.
+    pub(super) async fn execute(&self, database: &mut PgConnection) -> Result<i64, StoreError> {
+        let results = match &self.key {
+            None => execute(database, std::iter::once(self), false, None).await?,
+            Some(key) => {
+                let append = "SELECT store_append_once($17, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+                let columns = Columns::of(std::iter::once(self));
+                columns.bind(append, false, None).bind(key).fetch_one(database).await?
+            }
+        };
+        self.outcome(results.first().copied().unwrap_or_default())
+    }
 }
 
 /// Takes appends of different streams in, in one statement. With `patience` it gives up for a stream that another transaction has
@@ -172,25 +214,6 @@ pub(super) async fn execute<'a>(
     quietly: bool,
     patience: Option<Duration>,
 ) -> sqlx::Result<Vec<i64>> {
-    let columns = Columns::of(appends);
     let append = "SELECT store_append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-    sqlx::query_scalar(append)
-        .bind(&columns.streams)
-        .bind(&columns.expected)
-        .bind(&columns.counts)
-        .bind(quietly)
-        .bind(patience.map_or(0, |patience| i32::try_from(patience.as_millis()).unwrap_or(i32::MAX)))
-        .bind(&columns.appends)
-        .bind(&columns.ids)
-        .bind(&columns.types)
-        .bind(&columns.type_versions)
-        .bind(&columns.data)
-        .bind(&columns.metadata)
-        .bind(&columns.times)
-        .bind(&columns.topics)
-        .bind(&columns.categories)
-        .bind(&columns.keys)
-        .bind(&columns.headers)
-        .fetch_one(database)
-        .await
+    Columns::of(appends).bind(append, quietly, patience).fetch_one(database).await
 }

@@ -58,7 +58,8 @@ impl<A: Aggregate> Commands<A> {
         self.execute_as(id, command, &Metadata::default()).await
     }
 
-    /// The same, noting through whom and why.
+    /// The same, noting through whom and why. With [`Metadata::once`] a command that was done under that key is not decided again: it
+    /// gives the aggregate as it is now.
     pub async fn execute_as(
         &self,
         id: &str,
@@ -69,11 +70,25 @@ impl<A: Aggregate> Commands<A> {
         let mut tries = 0;
         loop {
             let mut loaded: Loaded<A> = snapshot::load(&self.store.database, &stream).await?;
+            if let Some(key) = &metadata.once {
+                match self.store.appended(&stream, key).await? {
+                    Some(version) if version <= loaded.version => return Ok(loaded),
+                    // Done since the state was read.
+                    Some(_) => continue,
+                    None => {}
+                }
+            }
             let events = loaded.state.handle(command).map_err(CommandError::Refused)?;
             if !events.is_empty() {
                 tries += 1;
                 let expected = Expected::Version(loaded.version);
                 match self.store.append(&stream, expected, &events, metadata).await {
+                    // They may be those of somebody who did the same meanwhile.
+                    Ok(_) if metadata.once.is_some() => {
+                        loaded = snapshot::load(&self.store.database, &stream).await?;
+                        snapshot::keep(&self.store.database, &stream, &mut loaded).await;
+                        return Ok(loaded);
+                    }
                     Ok(version) => loaded.version = version,
                     Err(StoreError::Conflict { .. }) if tries < TRIES => {
                         sleep(pause(tries)).await;

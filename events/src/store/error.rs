@@ -65,6 +65,18 @@ pub enum StoreError {
         /// What it said.
         reason: String,
     },
+    /// A projection was not as far as it was waited for.
+    #[error("projection {name} is at position {at}, and not at {position} yet: {problem}")]
+    Behind {
+        /// Its name.
+        name: String,
+        /// What was waited for.
+        position: i64,
+        /// Where it is.
+        at: i64,
+        /// Why, as far as that is known.
+        problem: String,
+    },
     /// The database lacks a table or a function.
     #[error(
         "the tables of the event store are missing, or this is no real PostgreSQL; create them with `millgate migrate` ({0})"

@@ -21,6 +21,9 @@ pub struct Metadata {
     /// Its W3C `traceparent`.
     #[serde(rename = "traceparent", skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
+    /// What names the append; it is not kept with its events.
+    #[serde(skip)]
+    pub(super) once: Option<String>,
     /// Whatever else is to be kept; not on Kafka.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub more: Map<String, Value>,
@@ -48,6 +51,14 @@ impl Metadata {
     #[must_use]
     pub fn of_request(mut self, correlation_id: impl Into<String>) -> Self {
         self.correlation_id = Some(correlation_id.into());
+        self
+    }
+
+    /// Appended once to its stream, under that key, however often it is repeated: the request's id, or whatever else names it. A
+    /// repetition appends nothing, whatever it expects of the stream, and gives the version that the first one came to.
+    #[must_use]
+    pub fn once(mut self, key: impl Into<String>) -> Self {
+        self.once = Some(key.into());
         self
     }
 

@@ -24,9 +24,10 @@ pub use commands::{CommandError, Commands};
 pub use error::StoreError;
 pub use event_set::{EventSet, NewEvent};
 pub use metadata::Metadata;
+pub(crate) use projection::{Place, Rebuilding};
 pub use projection::{
     Projection, ProjectionConfig, ProjectionRunner, ProjectionState, ProjectionStatus, ProjectionStore, Projections,
-    metrics as projection_metrics,
+    SkippedEvent, metrics as projection_metrics,
 };
 pub use reader::StreamInfo;
 pub use stored::StoredEvent;
@@ -62,7 +63,8 @@ impl EventStore {
 
     /// Appends events to a stream if it is as expected, all or none. Gives its version after that.
     ///
-    /// Returns once it is committed. An error that is no conflict may come after the commit, when a connection breaks.
+    /// Returns once it is committed. An error that is no conflict may come after the commit, when a connection breaks: with
+    /// [`Metadata::once`] the append can be repeated all the same.
     pub async fn append<E: EventSet>(
         &self,
         stream: &StreamId,
@@ -73,6 +75,9 @@ impl EventStore {
         let append = Append::new((&self.source, self.is_published), stream.clone(), expected, events, metadata)?;
         if append.rows.is_empty() {
             return self.version(stream).await;
+        }
+        if append.key.is_some() {
+            return append.execute(&mut *self.database.acquire().await?).await;
         }
         self.committer().append(append).await
     }
@@ -91,8 +96,7 @@ impl EventStore {
         if append.rows.is_empty() {
             return self.version(stream).await;
         }
-        let results = append::execute(database, std::iter::once(&append), false, None).await?;
-        append.outcome(results.first().copied().unwrap_or_default())
+        append.execute(database).await
     }
 
     /// The version of a stream's last event; 0 if there is no such stream.
@@ -100,6 +104,12 @@ impl EventStore {
         let version = "SELECT version FROM store_streams WHERE stream = $1";
         let version = sqlx::query_scalar(version).bind(stream.name()).fetch_optional(&self.database).await?;
         Ok(version.unwrap_or_default())
+    }
+
+    /// The version that a stream had after the append with that key ([`Metadata::once`]); `None`: there was none.
+    pub async fn appended(&self, stream: &StreamId, key: &str) -> Result<Option<i64>, StoreError> {
+        let appended = "SELECT version FROM store_keys WHERE stream = $1 AND key = $2";
+        Ok(sqlx::query_scalar(appended).bind(stream.name()).bind(key).fetch_optional(&self.database).await?)
     }
 
     /// Events of a stream from a version on, in their order: all from 1 on.

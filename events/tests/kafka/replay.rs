@@ -42,15 +42,15 @@ fn all() -> Selection {
     Selection { topics: vec!["orders".into()], ..Selection::default() }
 }
 
-async fn begun(space: &KafkaSpace, selection: &Selection) -> Progress {
+pub(crate) async fn begun(space: &KafkaSpace, selection: &Selection) -> Progress {
     let spans = Logs::new(&space.config(), SOON).spans(selection).await.unwrap();
     Progress { spans, note: String::new() }
 }
 
 /// Gets records and keeps them; fails, or stops the replay, when it has so many.
 #[derive(Default)]
-struct Pile {
-    records: Vec<Record>,
+pub(crate) struct Pile {
+    pub(crate) records: Vec<Record>,
     stop_at: Option<(usize, CancellationToken)>,
 }
 
@@ -106,7 +106,7 @@ async fn numbers(space: &KafkaSpace, selection: &Selection) -> Vec<usize> {
     numbers
 }
 
-fn number(record: &Record) -> usize {
+pub(crate) fn number(record: &Record) -> usize {
     let value: serde_json::Value = serde_json::from_slice(record.value.as_ref().unwrap()).unwrap();
     value["n"].as_u64().unwrap().try_into().unwrap()
 }

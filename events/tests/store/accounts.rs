@@ -142,7 +142,7 @@ pub(crate) fn stream(id: &str) -> StreamId {
 }
 
 pub(crate) struct Bank {
-    _database: Database,
+    pub(crate) database: Database,
     /// Of the size that an application has.
     pub(crate) pool: PgPool,
     pub(crate) store: EventStore,
@@ -177,7 +177,7 @@ impl Bank {
         let store = EventStore::new(pool.clone(), "bank");
         let accounts = Commands::new(store.clone());
         let projections = ProjectionStore::new(pool.clone());
-        Self { _database: database, pool, store, accounts, projections }
+        Self { database, pool, store, accounts, projections }
     }
 
     /// Appends to whatever is there.

@@ -21,7 +21,7 @@ use super::{
 #[group(skip)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command")]
 pub(super) struct Args {
-    /// Where to: `routes` (or `routes:GROUP`), `topic:NAME` or `file:PATH`
+    /// Where to: `routes` (or `routes:GROUP`), `topic:NAME`, `projection:NAME` (all events of the store) or `file:PATH`
     #[arg(long, value_name = "WHERE", value_parser = read_into, required = true)]
     into: Option<Into>,
     /// Only these topics, without the prefix; all that the application reads if none is named
@@ -79,6 +79,7 @@ pub(super) struct Args {
 enum Into {
     Routes(Option<String>),
     Topic(String),
+    Projection(String),
     File(std::path::PathBuf),
 }
 
@@ -87,8 +88,14 @@ fn read_into(text: &str) -> Result<Into, String> {
         None if text == "routes" => Ok(Into::Routes(None)),
         Some(("routes", group)) if !group.is_empty() => Ok(Into::Routes(Some(group.to_owned()))),
         Some(("topic", name)) if !name.is_empty() => Ok(Into::Topic(name.to_owned())),
+        Some(("projection", name)) if !name.is_empty() => Ok(Into::Projection(name.to_owned())),
         Some(("file", path)) if !path.is_empty() => Ok(Into::File(path.into())),
-        _ => Err("it is routes, routes:GROUP, topic:NAME or file:PATH".into()),
+        Some(("stream", _)) => {
+            Err("a stream takes each record once, by a position of its own: give it another name, and it \
+            begins with the first one (kafka.auto_offset_reset)"
+                .into())
+        }
+        _ => Err("it is routes, routes:GROUP, topic:NAME, projection:NAME or file:PATH".into()),
     }
 }
 
@@ -112,9 +119,12 @@ impl Args {
             Into::Routes(group) => Some(group.clone().unwrap_or_else(|| crate::group::MAIN.to_owned())),
             _ => None,
         };
+        if self.again && !matches!(into, Into::Routes(_) | Into::Topic(_)) {
+            return Err("--again is about jobs, and topics that make them: --into routes, or topic:NAME".into());
+        }
         let mut topics: BTreeSet<String> = self.topics.iter().cloned().collect();
         topics.extend(self.offsets.iter().map(|range| range.topic.clone()));
-        if topics.is_empty() {
+        if topics.is_empty() && !matches!(into, Into::Projection(_)) {
             let readers =
                 site.readers.iter().filter(|reader| group.as_deref().is_none_or(|group| group == reader.name));
             topics = readers.flat_map(|reader| reader.routes.topics()).map(str::to_owned).collect();
@@ -127,6 +137,7 @@ impl Args {
                 priority: self.priority,
             },
             Into::Topic(name) => ReplayInto::Topic { name, again: self.again },
+            Into::Projection(name) => ReplayInto::Projection { name },
             Into::File(path) => {
                 let wrong = |error| format!("{}: {error}", path.display());
                 ReplayInto::File { path: std::path::absolute(&path).map_err(wrong)? }
@@ -179,12 +190,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn where_to_is_routes_a_topic_or_a_file() {
+    fn where_to_is_routes_a_topic_a_projection_or_a_file() {
         assert_eq!(read_into("routes"), Ok(Into::Routes(None)));
         assert_eq!(read_into("routes:crm"), Ok(Into::Routes(Some("crm".into()))));
         assert_eq!(read_into("topic:orders.copy"), Ok(Into::Topic("orders.copy".into())));
         assert_eq!(read_into("file:/tmp/a:b.jsonl"), Ok(Into::File("/tmp/a:b.jsonl".into())));
-        for wrong in ["", "route", "topic", "topic:", "file:", "routes:", "projection:x"] {
+        assert_eq!(read_into("projection:users"), Ok(Into::Projection("users".into())));
+        assert!(read_into("stream:audit").unwrap_err().contains("give it another name"));
+        for wrong in ["", "route", "topic", "topic:", "file:", "routes:", "projection:", "elsewhere:x"] {
             assert!(read_into(wrong).is_err(), "{wrong}");
         }
     }

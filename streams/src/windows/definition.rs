@@ -323,9 +323,32 @@ impl<E: Event, A: Aggregate<E>> Aggregated<E, A> {
         self,
         event: impl Fn(&WindowResult<A::Value>) -> Option<O> + Send + Sync + 'static,
     ) -> Self {
+        self.publishing(None, event)
+    }
+
+    /// The same, but of a key one event in a period at most: after one of a window that ended at noon, `period` being an hour, the next one is
+    /// of a window that ends at 13:00 or later. Hopping windows of which several hold the same events are told of once, if it is as long
+    /// as they are.
+    ///
+    /// # Panics
+    /// If the period is less than a millisecond.
+    #[must_use]
+    pub fn publish_once_in<O: Event>(
+        self,
+        period: Duration,
+        event: impl Fn(&WindowResult<A::Value>) -> Option<O> + Send + Sync + 'static,
+    ) -> Self {
+        self.publishing(Some(whole_millis(period)), event)
+    }
+
+    fn publishing<O: Event>(
+        self,
+        period: Option<i64>,
+        event: impl Fn(&WindowResult<A::Value>) -> Option<O> + Send + Sync + 'static,
+    ) -> Self {
         let source = self.over.resources.producer.source().to_owned();
-        let sink = PublishSink { outbox: Outbox::new(&source), source, stream: self.over.name.clone(), event };
-        self.sink(sink)
+        let (outbox, stream) = (Outbox::new(&source), self.over.name.clone());
+        self.sink(PublishSink { outbox, source, stream, period, event })
     }
 
     /// The stage alone, for tests that give it records and turns of the clock themselves.

@@ -8,6 +8,7 @@ mod cell;
 mod definition;
 mod distinct;
 mod fold;
+mod notices;
 mod partials;
 mod result;
 mod shape;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::WindowResult;
+use super::{WindowResult, notices::Notices};
 use crate::StageError;
 
 /// Ids of events that tell of a result are version 5 UUIDs under this one.
@@ -152,6 +152,8 @@ pub(super) struct PublishSink<F> {
     pub(super) outbox: Outbox,
     pub(super) source: String,
     pub(super) stream: String,
+    /// In milliseconds: of a key one event in so long, at most.
+    pub(super) period: Option<i64>,
     pub(super) event: F,
 }
 
@@ -171,9 +173,16 @@ where
                 let name = format!("{}\n{}\n{}", self.stream, result.start.timestamp_millis(), result.key);
                 let id = Uuid::new_v5(&EVENT_IDS, name.as_bytes());
                 let meta = EventMeta::new::<O>(&self.source, result.end).with_id(id.to_string());
-                Some(((self.event)(result)?, meta))
+                Some((result, ((self.event)(result)?, meta)))
             });
-            let events: Vec<(O, EventMeta)> = events.collect();
+            let (results, mut events): (Vec<_>, Vec<(O, EventMeta)>) = events.unzip();
+            if let (Some(period), false) = (self.period, events.is_empty()) {
+                let notices = Notices { stream: &self.stream, event_type: O::TYPE, period };
+                let windows: Vec<_> =
+                    results.iter().map(|result| (&*result.key, result.end.timestamp_millis())).collect();
+                let mut taken = notices.take(&windows, &mut *database).await?.into_iter();
+                events.retain(|_| taken.next().unwrap_or_default());
+            }
             if events.is_empty() { Ok(()) } else { Ok(self.outbox.append_all_as(database, events).await?) }
         })
     }

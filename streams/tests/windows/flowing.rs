@@ -168,6 +168,56 @@ async fn the_cache_has_the_fullest_window_and_a_lifetime_and_events_go_out_once(
     rig.redis.command::<i64>(&["DEL", &key]).await;
 }
 
+/// Over a restart.
+#[tokio::test]
+async fn what_goes_out_once_in_a_period_is_told_of_again_when_that_is_over() {
+    let rig = Rig::fresh(1).await;
+    let (hour, minute) = (Duration::from_hours(1), 60 * SECOND);
+    // At a whole hour.
+    let begin = BEGIN.div_euclid(60 * minute) * 60 * minute;
+    let windows = || {
+        let over = Windows::over::<Viewed>("views", &rig.resources()).hopping(hour, Duration::from_mins(5));
+        let over = over.by(|viewed| &viewed.page).idle_after(hour).allow_disorder(Duration::from_secs(1));
+        over.sum(|viewed| viewed.amount)
+            .into_table()
+            .publish_once_in(hour, |result| {
+                let views = u64::try_from(result.value).unwrap();
+                (result.value > 1).then(|| Popular { page: result.key.clone(), views })
+            })
+            .publish(|result| (result.value > 100).then(|| Popular { page: result.key.clone(), views: 0 }))
+    };
+    let closed_through = async |end: i64| {
+        let closed = "SELECT max(closed_through) FROM window_streams";
+        wait_until("windows are closed", SOON, async || {
+            let closed: Option<i64> = sqlx::query_scalar(closed).fetch_one(rig.database.pool()).await.unwrap();
+            closed.is_some_and(|closed| closed >= begin + end * minute)
+        })
+        .await;
+    };
+    // ada at 2 minutes, and once more at 50; bob, of little worth at first.
+    for (at, who, amount) in [(2, "ada", 7), (30, "bob", 1), (50, "ada", 8), (51, "bob", 2), (58, "later", 1)] {
+        rig.put(0, begin + at * minute, who, amount).await;
+    }
+    let running = rig.start(windows());
+    closed_through(55).await;
+    running.end().await;
+    for (at, who, amount) in [(200, "ada", 9), (400, "end", 5), (600, "later", 1)] {
+        rig.put(0, begin + at * minute, who, amount).await;
+    }
+    let running = rig.start(windows());
+    closed_through(455).await;
+    running.end().await;
+    let told = "SELECT aggregateid, (payload->>'views')::bigint, \
+        ((extract(epoch FROM (headers->>'ce_time')::timestamptz) * 1000)::bigint - $1) / 60000 FROM outbox ORDER BY 3, 1";
+    let told: Vec<(String, i64, i64)> = sqlx::query_as(told).bind(begin).fetch_all(rig.database.pool()).await.unwrap();
+    let told: Vec<(&str, i64, i64)> = told.iter().map(|(who, views, end)| (&**who, *views, *end)).collect();
+    // ada's at 50 is in windows that end from 55 on; the one that is told of is an hour later than the first.
+    assert_eq!(told, [("ada", 7, 5), ("bob", 3, 55), ("ada", 8, 65), ("ada", 9, 205), ("end", 5, 405)]);
+    let left = sqlx::query_scalar("SELECT key FROM window_notices ORDER BY key");
+    let left: Vec<String> = left.fetch_all(rig.database.pool()).await.unwrap();
+    assert_eq!(left, ["ada", "end"], "bob is forgotten");
+}
+
 #[tokio::test]
 async fn a_late_event_joins_sessions_of_two_partitions_and_what_was_shown_of_them_goes() {
     let rig = Rig::fresh(2).await;

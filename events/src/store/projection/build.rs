@@ -7,21 +7,29 @@ use super::{ProjectionState, erased::AnyProjection, row::Build};
 use crate::store::StoreError;
 
 /// Makes the tables of a new build: the first one of a projection is live at once, others are made beside that. Gives its number;
-/// `None`: one is being made already.
+/// `None`: one is being made already. One of a replay is made beside others only.
 pub(super) async fn begin(
     database: &mut PgConnection,
     projection: &dyn AnyProjection,
+    replay: Option<&str>,
 ) -> Result<Option<i64>, StoreError> {
     let name = projection.name();
     let wrong = |reason: String| StoreError::Projection { name: name.to_owned(), reason };
     let mut transaction = database.begin().await?;
     // Others who want the same wait here, and then find this one.
-    let insert = "INSERT INTO store_projections (name, build, version, state, tables, tables_in) \
+    let insert = "INSERT INTO store_projections (name, build, version, state, tables, tables_in, replay) \
         SELECT $1, COALESCE(max(build), 0) + 1, $2, CASE WHEN bool_or(state = 'live') THEN 'building' ELSE 'live' END, \
-        '{}', '' FROM store_projections WHERE name = $1 ON CONFLICT DO NOTHING RETURNING build, state";
-    let inserted: Option<(i64, ProjectionState)> =
-        sqlx::query_as(insert).bind(name).bind(projection.version()).fetch_optional(&mut *transaction).await?;
+        '{}', '', $3 FROM store_projections WHERE name = $1 ON CONFLICT DO NOTHING RETURNING build, state";
+    let inserted: Option<(i64, ProjectionState)> = sqlx::query_as(insert)
+        .bind(name)
+        .bind(projection.version())
+        .bind(replay)
+        .fetch_optional(&mut *transaction)
+        .await?;
     let Some((build, state)) = inserted else { return Ok(None) };
+    if replay.is_some() && state == ProjectionState::Live {
+        return Err(wrong("it has no tables yet: `millgate projections run` makes and fills them".to_owned()));
+    }
     let base = base(&mut transaction).await?;
     let schema = schema(&base, name, build);
     run(&mut transaction, format!("CREATE SCHEMA {}", quoted(&schema))).await?;
@@ -66,7 +74,9 @@ pub(super) async fn remove(database: &mut PgConnection, name: &str) -> Result<bo
     let mut transaction = database.begin().await?;
     let Some(live) = Build::lock(&mut transaction, name, ProjectionState::Live).await? else { return Ok(false) };
     drop_tables(&mut transaction, name, &live).await?;
-    sqlx::query("DELETE FROM store_projections WHERE name = $1").bind(name).execute(&mut *transaction).await?;
+    for forget in ["DELETE FROM store_projections WHERE name = $1", "DELETE FROM store_skips WHERE projection = $1"] {
+        sqlx::query(forget).bind(name).execute(&mut *transaction).await?;
+    }
     transaction.commit().await?;
     Ok(true)
 }

@@ -36,6 +36,8 @@ pub(super) struct Follower {
     pub(super) database: PgPool,
     pub(super) projection: Arc<dyn AnyProjection>,
     pub(super) state: ProjectionState,
+    /// Whose build it is; `None`: the runners'.
+    pub(super) replay: Option<String>,
     pub(super) batch_size: u32,
     /// Told with every event.
     pub(super) turned: watch::Sender<Instant>,
@@ -52,7 +54,7 @@ impl Follower {
         batch_size: u32,
     ) -> Self {
         let turned = watch::Sender::new(Instant::now());
-        Self { database, projection, state, batch_size, turned, connection: None, good: None }
+        Self { database, projection, state, replay: None, batch_size, turned, connection: None, good: None }
     }
 
     /// Does what there is to do, up to a batch of it.
@@ -72,7 +74,7 @@ impl Follower {
     async fn turn_on(&mut self, connection: &mut PgConnection) -> Result<Turn, StoreError> {
         let projection = self.projection.clone();
         let mut transaction = connection.begin().await?;
-        let found = Build::try_lock(&mut transaction, projection.name(), self.state).await?;
+        let found = Build::try_lock(&mut transaction, projection.name(), self.state, self.replay.as_deref()).await?;
         let Some(mut build) = found else {
             transaction.rollback().await?;
             return Ok(Turn::Nothing);
@@ -92,7 +94,7 @@ impl Follower {
         if self.state == ProjectionState::Building {
             build::search(&mut transaction, &build.tables_in).await?;
         }
-        let most = self.good.take().unwrap_or(self.batch_size);
+        let most = self.good.take().unwrap_or(self.batch_size).min(self.batch_size);
         match self.apply(&mut transaction, &mut build, horizon, most).await {
             Ok(applied) => {
                 transaction.commit().await?;
@@ -144,7 +146,8 @@ impl Follower {
         let text = error.to_string();
         if let Ok(mut connection) = self.database.acquire().await {
             // If it cannot be noted, the log has it.
-            let _ = Build::fail(&mut connection, self.projection.name(), self.state, (position, &text)).await;
+            let of = (self.state, self.replay.as_deref());
+            let _ = Build::fail(&mut connection, self.projection.name(), of, (position, &text)).await;
         }
     }
 }

@@ -5,18 +5,23 @@ mod config;
 mod erased;
 mod follower;
 mod metrics;
+mod rebuilding;
 mod row;
 mod runner;
+mod skipping;
 mod status;
 mod swap;
+mod waiting;
 
 use sqlx::PgConnection;
 
-use super::StoredEvent;
+use super::{StoreError, StoredEvent};
 
 pub use config::ProjectionConfig;
 pub use metrics::metrics;
+pub(crate) use rebuilding::{Place, Rebuilding};
 pub use runner::ProjectionRunner;
+pub use skipping::SkippedEvent;
 pub use status::{ProjectionState, ProjectionStatus, ProjectionStore};
 
 use erased::{AnyProjection, BoxError};
@@ -78,5 +83,14 @@ impl Projections {
 
     fn find(&self, name: &str) -> Option<&std::sync::Arc<dyn AnyProjection>> {
         self.0.iter().find(|projection| projection.name() == name)
+    }
+
+    /// The same, or what to say of a name that is none.
+    fn known(&self, name: &str) -> Result<&std::sync::Arc<dyn AnyProjection>, StoreError> {
+        self.find(name).ok_or_else(|| {
+            let names: Vec<_> = self.names().collect();
+            let reason = format!("this application has no such projection; there are: {}", names.join(", "));
+            StoreError::Projection { name: name.to_owned(), reason }
+        })
     }
 }

@@ -14,20 +14,26 @@ pub(super) struct Build {
     pub(super) tables: Vec<String>,
     pub(super) tables_in: String,
     pub(super) position: i64,
+    /// That makes it, rather than a runner.
+    pub(super) replay: Option<String>,
 }
 
-const COLUMNS: &str = "build, version, tables, tables_in, position";
+const COLUMNS: &str = "build, version, tables, tables_in, position, replay";
 
 impl Build {
-    /// The one of that state, and its lock until the transaction ends; `None`: there is none, or somebody else works on it.
+    /// The one of that state and, while it is built, replay (none: the runners'), and its lock until the transaction ends; `None`: there
+    /// is none, or somebody else works on it.
     pub(super) async fn try_lock(
         database: &mut PgConnection,
         name: &str,
         state: ProjectionState,
+        replay: Option<&str>,
     ) -> Result<Option<Self>, StoreError> {
-        let lock =
-            format!("SELECT {COLUMNS} FROM store_projections WHERE name = $1 AND state = $2 FOR UPDATE SKIP LOCKED");
-        let lock = sqlx::query_as(sqlx::AssertSqlSafe(lock)).bind(name).bind(state.name());
+        let lock = format!(
+            "SELECT {COLUMNS} FROM store_projections WHERE name = $1 AND state = $2 \
+            AND (state = 'live' OR replay IS NOT DISTINCT FROM $3) FOR UPDATE SKIP LOCKED"
+        );
+        let lock = sqlx::query_as(sqlx::AssertSqlSafe(lock)).bind(name).bind(state.name()).bind(replay);
         Ok(lock.fetch_optional(database).await?)
     }
 
@@ -69,12 +75,14 @@ impl Build {
     pub(super) async fn fail(
         database: &mut PgConnection,
         name: &str,
-        state: ProjectionState,
+        (state, replay): (ProjectionState, Option<&str>),
         (position, error): (Option<i64>, &str),
     ) -> Result<(), StoreError> {
         let fail = "UPDATE store_projections SET error = $3, failed_position = $4, failed_at = now() \
-            WHERE name = $1 AND state = $2 AND ($4 IS NULL OR position < $4)";
-        sqlx::query(fail).bind(name).bind(state.name()).bind(error).bind(position).execute(database).await?;
+            WHERE name = $1 AND state = $2 AND ($4 IS NULL OR position < $4) \
+            AND (state = 'live' OR replay IS NOT DISTINCT FROM $5)";
+        let fail = sqlx::query(fail).bind(name).bind(state.name()).bind(error).bind(position);
+        fail.bind(replay).execute(database).await?;
         Ok(())
     }
 }

@@ -135,7 +135,7 @@ async fn keep_built(
             if building.is_some() {
                 build::abandon(&mut connection, name, Some(version)).await?;
             }
-            if let Some(build) = build::begin(&mut connection, projection).await? {
+            if let Some(build) = build::begin(&mut connection, projection, None).await? {
                 info!(projection = name, version, build, "it is built");
             }
         }

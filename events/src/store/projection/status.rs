@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{FromRow, PgPool};
+use uuid::Uuid;
 
 use super::{Projections, build};
 use crate::store::StoreError;
@@ -59,12 +60,24 @@ pub struct ProjectionStatus {
     pub failed_position: Option<i64>,
     /// When it last failed.
     pub failed_at: Option<DateTime<Utc>>,
+    /// The event that it fails at.
+    pub failed_event: Option<Uuid>,
+    /// The type of that.
+    pub failed_type: Option<String>,
+    /// Its stream.
+    pub failed_stream: Option<String>,
+    /// And its version there.
+    pub failed_version: Option<i64>,
+    /// How many events it was told to pass over.
+    pub skipped: i64,
+    /// The replay that makes it; `None`: `millgate projections run` does.
+    pub replay: Option<String>,
 }
 
 /// What the database knows of projections. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct ProjectionStore {
-    database: PgPool,
+    pub(super) database: PgPool,
 }
 
 impl ProjectionStore {
@@ -78,8 +91,11 @@ impl ProjectionStore {
         let list = "SELECT p.*, \
             (SELECT count(*) FROM (SELECT 1 FROM store_events AS e WHERE e.position > p.position LIMIT 100000) AS e) AS lag, \
             COALESCE((SELECT GREATEST(extract(epoch FROM now() - e.time), 0) FROM store_events AS e \
-                WHERE e.position > p.position ORDER BY e.position LIMIT 1), 0)::float8 AS lag_seconds \
-            FROM store_projections AS p ORDER BY p.name, p.state DESC";
+                WHERE e.position > p.position ORDER BY e.position LIMIT 1), 0)::float8 AS lag_seconds, \
+            f.id AS failed_event, f.type AS failed_type, f.stream AS failed_stream, f.version AS failed_version, \
+            (SELECT count(*) FROM store_skips AS s WHERE s.projection = p.name AND s.build = p.build) AS skipped \
+            FROM store_projections AS p LEFT JOIN store_events AS f ON f.position = p.failed_position \
+            ORDER BY p.name, p.state DESC";
         Ok(sqlx::query_as(list).fetch_all(&self.database).await?)
     }
 
@@ -96,15 +112,12 @@ impl ProjectionStore {
     /// place. One that is under way is refused, or begun again with `anew`. Gives the build's number.
     pub async fn rebuild(&self, projections: &Projections, name: &str, anew: bool) -> Result<i64, StoreError> {
         let wrong = |reason: String| StoreError::Projection { name: name.to_owned(), reason };
-        let Some(projection) = projections.find(name) else {
-            let names: Vec<_> = projections.names().collect();
-            return Err(wrong(format!("this application has no such projection; there are: {}", names.join(", "))));
-        };
+        let projection = projections.known(name)?;
         let mut connection = self.database.acquire().await?;
         if anew {
             build::abandon(&mut connection, name, None).await?;
         }
-        build::begin(&mut connection, &**projection).await?.ok_or_else(|| {
+        build::begin(&mut connection, &**projection, None).await?.ok_or_else(|| {
             wrong("it is being built already; `millgate projections list` says how far it is, `rebuild --anew` begins again".into())
         })
     }

@@ -32,7 +32,7 @@ async fn try_swap(follower: &Follower, database: &mut PgConnection) -> Result<bo
     else {
         return Ok(false);
     };
-    if building.version != follower.projection.version() {
+    if building.version != follower.projection.version() || building.replay != follower.replay {
         return Ok(false);
     }
     let base = build::base(&mut transaction).await?;
@@ -60,8 +60,7 @@ async fn try_swap(follower: &Follower, database: &mut PgConnection) -> Result<bo
     build::publish(&mut transaction, name, &building.tables_in, &base, &building.tables).await?;
     let remove = "DELETE FROM store_projections WHERE name = $1 AND build = $2";
     sqlx::query(remove).bind(name).bind(live.number).execute(&mut *transaction).await?;
-    let put =
-        "UPDATE store_projections SET state = 'live', tables_in = $3, error = NULL WHERE name = $1 AND build = $2";
+    let put = "UPDATE store_projections SET state = 'live', tables_in = $3, error = NULL, replay = NULL WHERE name = $1 AND build = $2";
     sqlx::query(put).bind(name).bind(building.number).bind(&base).execute(&mut *transaction).await?;
     sqlx::query("SELECT pg_notify('millgate_store', '')").execute(&mut *transaction).await?;
     transaction.commit().await?;
