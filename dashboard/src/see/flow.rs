@@ -11,6 +11,9 @@ use super::{
 };
 use crate::StreamReader;
 
+/// So many topics that only streams read are drawn one by one.
+const ONE_BY_ONE: usize = 4;
+
 /// Where in the flow something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -99,16 +102,13 @@ pub(super) struct Sources<'a> {
 impl Flow {
     pub(super) fn of(sources: &Sources<'_>) -> Self {
         let mut flow = Self::default();
-        let routed = sources.groups.iter().flat_map(|group| group.topics.iter().copied());
-        let read = sources.streams.iter().flat_map(|stream| folded(sources, stream));
-        let topics: BTreeSet<&str> = routed.chain(read).collect();
-        let topics: BTreeMap<&str, usize> = topics.iter().map(|&name| (name, flow.put(topic(sources, name)))).collect();
+        let topics = flow.topics(sources);
         let groups: Vec<usize> = sources.groups.iter().map(|group| flow.put(bridge(sources, group))).collect();
         for stream in sources.streams {
             let at = flow.put(fold(sources, stream));
             // How much of a topic goes to a stream nobody keeps a history of.
-            let from = folded(sources, stream).map(|topic| Arrow { from: topics[topic], to: at, rate: None });
-            flow.arrows.extend(from);
+            let from: BTreeSet<usize> = folded(sources, stream).map(|topic| topics[topic]).collect();
+            flow.arrows.extend(from.into_iter().map(|from| Arrow { from, to: at, rate: None }));
         }
         let queues: Vec<usize> = sources.queues.iter().map(|view| flow.put(queue(sources, view))).collect();
         let workers = flow.put(workers(sources));
@@ -137,6 +137,27 @@ impl Flow {
         flow
     }
 
+    /// The box of each topic: one by one those that bridges read, and the others unless they are many.
+    fn topics<'a>(&mut self, sources: &Sources<'a>) -> BTreeMap<&'a str, usize> {
+        let routed: BTreeSet<&str> = sources.groups.iter().flat_map(|group| group.topics.iter().copied()).collect();
+        let others = sources.streams.iter().flat_map(|stream| folded(sources, stream));
+        let others: BTreeSet<&str> = others.filter(|topic| !routed.contains(topic)).collect();
+        let mut put = |name: &'a str, lags, all| {
+            let state = behind(lags, |topic| topic == name, all);
+            (name, self.put(place(Stage::Topic, name, state, &["topics", name])))
+        };
+        let mut topics: BTreeMap<&str, usize> =
+            routed.iter().map(|&name| put(name, sources.lags, "all handed off")).collect();
+        if others.len() <= ONE_BY_ONE {
+            topics.extend(others.iter().map(|&name| put(name, sources.stream_lags, "all in tables")));
+        } else {
+            let state = behind(sources.stream_lags, |topic| others.contains(topic), "all in tables");
+            let at = self.put(place(Stage::Topic, &format!("{} more topics", others.len()), state, &["topics"]));
+            topics.extend(others.iter().map(|&name| (name, at)));
+        }
+        topics
+    }
+
     fn put(&mut self, place: Place) -> usize {
         self.places.push(place);
         self.places.len() - 1
@@ -154,24 +175,17 @@ fn folded<'a>(sources: &Sources<'a>, stream: &'a StreamReader) -> impl Iterator<
     stream.topics.iter().filter(|topic| !dead.contains(topic)).map(String::as_str)
 }
 
-fn topic(sources: &Sources<'_>, name: &str) -> Place {
-    let is_routed = sources.groups.iter().any(|group| group.topics.contains(&name));
-    let (lags, all) =
-        if is_routed { (sources.lags, "all handed off") } else { (sources.stream_lags, "all in its tables") };
-    let state = match lags {
-        None => (Health::Warn, "Kafka has not said yet".to_owned()),
-        Some(lags) => {
-            let lags = lags.iter().filter(|lag| lag.topic == name && lag.records > 0);
-            let (records, seconds) =
-                lags.fold((0, 0), |(records, most), lag| (records + lag.records, lag.seconds.unwrap_or(0).max(most)));
-            match (records, seconds) {
-                (0, _) => (Health::Good, all.to_owned()),
-                (records, 60..) => (Health::Warn, format!("{records} behind, {seconds} s")),
-                (records, seconds) => (Health::Good, format!("{records} behind, {seconds} s")),
-            }
-        }
-    };
-    place(Stage::Topic, name, state, &["topics", name])
+/// How far those who read some topics are behind in them.
+fn behind(lags: Option<&[PartitionLag]>, is_meant: impl Fn(&str) -> bool, all: &str) -> (Health, String) {
+    let Some(lags) = lags else { return (Health::Warn, "Kafka has not said yet".to_owned()) };
+    let lags = lags.iter().filter(|lag| is_meant(&lag.topic) && lag.records > 0);
+    let (records, seconds) =
+        lags.fold((0, 0), |(records, most), lag| (records + lag.records, lag.seconds.unwrap_or(0).max(most)));
+    match (records, seconds) {
+        (0, _) => (Health::Good, all.to_owned()),
+        (records, 60..) => (Health::Warn, format!("{records} behind, {seconds} s")),
+        (records, seconds) => (Health::Good, format!("{records} behind, {seconds} s")),
+    }
 }
 
 /// How a consumer group is: who runs it, and what of it waits.

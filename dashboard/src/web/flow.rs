@@ -122,7 +122,7 @@ fn line(arrow: &Arrow, corners: &[(f64, f64)]) -> Markup {
 /// What goes along a line, at the end at which the line is by itself.
 fn label(arrow: &Arrow, flow: &Flow, corners: &[(f64, f64)]) -> Markup {
     let (Some([x1, y1, x2, y2]), Some(now)) = (ends(arrow, corners), arrow.rate) else { return html! {} };
-    let is_alone = flow.arrows.iter().filter(|other| other.from == arrow.from).count() == 1;
+    let is_alone = flow.arrows.iter().filter(|other| other.from == arrow.from && other.rate.is_some()).count() == 1;
     let (x, y, anchor) = if is_alone { (x1 + 6.0, y1 - 6.0, "start") } else { (x2 - 10.0, y2 - 6.0, "end") };
     html! { text.rate x=(x) y=(y) text-anchor=(anchor) { (rate(now)) } }
 }

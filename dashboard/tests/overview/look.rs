@@ -150,6 +150,25 @@ async fn a_stream_stands_in_the_picture_with_how_far_it_is() {
 }
 
 #[tokio::test]
+async fn many_topics_that_only_streams_read_are_one_box() {
+    let topics: Vec<String> = (1..=9).map(|number| format!("seen-{number}")).chain(["users".into()]).collect();
+    let kafka = KafkaConfig { brokers: format!("127.0.0.1:{}", free_port()), ..KafkaConfig::default() };
+    let streams = ["audit", "copy"].map(|name| {
+        let kafka = KafkaConfig { consumer_group: format!("shop.{name}"), ..kafka.clone() };
+        StreamReader { name: name.into(), topics: topics.clone(), kafka }
+    });
+    let reads = reads(kafka.clone());
+    let desk = Desk::opened(Viewer::everything("ann"), |site| Site { streams: streams.into(), ..reads(site) }).await;
+    let flow = desk.api("/overview").await["flow"].clone();
+    let names: Vec<&str> =
+        flow["places"].as_array().unwrap().iter().map(|place| place["name"].as_str().unwrap()).collect();
+    assert_eq!(names[..5], ["users", "9 more topics", "main", "audit", "copy"]);
+    // One arrow from each box, however many topics are in it.
+    let to_audit = flow["arrows"].as_array().unwrap().iter().filter(|arrow| arrow["to"] == 3);
+    assert_eq!(to_audit.map(|arrow| arrow["from"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1]);
+}
+
+#[tokio::test]
 async fn a_kafka_that_is_away_is_told_and_holds_nothing_up() {
     let kafka = KafkaConfig { brokers: format!("127.0.0.1:{}", free_port()), ..KafkaConfig::default() };
     let desk = Desk::opened(Viewer::everything("ann"), reads(kafka)).await;
