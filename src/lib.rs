@@ -148,7 +148,6 @@ mod reporter;
 mod route_file;
 mod servers;
 pub mod shop;
-mod stored;
 mod telemetry;
 pub mod testing;
 mod topics_file;

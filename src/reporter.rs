@@ -223,10 +223,13 @@ impl Reporter {
         self.process.queues = self.worked.iter_mut().map(|worked| worked.look(clock, now)).collect();
         let folded = self.folded.iter().map(Folded::look);
         self.process.groups = self.bridged.iter().map(Bridged::look).chain(folded).collect();
-        let waiting = self.bridged.iter().map(|bridged| &bridged.troubles);
-        let waiting = waiting.chain(self.folded.iter().map(|folded| &folded.troubles));
-        let mut troubles: Vec<Trouble> =
-            waiting.flat_map(Troubles::list).map(|waiting| clock.trouble(waiting)).collect();
+        let waiting = self.bridged.iter().map(|bridged| (&bridged.group, &bridged.troubles));
+        let waiting = waiting.chain(self.folded.iter().map(|folded| (&folded.group, &folded.troubles)));
+        let told = |(group, troubles): (&String, &Troubles)| {
+            let group = group.clone();
+            troubles.list().into_iter().map(move |waiting| clock.trouble(&group, waiting))
+        };
+        let mut troubles: Vec<Trouble> = waiting.flat_map(told).collect();
         let unwell = self.health.as_ref().map(|health| health.wrong()).unwrap_or_default();
         self.unwell.retain(|part, _| unwell.iter().any(|(wrong, _)| wrong == part));
         for (part, detail) in unwell {
@@ -236,7 +239,7 @@ impl Reporter {
                 continue;
             }
             let since = clock.at(began);
-            troubles.push(Trouble { topic: None, partition: None, since, text });
+            troubles.push(Trouble { topic: None, partition: None, group: None, since, text });
         }
         troubles.sort_by_key(|trouble| trouble.since);
         self.process.more_troubles = troubles.len().saturating_sub(MOST_TROUBLES);
@@ -269,10 +272,11 @@ impl Clock {
         }
     }
 
-    fn trouble(self, waiting: Waiting) -> Trouble {
+    fn trouble(self, group: &str, waiting: Waiting) -> Trouble {
         Trouble {
             topic: Some(waiting.topic.to_string()),
             partition: Some(waiting.partition),
+            group: Some(group.to_owned()),
             since: self.at(waiting.since),
             text: waiting.text,
         }
@@ -453,6 +457,7 @@ mod tests {
         assert_eq!(process.groups, std::slice::from_ref(&held));
         assert!(process.troubles[0].text.contains("the gate is shut"), "{:?}", process.troubles);
         assert_eq!(process.troubles[0].partition, Some(0));
+        assert_eq!(process.troubles[0].group, Some(of_stream.consumer_group.clone()));
         assert_eq!(see::stream_group(&seen).await.unwrap().lag, 3);
 
         open.store(true, SeqCst);

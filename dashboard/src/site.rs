@@ -24,6 +24,7 @@ pub struct Reader {
 }
 
 /// A stream of the application, with the consumer group by which it is read.
+#[derive(Clone)]
 pub struct StreamReader {
     /// Its name.
     pub name: String,

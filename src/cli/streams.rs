@@ -101,11 +101,7 @@ async fn role(servers: &Servers, streams: Vec<Stream>) -> anyhow::Result<Outcome
         reporter.of_stream(&runner);
         runners.push(runner);
     }
-    let counted = runners.iter().map(|runner| (runner.name().to_owned(), runner.stats()));
-    let changes = runners.iter().filter_map(|runner| Some((runner.name().to_owned(), runner.changes()?)));
-    let windows = runners.iter().filter_map(|runner| Some((runner.name().to_owned(), runner.windows()?)));
-    let metrics = servers.metrics(&["streams"], Vec::new()).with_streams(counted);
-    let metrics = metrics.with_changes(changes).with_windows(windows);
+    let metrics = servers.metrics(&["streams"], Vec::new()).of_streams(&runners);
     let health = Arc::new(health);
     let _http = HttpServer::start(&servers.config.http, health.clone(), metrics).await?;
     let reporting = reporter.start(Some(health));

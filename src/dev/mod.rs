@@ -63,7 +63,12 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     if !has_tables_for_streams {
         let left_out = servers.leave_out_streams();
         if !left_out.is_empty() {
-            println!("without the streams {}: they need a PostgreSQL of yours, postgres.url", left_out.join(", "));
+            let (those, need) = if left_out.len() == 1 { ("stream", "it needs") } else { ("streams", "they need") };
+            println!(
+                "without the {those} {}: {need} tables that the PostgreSQL in memory cannot have; set postgres.url \
+                (MILLGATE_POSTGRES_URL) to a real one",
+                left_out.join(", ")
+            );
         }
     }
     if claims.is_some() {
@@ -216,7 +221,6 @@ impl Roles {
             reporter.of_stream(&runner);
             streams.push(runner);
         }
-        let folded: Vec<_> = streams.iter().map(|runner| (runner.name().to_owned(), runner.stats())).collect();
         health.of_worker(&worker);
         health.of_scheduler(&scheduler);
         if projects {
@@ -232,7 +236,7 @@ impl Roles {
         }
         let health = Arc::new(health);
         let metrics = || {
-            let metrics = servers.metrics(&roles, counted.clone()).with_streams(folded.iter().cloned());
+            let metrics = servers.metrics(&roles, counted.clone()).of_streams(&streams);
             relay.iter().fold(metrics, |metrics, relay| metrics.with_relay(relay.clone()))
         };
         let dashboard = Dashboard::bind(servers, health.clone(), metrics()).await?;

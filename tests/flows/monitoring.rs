@@ -316,7 +316,17 @@ fn said(text: &str) -> BTreeMap<String, Labels> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_running_processes_say_has_the_documented_names_and_labels() {
-    let shop = Shop::open("monitoring").await;
+    let mut shop = Shop::open("monitoring").await;
+    for variable in ["MILLGATE_SHOP_AUDIT", "MILLGATE_SHOP_SAGAS"] {
+        shop.set(variable, "true");
+    }
+    shop.set("MILLGATE_SHOP_SAGA_PATIENCE", "6");
+    shop.run(&["migrate"]).await;
+    shop.apply_topics().await;
+    sqlx::raw_sql("INSERT INTO wallets VALUES ('ada', 9000); INSERT INTO seats VALUES ('s1')")
+        .execute(shop.database.pool())
+        .await
+        .unwrap();
     // Until the relay runs, one event is in the outbox.
     let outbox = Outbox::new("shop");
     let mut transaction = shop.database.pool().begin().await.unwrap();
@@ -351,19 +361,33 @@ async fn what_running_processes_say_has_the_documented_names_and_labels() {
         assert!(sum(&of_bridge, bucket, &[&format!("le=\"{bound}\"")]).is_some(), "{bound}: {of_bridge}");
     }
 
+    // A saga, and a stream.
+    let booking = serde_json::json!({
+        "booking_id": "b1", "customer": "ada", "email": "ada@mail.example", "seats": ["s1"], "amount_cents": 2_000,
+    });
+    let (saga, streams) = (shop.start(&["saga", "run"]), shop.start(&["streams", "run"]));
+    let (at_saga, at_streams) = (address(&saga).await, address(&streams).await);
+    shop.publish(&[serde_json::json!({ "type": "booking.requested", "data": booking }).to_string()]).await;
+    let of_saga = wait_metric(&at_saga, "millgate_sagas_completed_total", &["saga=\"booking\""], 1.0).await;
+    assert_eq!(sum(&of_saga, "millgate_sagas_unknown_version", &[]), Some(0.0), "{of_saga}");
+    assert_eq!(sum(&of_saga, "millgate_sagas_now", &["status=\"stuck\"", "saga=\"booking\""]), Some(0.0), "{of_saga}");
+    assert_eq!(sum(&of_saga, "millgate_sagas_overdue_seconds", &["saga=\"booking\""]), Some(0.0), "{of_saga}");
+    let of_streams = wait_metric(&at_streams, "millgate_stream_records_total", &["stream=\"audit\""], 3.0).await;
+
     let (_, of_worker) = get(&at_worker, "/metrics").await;
     let documented = documented();
     let mut seen = BTreeSet::new();
-    for text in [&of_bridge, &of_worker, &of_relay] {
+    for text in [&of_bridge, &of_worker, &of_relay, &of_saga, &of_streams] {
         for (name, labels) in said(text) {
             assert_eq!(documented.get(&name), Some(&labels), "{name}");
             seen.insert(name);
         }
     }
-    let elsewhere = |name: &str| name.starts_with("millgate_stream_") || name.starts_with("millgate_projection_");
+    let elsewhere = ["millgate_stream_changes_", "millgate_windows_", "millgate_projection_", "millgate_log_lines_"];
+    let elsewhere = |name: &str| elsewhere.iter().any(|prefix| name.starts_with(prefix));
     let unseen = documented.into_keys().filter(|name| !seen.contains(name) && !elsewhere(name));
-    // It takes a Redis and a PostgreSQL that are away to see these. The shop has no streams and projections: their names are
-    // compared where they are made.
+    // It takes a Redis and a PostgreSQL that are away to see these. The shop has no changes, windows and projections, and
+    // ships no log: their names are compared where they are made.
     let unseen: Vec<String> = unseen.collect();
     assert_eq!(unseen, ["millgate_bridge_partition_paused", "millgate_jobs_dead_letters_failed_total"]);
 }

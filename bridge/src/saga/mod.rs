@@ -1,7 +1,7 @@
 //! Sagas: work of several services that is done as a whole, or taken back.
 //!
 //! A [`Saga`] is a list of steps, each a command to some worker, with what takes it back. What follows from a reply, or
-//! from the lack of one, is decided by a pure function (`machine.rs`) from the [`Definition`] and the [`Instance`];
+//! from the lack of one, is decided by a pure function (`machine/`) from the [`Definition`] and the [`Instance`];
 //! [`Sagas`] writes that down, with the commands that it leads to, in one transaction; the [`Orchestrator`] reads replies
 //! and the clock. [`SagaStore`] is for people.
 

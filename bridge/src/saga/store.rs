@@ -138,6 +138,8 @@ pub struct Census {
     pub count: i64,
     /// When the oldest of them began.
     pub oldest: DateTime<Utc>,
+    /// When the first of their timers fires, or should have.
+    pub due: Option<DateTime<Utc>>,
 }
 
 impl SagaStore {
@@ -226,8 +228,9 @@ impl SagaStore {
 
     /// How many have not ended, by name, status and version.
     pub async fn census(&self) -> Result<Vec<Census>, SagaError> {
-        let census = "SELECT saga, status, version, count(*) AS count, min(started_at) AS oldest FROM sagas \
-            WHERE status IN ('running', 'compensating', 'stuck') GROUP BY saga, status, version ORDER BY saga, status, version";
+        let census = "SELECT saga, status, version, count(*) AS count, min(started_at) AS oldest, \
+            min(due) AS due FROM sagas WHERE status IN ('running', 'compensating', 'stuck') \
+            GROUP BY saga, status, version ORDER BY saga, status, version";
         Ok(sqlx::query_as(census).fetch_all(&self.database).await?)
     }
 

@@ -9,6 +9,10 @@ use super::{
     PartitionLag, QueueView,
     wrong::{Group, serving, unknown_kinds},
 };
+use crate::StreamReader;
+
+/// So many topics that only streams read are drawn one by one.
+const ONE_BY_ONE: usize = 4;
 
 /// Where in the flow something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -18,6 +22,8 @@ pub enum Stage {
     Topic,
     /// A group of bridges.
     Bridge,
+    /// A stream, which folds topics into tables.
+    Stream,
     /// A queue.
     Queue,
     /// The workers.
@@ -76,6 +82,9 @@ pub struct Flow {
 /// What it is drawn of.
 pub(super) struct Sources<'a> {
     pub(super) groups: &'a [Group],
+    pub(super) streams: &'a [StreamReader],
+    /// Those are drawn as a box of their own.
+    pub(super) dead_letter_topics: &'a [String],
     pub(super) processes: &'a [Process],
     pub(super) queues: &'a [QueueView],
     /// The last hour of each queue, in the same order.
@@ -84,6 +93,8 @@ pub(super) struct Sources<'a> {
     pub(super) events: &'a BTreeMap<(&'static str, &'static str), History>,
     /// How far the groups are behind, as far as it is known.
     pub(super) lags: Option<&'a [PartitionLag]>,
+    /// The same of the streams.
+    pub(super) stream_lags: Option<&'a [PartitionLag]>,
     /// Dead jobs of the last hour.
     pub(super) dead: u64,
 }
@@ -91,9 +102,14 @@ pub(super) struct Sources<'a> {
 impl Flow {
     pub(super) fn of(sources: &Sources<'_>) -> Self {
         let mut flow = Self::default();
-        let topics: BTreeSet<&str> = sources.groups.iter().flat_map(|group| group.topics.iter().copied()).collect();
-        let topics: BTreeMap<&str, usize> = topics.iter().map(|&name| (name, flow.put(topic(sources, name)))).collect();
+        let topics = flow.topics(sources);
         let groups: Vec<usize> = sources.groups.iter().map(|group| flow.put(bridge(sources, group))).collect();
+        for stream in sources.streams {
+            let at = flow.put(fold(sources, stream));
+            // How much of a topic goes to a stream nobody keeps a history of.
+            let from: BTreeSet<usize> = folded(sources, stream).map(|topic| topics[topic]).collect();
+            flow.arrows.extend(from.into_iter().map(|from| Arrow { from, to: at, rate: None }));
+        }
         let queues: Vec<usize> = sources.queues.iter().map(|view| flow.put(queue(sources, view))).collect();
         let workers = flow.put(workers(sources));
         let dead = flow.put(letters(sources));
@@ -121,6 +137,27 @@ impl Flow {
         flow
     }
 
+    /// The box of each topic: one by one those that bridges read, and the others unless they are many.
+    fn topics<'a>(&mut self, sources: &Sources<'a>) -> BTreeMap<&'a str, usize> {
+        let routed: BTreeSet<&str> = sources.groups.iter().flat_map(|group| group.topics.iter().copied()).collect();
+        let others = sources.streams.iter().flat_map(|stream| folded(sources, stream));
+        let others: BTreeSet<&str> = others.filter(|topic| !routed.contains(topic)).collect();
+        let mut put = |name: &'a str, lags, all| {
+            let state = behind(lags, |topic| topic == name, all);
+            (name, self.put(place(Stage::Topic, name, state, &["topics", name])))
+        };
+        let mut topics: BTreeMap<&str, usize> =
+            routed.iter().map(|&name| put(name, sources.lags, "all handed off")).collect();
+        if others.len() <= ONE_BY_ONE {
+            topics.extend(others.iter().map(|&name| put(name, sources.stream_lags, "all in tables")));
+        } else {
+            let state = behind(sources.stream_lags, |topic| others.contains(topic), "all in tables");
+            let at = self.put(place(Stage::Topic, &format!("{} more topics", others.len()), state, &["topics"]));
+            topics.extend(others.iter().map(|&name| (name, at)));
+        }
+        topics
+    }
+
     fn put(&mut self, place: Place) -> usize {
         self.places.push(place);
         self.places.len() - 1
@@ -132,37 +169,58 @@ fn place(stage: Stage, name: &str, (health, words): (Health, String), page: &[&s
     Place { stage, name: name.to_owned(), health, words, page }
 }
 
-fn topic(sources: &Sources<'_>, name: &str) -> Place {
-    let state = match sources.lags {
-        None => (Health::Warn, "Kafka has not said yet".to_owned()),
-        Some(lags) => {
-            let lags = lags.iter().filter(|lag| lag.topic == name && lag.records > 0);
-            let (records, seconds) =
-                lags.fold((0, 0), |(records, most), lag| (records + lag.records, lag.seconds.unwrap_or(0).max(most)));
-            match (records, seconds) {
-                (0, _) => (Health::Good, "all handed off".to_owned()),
-                (records, 60..) => (Health::Warn, format!("{records} behind, {seconds} s")),
-                (records, seconds) => (Health::Good, format!("{records} behind, {seconds} s")),
-            }
-        }
-    };
-    place(Stage::Topic, name, state, &["topics", name])
+/// The topics of a stream that are drawn as such.
+fn folded<'a>(sources: &Sources<'a>, stream: &'a StreamReader) -> impl Iterator<Item = &'a str> + use<'a> {
+    let dead = sources.dead_letter_topics;
+    stream.topics.iter().filter(|topic| !dead.contains(topic)).map(String::as_str)
 }
 
-fn bridge(sources: &Sources<'_>, group: &Group) -> Place {
-    let runs = |process: &&Process| process.groups.iter().any(|bridged| bridged.group == group.of_kafka);
+/// How far those who read some topics are behind in them.
+fn behind(lags: Option<&[PartitionLag]>, is_meant: impl Fn(&str) -> bool, all: &str) -> (Health, String) {
+    let Some(lags) = lags else { return (Health::Warn, "Kafka has not said yet".to_owned()) };
+    let lags = lags.iter().filter(|lag| is_meant(&lag.topic) && lag.records > 0);
+    let (records, seconds) =
+        lags.fold((0, 0), |(records, most), lag| (records + lag.records, lag.seconds.unwrap_or(0).max(most)));
+    match (records, seconds) {
+        (0, _) => (Health::Good, all.to_owned()),
+        (records, 60..) => (Health::Warn, format!("{records} behind, {seconds} s")),
+        (records, seconds) => (Health::Good, format!("{records} behind, {seconds} s")),
+    }
+}
+
+/// How a consumer group is: who runs it, and what of it waits.
+fn at_work(sources: &Sources<'_>, of_kafka: &str) -> (Health, String) {
+    let runs = |process: &&Process| process.groups.iter().any(|bridged| bridged.group == of_kafka);
     let running: Vec<&Process> = sources.processes.iter().filter(runs).collect();
-    let waits: usize =
-        running.iter().flat_map(|process| &process.troubles).filter(|trouble| trouble.partition.is_some()).count();
-    let bridged = running.iter().flat_map(|process| &process.groups).filter(|bridged| bridged.group == group.of_kafka);
+    let troubles = running.iter().flat_map(|process| &process.troubles);
+    let waits = troubles
+        .filter(|trouble| trouble.partition.is_some())
+        .filter(|trouble| trouble.group.as_ref().is_none_or(|group| group == of_kafka))
+        .count();
+    let bridged = running.iter().flat_map(|process| &process.groups).filter(|bridged| bridged.group == of_kafka);
     let partitions: usize = bridged.flat_map(|bridged| bridged.partitions.values()).map(Vec::len).sum();
-    let state = match (running.len(), waits) {
+    match (running.len(), waits) {
         (0, _) => (Health::Bad, "not running".to_owned()),
         (_, 1..) => (Health::Bad, format!("{waits} of {partitions} partitions wait")),
         (1, _) => (Health::Good, format!("running, {partitions} partitions")),
         (count, _) => (Health::Good, format!("{count} run, {partitions} partitions")),
+    }
+}
+
+fn bridge(sources: &Sources<'_>, group: &Group) -> Place {
+    place(Stage::Bridge, group.name, at_work(sources, &group.of_kafka), &["workers"])
+}
+
+fn fold(sources: &Sources<'_>, stream: &StreamReader) -> Place {
+    let group = &stream.kafka.consumer_group;
+    let lags = sources.stream_lags.unwrap_or_default().iter().filter(|lag| lag.reader == stream.name);
+    let (records, seconds) =
+        lags.fold((0, 0), |(records, most), lag| (records + lag.records, lag.seconds.unwrap_or(0).max(most)));
+    let state = match at_work(sources, group) {
+        (Health::Good, _) if seconds >= 60 => (Health::Warn, format!("{records} behind, {seconds} s")),
+        state => state,
     };
-    place(Stage::Bridge, group.name, state, &["workers"])
+    place(Stage::Stream, &stream.name, state, &["groups", group])
 }
 
 fn queue(sources: &Sources<'_>, view: &QueueView) -> Place {

@@ -83,6 +83,7 @@ pub async fn overview(site: &Site, span: Span) -> Result<Overview, ScheduleError
     )?;
     let schedules = schedules?;
     let (lags, policy, letters) = (site.outside.lags(site), site.outside.policy(site), site.outside.letters(site));
+    let stream_lags = site.outside.streams(site);
 
     let hour = History::merge(hours.iter().cloned());
     let seen = Seen {
@@ -94,6 +95,7 @@ pub async fn overview(site: &Site, span: Span) -> Result<Overview, ScheduleError
         hour: hour.as_ref(),
         schedules: &schedules,
         lags: &lags,
+        stream_lags: &stream_lags,
         policy: &policy,
         letters: &letters,
         sagas: &site.outside.sagas(site),
@@ -102,11 +104,14 @@ pub async fn overview(site: &Site, span: Span) -> Result<Overview, ScheduleError
     let known = lags.as_ref().and_then(|lags| lags.as_ref().ok());
     let flow = Flow::of(&Sources {
         groups: &groups,
+        streams: &site.streams,
+        dead_letter_topics: &site.dead_letter_topics,
         processes: &processes,
         queues: &queues,
         hours: &hours,
         events: &events,
         lags: known.map(|lags| &**lags),
+        stream_lags: stream_lags.as_ref().and_then(|lags| lags.as_ref().ok()).map(|lags| &**lags),
         dead: hour.as_ref().map(|hour| hour.total().dead).unwrap_or_default(),
     });
     let events_hour = History::merge(events.into_values());

@@ -18,6 +18,8 @@ const LATE: Duration = Duration::from_mins(1);
 const OVERDUE: Duration = Duration::from_secs(30);
 /// Jobs that died are told for so many minutes.
 const RECENT: usize = 10;
+/// A stream whose oldest record has waited longer is behind.
+const BEHIND: u64 = 120;
 /// So many of one sort are told one by one.
 const MOST: usize = 5;
 
@@ -68,6 +70,7 @@ pub(super) struct Seen<'a> {
     pub(super) hour: Option<&'a History>,
     pub(super) schedules: &'a [ScheduleView],
     pub(super) lags: &'a Last<Arc<[PartitionLag]>>,
+    pub(super) stream_lags: &'a Last<Arc<[PartitionLag]>>,
     pub(super) policy: &'a Last<String>,
     pub(super) letters: &'a Last<()>,
     pub(super) sagas: &'a Last<Arc<[Census]>>,
@@ -80,6 +83,7 @@ pub(super) fn all(seen: &Seen<'_>) -> Vec<Wrong> {
         redis_evicts,
         bridges_missing,
         streams_missing,
+        streams_behind,
         troubles,
         queues_unserved,
         kinds_unknown,
@@ -161,6 +165,9 @@ fn servers_away(seen: &Seen<'_>) -> Vec<Wrong> {
     if let Some(Err(error)) = seen.lags {
         away.push(bad(format!("Kafka does not say how far the bridge is behind: {error}"), &["topics"]));
     }
+    if let Some(Err(error)) = seen.stream_lags {
+        away.push(bad(format!("Kafka does not say how far the streams are behind: {error}"), &["topics"]));
+    }
     if let Some(Err(error)) = seen.letters {
         away.push(bad(format!("the dead letters cannot be read: {error}"), &["dead"]));
     }
@@ -214,17 +221,54 @@ fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
     told.collect()
 }
 
+/// Whether some process has a stream.
+fn is_folded(seen: &Seen<'_>, stream: &StreamReader) -> bool {
+    let mut groups = seen.processes.iter().flat_map(|process| &process.groups);
+    groups.any(|group| group.group == stream.kafka.consumer_group)
+}
+
+/// How far a stream is behind, where it is.
+fn lags_of<'a>(seen: &'a Seen<'_>, stream: &'a StreamReader) -> impl Iterator<Item = &'a PartitionLag> {
+    let lags = seen.stream_lags.as_ref().and_then(|lags| lags.as_ref().ok()).map(|lags| &**lags).unwrap_or_default();
+    lags.iter().filter(move |lag| lag.reader == stream.name && lag.records > 0)
+}
+
 /// Streams that nobody folds.
 fn streams_missing(seen: &Seen<'_>) -> Vec<Wrong> {
-    let folded = |stream: &&StreamReader| {
-        let mut groups = seen.processes.iter().flat_map(|process| &process.groups);
-        groups.any(|group| group.group == stream.kafka.consumer_group)
-    };
-    let missing = seen.streams.iter().filter(|stream| !folded(stream));
+    let missing = seen.streams.iter().filter(|stream| !is_folded(seen, stream));
     let told = missing.map(|stream| {
-        let topics = some(stream.topics.iter().map(String::as_str));
-        let text = format!("no process runs stream {}: records of {topics} wait; `millgate streams run`", stream.name);
-        warn(text, &["workers"])
+        let (name, topics) = (&stream.name, some(stream.topics.iter().map(String::as_str)));
+        match lags_of(seen, stream).map(|lag| lag.records).sum() {
+            0 => warn(
+                format!("no process runs stream {name}: records of {topics} would wait; `millgate streams run`"),
+                &["groups", &stream.kafka.consumer_group],
+            ),
+            behind => bad(
+                format!(
+                    "no process runs stream {name}: {}; `millgate streams run`",
+                    many(behind, "record waits", "records wait")
+                ),
+                &["groups", &stream.kafka.consumer_group],
+            ),
+        }
+    });
+    told.collect()
+}
+
+/// Streams that run, and do not keep up.
+fn streams_behind(seen: &Seen<'_>) -> Vec<Wrong> {
+    let told = seen.streams.iter().filter(|stream| is_folded(seen, stream)).filter_map(|stream| {
+        let oldest = lags_of(seen, stream).max_by_key(|lag| lag.seconds)?;
+        let seconds = oldest.seconds.filter(|seconds| *seconds > BEHIND)?;
+        let records: u64 = lags_of(seen, stream).map(|lag| lag.records).sum();
+        let text = format!(
+            "stream {} is behind: {}, the oldest on {} for {}",
+            stream.name,
+            many(records, "record waits", "records wait"),
+            oldest.topic,
+            span(Duration::from_secs(seconds))
+        );
+        Some(warn(text, &["groups", &stream.kafka.consumer_group]))
     });
     told.collect()
 }
@@ -237,9 +281,12 @@ fn troubles(seen: &Seen<'_>) -> Vec<Wrong> {
             bad(format!("{place}: {} more things are wrong", process.more_troubles), &["workers", &process.id])
         });
         let told = process.troubles.iter().map(move |trouble| {
+            let group = process.groups.iter().find(|group| trouble.group.as_ref() == Some(&group.group));
+            let stream = group.and_then(|group| group.stream.as_ref());
+            let of_stream = stream.map(|stream| format!(" in stream {stream}")).unwrap_or_default();
             let about = match (&trouble.topic, trouble.partition) {
                 (Some(topic), Some(partition)) => {
-                    format!("{place}: partition {partition} of {topic} waits: {}", trouble.text)
+                    format!("{place}: partition {partition} of {topic} waits{of_stream}: {}", trouble.text)
                 }
                 (Some(topic), None) => format!("{place}: {topic}: {}", trouble.text),
                 (None, _) => format!("{place}: {}", trouble.text),

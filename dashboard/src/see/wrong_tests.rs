@@ -53,7 +53,7 @@ fn group() -> Group {
 
 fn lag(records: u64) -> Arc<[PartitionLag]> {
     let topic = "order.created".to_owned();
-    Arc::new([PartitionLag { reader: "main", topic, partition: 0, records, seconds: Some(5) }])
+    Arc::new([PartitionLag { reader: "main".into(), topic, partition: 0, records, seconds: Some(5) }])
 }
 
 fn schedule() -> ScheduleView {
@@ -84,6 +84,7 @@ struct Scene {
     hour: Option<History>,
     schedules: Vec<ScheduleView>,
     lags: Last<Arc<[PartitionLag]>>,
+    stream_lags: Last<Arc<[PartitionLag]>>,
     policy: Last<String>,
     letters: Last<()>,
     sagas: Last<Arc<[Census]>>,
@@ -99,6 +100,7 @@ impl Scene {
             hour: None,
             schedules: vec![schedule()],
             lags: Some(Ok(lag(0))),
+            stream_lags: Some(Ok(Arc::new([]))),
             policy: Some(Ok("noeviction".into())),
             letters: Some(Ok(())),
             sagas: None,
@@ -115,6 +117,7 @@ impl Scene {
             hour: self.hour.as_ref(),
             schedules: &self.schedules,
             lags: &self.lags,
+            stream_lags: &self.stream_lags,
             policy: &self.policy,
             letters: &self.letters,
             sagas: &self.sagas,
@@ -149,22 +152,54 @@ fn a_bridge_that_is_missing_is_bad_once_events_wait() {
     scene.one(Gravity::Bad, "12 events wait on order.created", "workers");
 }
 
-#[test]
-fn a_stream_that_nobody_folds_is_told_until_somebody_does() {
+/// A stream of the application, and how far it is behind.
+fn stream(records: u64, seconds: u64) -> Scene {
     let kafka = millgate_events::KafkaConfig { consumer_group: "shop.audit".into(), ..Default::default() };
     let stream = StreamReader { name: "audit".into(), topics: vec!["order.created".into()], kafka };
-    let mut scene = Scene { streams: vec![stream], ..Scene::well() };
-    scene.one(Gravity::Warn, "no process runs stream audit: records of order.created wait", "workers");
+    let topic = "order.created".to_owned();
+    let lag = PartitionLag { reader: "audit".into(), topic, partition: 0, records, seconds: Some(seconds) };
+    Scene { streams: vec![stream], stream_lags: Some(Ok(Arc::new([lag]))), ..Scene::well() }
+}
+
+fn folds(scene: &mut Scene) {
     let (group, stream) = ("shop.audit".into(), Some("audit".into()));
     scene.processes[0].groups.push(BridgedGroup { group, partitions: BTreeMap::new(), handed_off: 0, stream });
+}
+
+#[test]
+fn a_stream_that_nobody_folds_is_told_until_somebody_does() {
+    let mut scene = stream(0, 0);
+    let page = "groups/shop.audit";
+    scene.one(Gravity::Warn, "no process runs stream audit: records of order.created would wait", page);
+    scene = stream(7, 3);
+    scene.one(Gravity::Bad, "no process runs stream audit: 7 records wait; `millgate streams run`", page);
+    folds(&mut scene);
     assert_eq!(scene.wrong(), []);
+}
+
+#[test]
+fn a_stream_that_does_not_keep_up_or_stands_still_is_told() {
+    let mut scene = stream(7_000, 300);
+    folds(&mut scene);
+    let behind = "stream audit is behind: 7000 records wait, the oldest on order.created for 5m";
+    scene.one(Gravity::Warn, behind, "groups/shop.audit");
+    scene.stream_lags = Some(Err("no broker answers".into()));
+    let away = "Kafka does not say how far the streams are behind: no broker answers";
+    scene.one(Gravity::Bad, away, "topics");
+    scene.stream_lags = None;
+    let (topic, group) = (Some("order.created".to_owned()), Some("shop.audit".to_owned()));
+    let text = "relation audit_logs does not exist".to_owned();
+    scene.processes[0].troubles.push(Trouble { topic, partition: Some(1), group, since: ago(9), text });
+    let waits = "partition 1 of order.created waits in stream audit: relation audit_logs does not exist";
+    scene.one(Gravity::Bad, waits, "workers/a1b2");
 }
 
 #[test]
 fn what_a_process_says_is_told_with_where_and_since_when() {
     let mut scene = Scene::well();
     let text = "the dead-letter topic is missing".to_owned();
-    let trouble = Trouble { topic: Some("order.created".into()), partition: Some(1), since: ago(120), text };
+    let trouble =
+        Trouble { topic: Some("order.created".into()), partition: Some(1), group: None, since: ago(120), text };
     scene.processes[0].troubles.push(trouble);
     let wanted = "bridge, worker on host-1: partition 1 of order.created waits: the dead-letter topic is missing";
     let wrong = scene.one(Gravity::Bad, wanted, "workers/a1b2");
@@ -261,8 +296,14 @@ fn the_worst_comes_first_and_long_lists_are_cut() {
 
 #[test]
 fn sagas_that_stand_still_are_told() {
-    let some =
-        |status: &str| Census { saga: "order".into(), status: status.into(), version: 1, count: 2, oldest: ago(60) };
+    let some = |status: &str| Census {
+        saga: "order".into(),
+        status: status.into(),
+        version: 1,
+        count: 2,
+        oldest: ago(60),
+        due: None,
+    };
     let mut scene = Scene { sagas: Some(Ok(Arc::new([some("running")]))), ..Scene::well() };
     scene.one(
         Gravity::Bad,

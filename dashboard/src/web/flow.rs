@@ -8,13 +8,15 @@ use crate::see::{Arrow, Flow, Health, Place, Stage};
 const BOX: (f64, f64) = (168.0, 50.0);
 /// From the beginning of a box to that of the next one.
 const STEP: (f64, f64) = (248.0, 64.0);
-const STAGES: [(Stage, &str); 5] = [
+const STAGES: [(Stage, &str); 6] = [
     (Stage::Topic, "Topics"),
     (Stage::Bridge, "Bridge"),
+    (Stage::Stream, "Streams"),
     (Stage::Queue, "Queues"),
     (Stage::Workers, "Workers"),
     (Stage::Dead, "Dead"),
 ];
+const COLUMNS: usize = 5;
 /// What a box has room for.
 const LETTERS: usize = 22;
 
@@ -49,18 +51,39 @@ fn rate(rate: f64) -> String {
     format!("{}/s", figure(rate))
 }
 
-/// Where each box is, in the middle of the height that its stage has.
+/// The column of a stage: streams stand below the bridges, as they read the same topics and nothing follows them.
+fn column(stage: Stage) -> usize {
+    match stage {
+        Stage::Topic => 0,
+        Stage::Bridge | Stage::Stream => 1,
+        Stage::Queue => 2,
+        Stage::Workers => 3,
+        Stage::Dead => 4,
+    }
+}
+
+/// What stands above each column.
+fn headings(flow: &Flow) -> [&'static str; COLUMNS] {
+    let has = |stage| flow.places.iter().any(|place| place.stage == stage);
+    let second = match (has(Stage::Bridge), has(Stage::Stream)) {
+        (true, true) => "Bridge, streams",
+        (false, true) => "Streams",
+        _ => "Bridge",
+    };
+    ["Topics", second, "Queues", "Workers", "Dead"]
+}
+
+/// Where each box is, in the middle of the height that its column has.
 fn corners(flow: &Flow) -> (Vec<(f64, f64)>, f64) {
-    let many = |stage| flow.places.iter().filter(|place| place.stage == stage).count();
-    let most = STAGES.iter().map(|(stage, _)| many(*stage)).max().unwrap_or(1).max(1);
+    let many = |wanted: usize| flow.places.iter().filter(|place| column(place.stage) == wanted).count();
+    let most = (0..COLUMNS).map(many).max().unwrap_or(1).max(1);
     let height = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX)) * STEP.1;
-    let mut seen = [0_usize; STAGES.len()];
+    let mut seen = [0_usize; COLUMNS];
     let corner = |place: &Place| {
-        let stage = STAGES.iter().position(|(stage, _)| *stage == place.stage).unwrap_or_default();
-        let column = f64::from(u32::try_from(stage).unwrap_or_default());
-        let top = (height(most) - height(many(place.stage))) / 2.0 + height(seen[stage]);
-        seen[stage] += 1;
-        (column * STEP.0 + 1.0, top + 25.0)
+        let at = column(place.stage);
+        let top = (height(most) - height(many(at))) / 2.0 + height(seen[at]);
+        seen[at] += 1;
+        (f64::from(u32::try_from(at).unwrap_or_default()) * STEP.0 + 1.0, top + 25.0)
     };
     (flow.places.iter().map(corner).collect(), height(most) + 25.0)
 }
@@ -70,7 +93,7 @@ fn picture(view: &View, flow: &Flow) -> Markup {
     let width = STEP.0 * 4.0 + BOX.0 + 2.0;
     html! {
         svg.picture viewBox=(format!("0 0 {width} {height}")) aria-hidden="true" focusable="false" {
-            @for (at, (_, name)) in (0_u32..).zip(STAGES) {
+            @for (at, name) in (0_u32..).zip(headings(flow)) {
                 text.stage x=(f64::from(at) * STEP.0 + 1.0) y="13" { (name) }
             }
             @for arrow in &flow.arrows { (line(arrow, &corners)) }
@@ -99,7 +122,7 @@ fn line(arrow: &Arrow, corners: &[(f64, f64)]) -> Markup {
 /// What goes along a line, at the end at which the line is by itself.
 fn label(arrow: &Arrow, flow: &Flow, corners: &[(f64, f64)]) -> Markup {
     let (Some([x1, y1, x2, y2]), Some(now)) = (ends(arrow, corners), arrow.rate) else { return html! {} };
-    let is_alone = flow.arrows.iter().filter(|other| other.from == arrow.from).count() == 1;
+    let is_alone = flow.arrows.iter().filter(|other| other.from == arrow.from && other.rate.is_some()).count() == 1;
     let (x, y, anchor) = if is_alone { (x1 + 6.0, y1 - 6.0, "start") } else { (x2 - 10.0, y2 - 6.0, "end") };
     html! { text.rate x=(x) y=(y) text-anchor=(anchor) { (rate(now)) } }
 }

@@ -3,14 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use millgate_bridge::{Routes, on};
-use millgate_dashboard::{Reader, Site, access::Viewer};
+use millgate_dashboard::{Reader, Site, StreamReader, access::Viewer};
 use millgate_events::{Event, KafkaConfig};
-use millgate_jobs::{JobOptions, NewJob};
+use millgate_jobs::{BridgedGroup, JobOptions, NewJob};
 use millgate_testkit::{KafkaSpace, free_port, wait_for};
 use reqwest::StatusCode;
 use serde::{Deserialize, Serialize};
 
-use crate::desk::{Desk, Greet, worker};
+use crate::desk::{Desk, Greet, XSS, worker};
 
 const SOON: Duration = Duration::from_secs(30);
 
@@ -110,6 +110,62 @@ async fn kafka_says_how_far_behind_and_nobody_waits_for_it() {
     assert!(goes(0, 1) && goes(1, 3) && !goes(1, 2) && goes(3, 4) && goes(4, 5), "{arrows:?}");
     let page = desk.page("/").await;
     assert!(page.contains("href=\"/topics/users\"") && page.contains("1 behind"), "{page}");
+}
+
+#[tokio::test]
+async fn a_stream_stands_in_the_picture_with_how_far_it_is() {
+    let kafka = KafkaSpace::fresh("pictured");
+    for topic in ["users", "users.dead"] {
+        kafka.create(topic, 1).await;
+    }
+    kafka.put("users", 0, None, Some(b"{}"), &[]).await;
+    let group = format!("{}.audit", kafka.config().consumer_group);
+    let reads = KafkaConfig { consumer_group: group.clone(), ..kafka.config() };
+    let topics = vec!["users".to_owned(), "users.dead".to_owned()];
+    let streams = vec![StreamReader { name: format!("audit{XSS}"), topics, kafka: reads }];
+    let dead_letter_topics = vec!["users.dead".to_owned()];
+    let with = |site| Site { streams, dead_letter_topics, ..site };
+    let desk = Desk::opened(Viewer::everything("ann"), with).await;
+    let waits = wait_for("Kafka says how far", SOON, async || {
+        let wrong = desk.api("/overview").await["wrong"].to_string();
+        wrong.contains("1 record waits; `millgate streams run`").then_some(wrong)
+    });
+    waits.await;
+    let places = desk.api("/overview").await["flow"]["places"].clone();
+    let stages: Vec<_> = places.as_array().unwrap().iter().map(|place| place["stage"].as_str().unwrap()).collect();
+    assert_eq!(stages, ["topic", "stream", "queue", "queue", "workers", "dead"], "{places}");
+    assert_eq!((&places[0]["name"], &places[1]["words"]), (&"users".into(), &"not running".into()));
+    assert_eq!(places[1]["page"], serde_json::json!(["groups", group]));
+    let arrow = &desk.api("/overview").await["flow"]["arrows"][0];
+    assert_eq!((&arrow["from"], &arrow["to"]), (&0.into(), &1.into()));
+    // Once some process has it, it is well, and its link leads to how far it is.
+    let partitions = [(kafka.name("users"), vec![0])].into();
+    let held = BridgedGroup { group: group.clone(), partitions, handed_off: 0, stream: Some("audit".into()) };
+    let process = millgate_jobs::Process { groups: vec![held], ..worker("a1") };
+    desk.redis.queues().processes().report(&process).await.unwrap();
+    let page = desk.page("/").await;
+    assert!(page.contains("running, 1 partitions") && page.contains(">Streams<"), "{page}");
+    assert!(page.contains(&format!("href=\"/groups/{group}\"")), "{page}");
+    assert!(!page.contains("no process runs stream"), "{page}");
+}
+
+#[tokio::test]
+async fn many_topics_that_only_streams_read_are_one_box() {
+    let topics: Vec<String> = (1..=9).map(|number| format!("seen-{number}")).chain(["users".into()]).collect();
+    let kafka = KafkaConfig { brokers: format!("127.0.0.1:{}", free_port()), ..KafkaConfig::default() };
+    let streams = ["audit", "copy"].map(|name| {
+        let kafka = KafkaConfig { consumer_group: format!("shop.{name}"), ..kafka.clone() };
+        StreamReader { name: name.into(), topics: topics.clone(), kafka }
+    });
+    let reads = reads(kafka.clone());
+    let desk = Desk::opened(Viewer::everything("ann"), |site| Site { streams: streams.into(), ..reads(site) }).await;
+    let flow = desk.api("/overview").await["flow"].clone();
+    let names: Vec<&str> =
+        flow["places"].as_array().unwrap().iter().map(|place| place["name"].as_str().unwrap()).collect();
+    assert_eq!(names[..5], ["users", "9 more topics", "main", "audit", "copy"]);
+    // One arrow from each box, however many topics are in it.
+    let to_audit = flow["arrows"].as_array().unwrap().iter().filter(|arrow| arrow["to"] == 3);
+    assert_eq!(to_audit.map(|arrow| arrow["from"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 1]);
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ async fn a_process_is_shown_with_what_it_does_and_what_is_wrong() {
     let trouble = Trouble {
         topic: Some("order.created".into()),
         partition: Some(3),
+        group: None,
         since: processes.now().await.unwrap(),
         text: format!("the dead-letter topic is missing {XSS}"),
     };

@@ -86,6 +86,9 @@ pub struct Trouble {
     /// Its partition.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<i32>,
+    /// The consumer group for which it waits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
     /// Since when.
     pub since: DateTime<Utc>,
     /// What it is, and what to do about it.

@@ -37,6 +37,7 @@ fn process(id: &str, started: i64) -> Process {
         troubles: vec![Trouble {
             topic: Some("order.created".into()),
             partition: Some(3),
+            group: Some("shop".into()),
             since: DateTime::from_timestamp(started, 0).unwrap(),
             text: "no dead-letter topic".into(),
         }],

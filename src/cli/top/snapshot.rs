@@ -79,7 +79,7 @@ impl Snapshot {
         for group in groups {
             if let Some(text) = &group.unknown {
                 let text = format!("how far group {} is behind is not known: {text}", group.name);
-                wrong.push((None, Trouble { topic: None, partition: None, since: now, text }));
+                wrong.push((None, Trouble { topic: None, partition: None, group: None, since: now, text }));
             }
         }
         wrong.sort_by_key(|(_, trouble)| trouble.since);
@@ -95,7 +95,7 @@ fn nobody_works_on(queue: &QueueRow, processes: &[Process], now: DateTime<Utc>) 
     }
     let name = &queue.name;
     let text = format!("no process works on queue {name}, where jobs wait; `millgate worker --queues {name}` does");
-    Some(Trouble { topic: None, partition: None, since: now - queue.oldest.unwrap_or_default(), text })
+    Some(Trouble { topic: None, partition: None, group: None, since: now - queue.oldest.unwrap_or_default(), text })
 }
 
 impl QueueRow {

@@ -1,6 +1,6 @@
 //! What others write is shown, and never done.
 
-use millgate::email::NotificationEmail;
+use millgate::{Sagas, email::NotificationEmail};
 use millgate_jobs::{Failure, Hand, JobOptions, NewJob, Verdict};
 use std::time::Duration;
 
@@ -12,14 +12,23 @@ const EVIL: &str = "\"'></textarea></pre></script><script>window.evil=1</script>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_stands_in_any_field_is_text() {
-    let shop = Shop::open("hostile").await;
+    let mut shop = Shop::open("hostile").await;
+    for variable in ["MILLGATE_SHOP_AUDIT", "MILLGATE_SHOP_SAGAS"] {
+        shop.set(variable, "true");
+    }
+    shop.run(&["migrate"]).await;
+    shop.apply_topics().await;
     let data = serde_json::json!({
         "order_id": format!("order-{EVIL}"), "customer_name": EVIL, "customer_email": "ada@mail.example",
         "items": [{ "sku": EVIL, "quantity": 1 }], "total_cents": 1_990, "currency": "EUR",
     });
     let line = serde_json::json!({ "type": "order.created", "id": format!("event-{EVIL}"), "data": data }).to_string();
-    let world = World::of(shop, &["bridge", "worker"]).await;
-    world.shop.publish(&[line]).await;
+    let world = World::of(shop, &["bridge", "worker", "relay", "saga run", "streams run"]).await;
+    let booking = serde_json::json!({
+        "booking_id": EVIL, "customer": EVIL, "email": EVIL, "seats": [EVIL], "amount_cents": 1,
+    });
+    let booking = serde_json::json!({ "type": "booking.requested", "data": booking }).to_string();
+    world.shop.publish(&[line, booking]).await;
     let headers = [
         ("ce_specversion", "1.0"),
         ("ce_id", EVIL),
@@ -48,6 +57,16 @@ async fn what_stands_in_any_field_is_text() {
         .fetch_one(world.shop.database.pool())
         .await
         .unwrap();
+    let saga = Sagas::id("booking", EVIL);
+    millgate_testkit::wait_until("there is no such seat", PATIENCE, async || {
+        let ended = "SELECT count(*) FROM sagas WHERE id = $1 AND ended_at IS NOT NULL";
+        let ended: i64 = sqlx::query_scalar(ended).bind(saga).fetch_one(world.shop.database.pool()).await.unwrap();
+        ended == 1
+    })
+    .await;
+    let recorded = "SELECT chain, number FROM audit_logs WHERE is_error LIMIT 1";
+    let recorded = async || sqlx::query_as(recorded).fetch_optional(world.shop.database.pool()).await.unwrap();
+    let (chain, number): (i32, i64) = millgate_testkit::wait_for("poison is recorded", PATIENCE, recorded).await;
     let topic = world.shop.kafka.name("order.created");
     let escaped: String = EVIL.bytes().fold(String::new(), |text, byte| format!("{text}%{byte:02X}"));
     let pages = [
@@ -76,6 +95,16 @@ async fn what_stands_in_any_field_is_text() {
         format!("/groups/{escaped}"),
         format!("/find?id={escaped}"),
         format!("/audit?done={escaped}"),
+        "/sagas".into(),
+        format!("/sagas/{saga}"),
+        format!("/sagas/{escaped}"),
+        format!("/sagas?status={escaped}"),
+        format!("/sagas?saga={escaped}&key={escaped}"),
+        "/audit-logs".into(),
+        format!("/audit-logs?user={escaped}&resource={escaped}"),
+        format!("/audit-logs?since={escaped}"),
+        format!("/audit-logs/{chain}/{number}"),
+        format!("/audit-logs/{escaped}/1"),
         format!("/nowhere/{escaped}"),
     ];
     let browser = &world.browser;

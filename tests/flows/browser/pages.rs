@@ -1,8 +1,13 @@
 //! Every page, as everybody may meet it: light, dark, on a phone, without scripts.
 
+use millgate::Sagas;
 use millgate_jobs::JobState;
 
 use super::world::World;
+use crate::shop::PATIENCE;
+
+/// The key, as a browser is told it.
+const ENTER: &str = "\u{E007}";
 
 /// All pages of a busy shop, with something that each must show.
 async fn all(world: &World) -> Vec<(String, String, &'static str)> {
@@ -22,6 +27,7 @@ async fn all(world: &World) -> Vec<(String, String, &'static str)> {
         .unwrap();
     let topic = world.shop.kafka.name("order.created");
     let group = world.shop.kafka.config().consumer_group;
+    let [done, undone] = ["ada", "bob"].map(|customer| Sagas::id("booking", &format!("booking-of-{customer}")));
     [
         ("overview", "/".to_owned(), "The flow, now"),
         ("events", "/events".to_owned(), "order.created"),
@@ -47,6 +53,11 @@ async fn all(world: &World) -> Vec<(String, String, &'static str)> {
         ("audit-log", "/audit-logs".to_owned(), "order/order-1"),
         ("audit-log-errors", "/audit-logs?errors=true&since=24h".to_owned(), "unknown_type"),
         ("audit-log-entry", format!("/audit-logs/{chain}/{number}"), "of chain"),
+        ("sagas", "/sagas".to_owned(), "booking-of-ada"),
+        ("sagas-that-match", "/sagas?status=compensated&saga=booking".to_owned(), "insufficient_funds"),
+        ("saga", format!("/sagas/{done}"), "What it keeps"),
+        ("saga-undone", format!("/sagas/{undone}"), "Turned back for"),
+        ("group-of-stream", format!("/groups/{group}.audit"), "order.created"),
         ("tasks", "/tasks".to_owned(), "Nothing runs here"),
     ]
     .map(|(name, path, shows)| (name.to_owned(), path, shows))
@@ -80,7 +91,7 @@ async fn every_page_can_be_used_by_everybody() {
                     wrong.push(format!("{page}: {wide} pixels too wide"));
                 }
             }
-            if ["overview", "event", "job", "dead-letters"].contains(&name.as_str()) {
+            if ["overview", "event", "job", "dead-letters", "saga-undone"].contains(&name.as_str()) {
                 world.picture(&if look == "light" { name.clone() } else { format!("{name}-{look}") }).await;
             }
             if look == "phone" {
@@ -98,4 +109,54 @@ async fn every_page_can_be_used_by_everybody() {
         browser.scripts(true).await;
     }
     assert!(wrong.is_empty(), "{} things: {wrong:#?}", wrong.len());
+}
+
+/// Makes a saga wait for people, as one does whose compensation failed.
+async fn stuck(world: &World) -> uuid::Uuid {
+    let saga = Sagas::id("booking", "booking-of-bob");
+    let failure = r#"{"step": "release-seats", "code": "unavailable", "message": "the hall does not answer"}"#;
+    sqlx::query(
+        "UPDATE sagas SET status = 'stuck', ended_at = NULL, progress = jsonb_set(jsonb_set(progress::jsonb, \
+        '{steps,0,status}', '\"stuck\"'), '{steps,0,failure}', $2::jsonb)::text WHERE id = $1",
+    )
+    .bind(saga)
+    .bind(failure)
+    .execute(world.shop.database.pool())
+    .await
+    .unwrap();
+    saga
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_saga_that_is_stuck_is_found_and_resolved_by_keys_alone() {
+    let world = World::busy("stuck").await;
+    let saga = stuck(&world).await;
+    let browser = &world.browser;
+    // From the overview, which tells it.
+    world.goto("/").await;
+    browser.wait_for_text("main", "saga booking is stuck").await;
+    world.is_sound("overview with a stuck saga").await;
+    world.goto("/sagas?status=stuck").await;
+    browser.press("j").await;
+    browser.wait_for("#sagas tbody tr.at").await;
+    browser.press(ENTER).await;
+    browser.wait_for_url(&format!("/sagas/{saga}")).await;
+    browser.wait_for_text("main", "the hall does not answer").await;
+    world.is_sound("stuck saga").await;
+    // It wants to know why.
+    let field = "main p.acts form input[name='/why']";
+    browser.eval(&format!("document.querySelector(\"{field}\").focus()")).await;
+    browser.press("rang them up").await;
+    browser.press(ENTER).await;
+    browser.wait_for_text("main", "taken back").await;
+    let status = async || {
+        let status = "SELECT status FROM sagas WHERE id = $1";
+        sqlx::query_scalar::<_, String>(status).bind(saga).fetch_one(world.shop.database.pool()).await.unwrap()
+    };
+    millgate_testkit::wait_until("it has ended", PATIENCE, async || status().await == "compensated").await;
+    world.goto(&format!("/sagas/{saga}")).await;
+    browser.wait_for_text("main", "rang them up").await;
+    world.is_sound("resolved saga").await;
+    world.goto("/audit").await;
+    browser.wait_for_text("main", &saga.to_string()).await;
 }

@@ -6,6 +6,15 @@ use millgate_testkit::{Browser, Child, wait_until};
 
 use crate::shop::{PATIENCE, Shop, notification, order};
 
+/// A line of `booking.requested`.
+fn booking(customer: &str, seat: &str) -> String {
+    let data = serde_json::json!({
+        "booking_id": format!("booking-of-{customer}"), "customer": customer,
+        "email": format!("{customer}@mail.example"), "seats": [seat], "amount_cents": 2_000,
+    });
+    serde_json::json!({ "type": "booking.requested", "data": data }).to_string()
+}
+
 pub(crate) struct World {
     pub(crate) shop: Shop,
     pub(crate) browser: Browser,
@@ -32,14 +41,22 @@ impl World {
     }
 
     /// A shop at work with something of everything: orders, a reminder that waits, a mail that cannot be delivered, an event
-    /// that nobody knows.
+    /// that nobody knows, a saga that was done and one that was taken back.
     pub(crate) async fn busy(name: &str) -> Self {
         let mut shop = Shop::open(name).await;
         shop.set("MILLGATE_SHOP_REMINDER_DELAY", "1h");
         shop.set("MILLGATE_SHOP_AUDIT", "true");
+        shop.set("MILLGATE_SHOP_SAGAS", "true");
+        shop.set("MILLGATE_SHOP_SAGA_PATIENCE", "6");
         shop.run(&["migrate"]).await;
-        let world = Self::of(shop, &["bridge", "worker", "streams run"]).await;
+        shop.apply_topics().await;
+        sqlx::raw_sql("INSERT INTO wallets VALUES ('ada', 9000), ('bob', 0); INSERT INTO seats VALUES ('s1'), ('s2')")
+            .execute(shop.database.pool())
+            .await
+            .unwrap();
+        let world = Self::of(shop, &["bridge", "worker", "relay", "saga run", "streams run"]).await;
         let mut lines: Vec<String> = (1..=5).map(order).collect();
+        lines.extend([booking("ada", "s1"), booking("bob", "s2")]);
         lines.push(notification("nobody"));
         world.shop.publish(&lines).await;
         let headers =
@@ -51,6 +68,9 @@ impl World {
         let recorded =
             async || sqlx::query_scalar::<_, i64>(recorded).fetch_one(world.shop.database.pool()).await.unwrap();
         wait_until("both are recorded", PATIENCE, async || recorded().await == 2).await;
+        let ended = "SELECT count(*) FROM sagas WHERE ended_at IS NOT NULL";
+        let ended = async || sqlx::query_scalar::<_, i64>(ended).fetch_one(world.shop.database.pool()).await.unwrap();
+        wait_until("both sagas have ended", PATIENCE, async || ended().await == 2).await;
         world
     }
 

@@ -1,11 +1,7 @@
 //! What waits in the application's tables, for Prometheus: dead letters and the outbox.
 
-use std::{
-    sync::atomic::AtomicU64,
-    time::{Duration, SystemTime},
-};
+use std::{sync::atomic::AtomicU64, time::Duration};
 
-use chrono::{DateTime, Utc};
 use millgate_events::{Backlog, DeadLetterStore, LetterKind, OpenLetters, OutboxStore, StuckCounts};
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -13,6 +9,8 @@ use prometheus_client::{
     registry::Registry,
 };
 use tokio::{sync::Mutex, time::Instant};
+
+use super::{Whole, age};
 
 /// Prometheus may ask as often as it likes: the database is asked once in so long.
 const EVERY: Duration = Duration::from_secs(10);
@@ -26,10 +24,6 @@ struct ByKind {
 struct ByState {
     state: &'static str,
 }
-
-/// No labels: a family, so that it can be left out.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Whole {}
 
 type Seconds = Gauge<f64, AtomicU64>;
 
@@ -115,7 +109,7 @@ impl Stored {
             let of_kind = found.iter().find(|letters| letters.kind == kind);
             self.open.get_or_create(&labels).set(of_kind.map_or(0, |letters| letters.letters));
             let oldest = of_kind.and_then(|letters| letters.oldest);
-            self.open_oldest.get_or_create(&labels).set(age(oldest));
+            self.open_oldest.get_or_create(&labels).set(oldest.map_or(0.0, age));
         }
     }
 
@@ -128,14 +122,8 @@ impl Stored {
             return;
         };
         self.waiting.get_or_create(&Whole {}).set(*waiting);
-        self.waiting_oldest.get_or_create(&Whole {}).set(age(*oldest));
+        self.waiting_oldest.get_or_create(&Whole {}).set(oldest.map_or(0.0, age));
         self.stuck.get_or_create(&state("retrying")).set(*retrying);
         self.stuck.get_or_create(&state("dead")).set(*dead);
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "how long something has waited is a question of now")]
-fn age(since: Option<DateTime<Utc>>) -> f64 {
-    let now: DateTime<Utc> = SystemTime::now().into();
-    since.and_then(|since| (now - since).to_std().ok()).unwrap_or_default().as_secs_f64()
 }

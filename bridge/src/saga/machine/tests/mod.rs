@@ -1,0 +1,5 @@
+mod bench;
+mod definitions;
+mod people;
+mod steps;
+mod storm;

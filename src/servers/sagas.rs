@@ -1,0 +1,35 @@
+//! Sagas, and what drives them.
+
+use millgate_bridge::saga::{Orchestrator, SagaStore};
+use millgate_events::{KafkaConfig, Outbox};
+use millgate_workers::DeadSteps;
+
+use super::Servers;
+
+impl Servers {
+    /// The sagas, if there are any and a database to keep them in.
+    pub(crate) fn sagas(&self) -> Option<SagaStore> {
+        let has_sagas = self.letters.is_some() && !self.sagas.definitions().is_empty();
+        has_sagas.then(|| SagaStore::new(self.database.clone(), self.sagas.clone()))
+    }
+
+    /// What drives the sagas, in a consumer group of its own.
+    pub(crate) fn orchestrator(&self) -> anyhow::Result<Orchestrator> {
+        let (kafka, config) = (self.saga_kafka(), &self.config.saga);
+        let (database, claims) = (self.database.clone(), self.producer.claims().clone());
+        let (sagas, letters) = (self.sagas.clone(), self.dead_letters.clone());
+        Ok(Orchestrator::start(&kafka, config, sagas, database, letters, claims)?)
+    }
+
+    /// Kafka, as orchestrators use it.
+    pub(crate) fn saga_kafka(&self) -> KafkaConfig {
+        let kafka = &self.config.kafka;
+        KafkaConfig { consumer_group: format!("{}-sagas", kafka.consumer_group), ..kafka.clone() }
+    }
+
+    pub(super) fn dead_steps(&self) -> Option<DeadSteps> {
+        let failed = self.handlers.steps().clone();
+        let outbox = Outbox::new(self.producer.source());
+        (!failed.is_empty()).then(|| DeadSteps { database: self.database.clone(), outbox, failed })
+    }
+}
