@@ -77,8 +77,7 @@ fn is_of_interest(result: &WindowResult<Activity>) -> bool {
 }
 
 fn high_value(result: &WindowResult<Activity>) -> Option<HighValueUserDetected> {
-    (result.value.purchases > 0)
-        .then(|| HighValueUserDetected { user_id: result.key.clone(), activity: result.value })
+    (result.value.purchases > 0).then(|| HighValueUserDetected { user_id: result.key.clone(), activity: result.value })
 }
 
 const MINUTE: Duration = Duration::from_mins(1);

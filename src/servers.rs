@@ -16,7 +16,8 @@ use millgate_bridge::{
 use millgate_dashboard::{EventRegistry, Reader, Site, StreamReader, access::Mask};
 use millgate_events::{
     Claims, DeadLetterError, DeadLetterStore, DeadLetterTopics, DeadLetters, EventStore, KafkaConfig, Outbox,
-    OutboxStore, Producer, ProjectionRunner, Projections, Relay, ReplayStore, TopicSpec, Trail, TrailStore,
+    OutboxStore, Producer, ProjectionRunner, Projections, Relay, ReplayStore, SchemaRegistry, TopicSpec, Trail,
+    TrailStore, Values,
 };
 use millgate_jobs::{Queues, Schedule, Scheduler, Schedules};
 use millgate_streams::{Audit, AuditLogs, AuditSettings, Resources, Stream, StreamPositions, windows::WindowStore};
@@ -78,7 +79,12 @@ pub(crate) struct Servers {
 impl Servers {
     /// Reads every URL; connects nowhere yet.
     pub(crate) fn new(app: App, config: Config) -> anyhow::Result<Self> {
-        let producer = Producer::new(&config.kafka, app.name)?.with_claims(Claims::open(&config.claim_check)?);
+        let registry = SchemaRegistry::open(&config.schema_registry, &config.kafka.topic_prefix)?;
+        for (name, event) in app.events.iter() {
+            registry.learn_as(name, event.version, event.topic, event.schema);
+        }
+        let values = Values::new(Claims::open(&config.claim_check)?, registry);
+        let producer = Producer::new(&config.kafka, app.name)?.with_values(values);
         let queues = Queues::new(&config.redis)?;
         let database = pool(&config.postgres)?;
         let BridgeConfig { dead_letter_topic, dead_letter_topics, .. } = &config.bridge;
@@ -224,9 +230,9 @@ impl Servers {
             kinds.join(", ")
         );
         let (routes, queues) = (reader.routes.clone(), self.queues.clone());
-        let claims = self.producer.claims().clone();
+        let values = self.producer.values().clone();
         let letters = self.dead_letters.clone();
-        let bridge = Bridge::start(&reader.kafka, &self.config.bridge, routes, queues, letters, claims)?;
+        let bridge = Bridge::start(&reader.kafka, &self.config.bridge, routes, queues, letters, values)?;
         Ok(bridge.with_trail(self.trail().clone()))
     }
 
@@ -267,7 +273,7 @@ impl Servers {
             queues: self.queues.clone(),
             cache: self.queues.cache(),
             dead_letters: self.dead_letters.clone(),
-            claims: self.producer.claims().clone(),
+            values: self.producer.values().clone(),
             consumer_group: self.config.kafka.consumer_group.clone(),
         }
     }
@@ -330,9 +336,9 @@ impl Servers {
     /// What drives the sagas, in a consumer group of its own.
     pub(crate) fn orchestrator(&self) -> anyhow::Result<Orchestrator> {
         let (kafka, config) = (self.saga_kafka(), &self.config.saga);
-        let (database, claims) = (self.database.clone(), self.producer.claims().clone());
+        let (database, values) = (self.database.clone(), self.producer.values().clone());
         let (sagas, letters) = (self.sagas.clone(), self.dead_letters.clone());
-        Ok(Orchestrator::start(&kafka, config, sagas, database, letters, claims)?)
+        Ok(Orchestrator::start(&kafka, config, sagas, database, letters, values)?)
     }
 
     /// Kafka, as orchestrators use it.
@@ -393,7 +399,7 @@ impl Servers {
             letters: self.letters.clone(),
             mask: self.mask(),
             dead_letter_topics: self.dead_letter_topics.names().into_iter().map(str::to_owned).collect(),
-            claims: self.producer.claims().clone(),
+            values: self.producer.values().clone(),
             max_payload: self.config.redis.max_payload,
             replays: self.letters.is_some().then(|| ReplayStore::new(self.database.clone())),
             dedupe_window: self.config.redis.dedupe_window,
