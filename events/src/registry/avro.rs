@@ -17,7 +17,7 @@ use serde_json::Value;
 use super::nesting::contains_itself;
 
 /// Digits of a decimal, before or after the point. A few bytes can say that there are billions of them.
-const MOST_DIGITS: i64 = 1_000;
+pub(super) const MOST_DIGITS: i64 = 1_000;
 
 /// A schema, and the types in it by their full names.
 pub(super) struct AvroSchema {

@@ -11,7 +11,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
 use serde_json::Value;
 
-use super::avro::{AvroSchema, Typed};
+use super::avro::{AvroSchema, MOST_DIGITS, Typed};
 
 /// Where a value does not fit its schema, and why.
 struct Misfit {
@@ -87,7 +87,7 @@ fn avro(data: &Value, typed: Typed<'_>) -> Result<Avro, Misfit> {
         Schema::Record(record) => fields(data, record, typed),
         Schema::Union(union) => alternative(data, union, typed),
         Schema::Decimal(schema) => Ok(decimal(data, schema.scale, schema.precision)?),
-        Schema::BigDecimal => Ok(Avro::BigDecimal(parsed("a decimal", data)?)),
+        Schema::BigDecimal => Ok(Avro::BigDecimal(big_decimal(data)?)),
         Schema::Uuid(_) => Ok(Avro::Uuid(parsed::<Uuid>("a UUID", data)?)),
         Schema::Date => match data.as_i64() {
             Some(_) => Ok(Avro::Date(int(data)?)),
@@ -156,13 +156,21 @@ fn symbol(data: &Value, symbols: &EnumSchema) -> Result<Avro, String> {
 }
 
 fn decimal(data: &Value, scale: usize, precision: usize) -> Result<Avro, String> {
-    let value: BigDecimal = parsed("a decimal", data)?;
+    let value = big_decimal(data)?;
     let scaled = value.with_scale(i64::try_from(scale).map_err(|error| error.to_string())?);
     if scaled != value || scaled.digits() > precision as u64 {
         return Err(format!("{data} has more than {precision} digits, or more than {scale} after the point"));
     }
     let (digits, _) = scaled.into_bigint_and_exponent();
     Ok(Avro::Decimal(Decimal::from(digits.to_signed_bytes_be())))
+}
+
+fn big_decimal(data: &Value) -> Result<BigDecimal, String> {
+    let value: BigDecimal = parsed("a decimal", data)?;
+    if value.fractional_digit_count().abs() > MOST_DIGITS {
+        return Err(format!("it has more than {MOST_DIGITS} digits on one side of its point"));
+    }
+    Ok(value)
 }
 
 fn int(data: &Value) -> Result<i32, String> {
@@ -295,7 +303,7 @@ mod tests {
         let text = r#"{"type": "bytes", "logicalType": "decimal", "precision": 5, "scale": 2}"#;
         assert_eq!(round(text, &json!(12.5)), json!("12.50"));
         assert_eq!(round(text, &json!("-1e2")), json!("-100.00"));
-        for wrong in [json!("1.234"), json!("12345.00"), json!("a lot")] {
+        for wrong in [json!("1.234"), json!("12345.00"), json!("a lot"), json!("1e1000000000")] {
             assert!(from_json(&wrong, &schema(text)).is_err(), "{wrong}");
         }
     }
