@@ -25,7 +25,7 @@ async fn filled(count: usize) -> KafkaSpace {
 /// Orders of two types, of five sessions, of three keys.
 async fn put(space: &KafkaSpace, topic: &str, n: usize) {
     let (id, session, key) = (format!("e-{n}"), format!("s-{}", n % 5), format!("k-{}", n % 3));
-    let event_type = if n % 4 == 0 { "order.paid" } else { "order.created" };
+    let event_type = if n.is_multiple_of(4) { "order.paid" } else { "order.created" };
     let headers = [
         ("ce_specversion", "1.0"),
         ("ce_id", id.as_str()),
@@ -300,7 +300,8 @@ async fn onto_a_topic_each_goes_once_however_often_it_is_begun_anew() {
         assert!(text(REPLAY_HEADERS[1]).starts_with(&space.name("orders")));
     }
     let of_key = |key: &str| -> Vec<usize> {
-        let own = copies.iter().filter(|copy| copy.key.as_deref() == Some(key.as_bytes()) && number(copy) % 2 == 0);
+        let own =
+            copies.iter().filter(|copy| copy.key.as_deref() == Some(key.as_bytes()) && number(copy).is_multiple_of(2));
         own.map(number).collect()
     };
     assert!(of_key("k-1").is_sorted() && !of_key("k-1").is_empty(), "a key of a partition keeps its order");

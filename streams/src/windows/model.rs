@@ -100,7 +100,9 @@ fn whatever_is_forgotten_and_wherever_a_batch_ends_all_events_count_once() {
                     fold = Fold::new(rules, fold.watermark(), fold.newest());
                 }
             }
-            stored.into_iter().for_each(|((key, _), cell)| cells.entry(key).or_default().push(cell));
+            for ((key, _), cell) in stored {
+                cells.entry(key).or_default().push(cell);
+            }
             counted.extend(reader.counted);
             late += reader.late;
         }
