@@ -80,9 +80,11 @@ fn avro(data: &Value, typed: Typed<'_>) -> Result<Avro, Misfit> {
         }
         Schema::Map(map) => {
             let entries = data.as_object().ok_or_else(|| unlike("an object", data))?.iter();
-            let entries =
-                entries.map(|(name, value)| Ok((name.clone(), within(name, avro(value, typed.of(&map.types)))?)));
-            entries.collect::<Result<_, String>>().map(Avro::Map)
+            let entry = |(name, value): (&String, &Value)| {
+                let value = avro(value, typed.of(&map.types)).map_err(|misfit| misfit.within(name))?;
+                Ok((name.clone(), value))
+            };
+            entries.map(entry).collect::<Result<_, Misfit>>().map(Avro::Map)
         }
         Schema::Record(record) => fields(data, record, typed),
         Schema::Union(union) => alternative(data, union, typed),
@@ -99,7 +101,8 @@ fn avro(data: &Value, typed: Typed<'_>) -> Result<Avro, Misfit> {
         Schema::TimeMillis => match data.as_i64() {
             Some(_) => Ok(Avro::TimeMillis(int(data)?)),
             None => {
-                i32::try_from(micros_of_day(data)? / 1_000).map(Avro::TimeMillis).map_err(|error| error.to_string())
+                let millis = i32::try_from(micros_of_day(data)? / 1_000);
+                Ok(Avro::TimeMillis(millis.map_err(|error| error.to_string())?))
             }
         },
         Schema::TimeMicros => Ok(Avro::TimeMicros(data.as_i64().map_or_else(|| micros_of_day(data), Ok)?)),
