@@ -48,6 +48,7 @@ test_tools() {
     [ ${#missing[@]} = 0 ] || die "still missing after their installation: ${missing[*]}"
     have_jars kafka || download_jars kafka "Apache Kafka" 60
     have_jars debezium || download_jars debezium "Kafka Connect with Debezium" 40
+    have_jars apicurio || download_jars apicurio "a schema registry, Apicurio's" 140
     [ -f "$axe" ] || download_axe
     find_promtool >/dev/null || download_promtool
     # For tests that run a server, or a browser, of their own.
@@ -64,7 +65,7 @@ check_test_tools() {
     find_java >/dev/null || missing+=("$(java_package)")
     find_chromium >/dev/null || missing+=(chromium)
     find_chromedriver >/dev/null || missing+=(chromium-driver)
-    { have_jars kafka && have_jars debezium && [ -f "$axe" ]; } || has mvn || missing+=(maven)
+    { have_jars kafka && have_jars debezium && have_jars apicurio && [ -f "$axe" ]; } || has mvn || missing+=(maven)
 }
 
 install_missing() {
@@ -200,6 +201,11 @@ download_jars() {
     mvn --batch-mode --quiet --strict-checksums -Dstyle.color=never --file "$list" \
         dependency:copy-dependencies -DincludeScope=runtime -DoutputDirectory="$part" >"$state/maven.log" 2>&1 ||
         { tail -n 15 "$state/maven.log" >&2; die "Maven could not download $2; all of it: $state/maven.log"; }
+    # What comes as an archive of jars is unpacked, and not kept twice.
+    local archive
+    for archive in "$part"/*.tar.gz; do
+        [ ! -f "$archive" ] || { tar -xzf "$archive" -C "$part" && rm "$archive"; }
+    done
     cp "$list" "$part/pom.xml"
     # Renamed when complete: an interrupted download never looks like a finished one.
     rm -rf "$libs"

@@ -41,7 +41,9 @@ use std::{
 
 use millgate_bridge::{BridgeConfig, saga::SagaConfig};
 use millgate_dashboard::DashboardConfig;
-use millgate_events::{ClaimConfig, KafkaConfig, LogShippingConfig, ProjectionConfig, RelayConfig, TrailConfig};
+use millgate_events::{
+    ClaimConfig, KafkaConfig, LogShippingConfig, ProjectionConfig, RelayConfig, SchemaRegistryConfig, TrailConfig,
+};
 use millgate_jobs::RedisConfig;
 use millgate_streams::{AuditConfig, LogAlertConfig, StreamConfig};
 use millgate_workers::{SmtpConfig, WorkerConfig, webhook::WebhookConfig};
@@ -95,6 +97,8 @@ pub struct Config {
     pub audit: AuditConfig,
     /// Where values go that are too large for Kafka.
     pub claim_check: ClaimConfig,
+    /// Where schemas are of values in Confluent's wire format.
+    pub schema_registry: SchemaRegistryConfig,
     /// How jobs are run.
     pub worker: WorkerConfig,
     /// Where metrics and health are.
@@ -179,6 +183,7 @@ where
         streams: draft.read("streams"),
         audit: draft.read("audit"),
         claim_check: draft.read("claim_check"),
+        schema_registry: draft.read("schema_registry"),
         worker: draft.read("worker"),
         http: draft.read("http"),
         dashboard: draft.read("dashboard"),

@@ -120,6 +120,11 @@ struct WindowsDocumentation;
 
 /// The same.
 #[cfg(doctest)]
+#[doc = include_str!("../docs/schema-registry.md")]
+struct SchemaRegistryDocumentation;
+
+/// The same.
+#[cfg(doctest)]
 #[doc = include_str!("../docs/schemas.md")]
 struct SchemasDocumentation;
 
@@ -168,8 +173,8 @@ pub use millgate_derive::{Event, EventSet, Job};
 pub use millgate_events::{
     Aggregate, ClaimConfig, Claims, CommandError, Commands, DecodeError, Event, EventMeta, EventSet, EventStore,
     Expected, KafkaConfig, KafkaError, Loaded, Metadata, NewEvent, Outbox, OutboxError, Producer, Projection,
-    Published, SagaCommand, SagaEvent, SagaLifecycle, Snapshots, StepCommand, StoreError, StoredEvent, StreamId, Value,
-    schemars,
+    Published, SagaCommand, SagaEvent, SagaLifecycle, SchemaRegistry, SchemaRegistryConfig, Snapshots, StepCommand,
+    StoreError, StoredEvent, StreamId, Value, Values, schemars,
 };
 pub use millgate_jobs::{
     Backoff, CatchUp, ErrorCode, Job, JobOptions, Lane, Origin, PublishEvent, Queues, RedisConfig, Schedule,

@@ -6,7 +6,7 @@ use std::{
 };
 
 use millgate_events::{
-    Claims, Consumer, ConsumerConfig, DeadLetters, Holdings, KafkaConfig, KafkaError, Logs, Trail, Troubles,
+    Consumer, ConsumerConfig, DeadLetters, Holdings, KafkaConfig, KafkaError, Logs, Trail, Troubles, Values,
 };
 use millgate_jobs::Queues;
 use tokio::{sync::watch, task::JoinSet};
@@ -45,7 +45,7 @@ impl Bridge {
         routes: Arc<Routes>,
         queues: Queues,
         dead_letters: DeadLetters,
-        claims: Claims,
+        values: impl Into<Values>,
     ) -> Result<Self, BridgeError> {
         let topics: Vec<String> = routes.topics().map(str::to_owned).collect();
         if topics.is_empty() {
@@ -63,7 +63,7 @@ impl Bridge {
         let hand_off = HandOff {
             routes,
             queues,
-            claims,
+            values: values.into(),
             judge: Judge { logs: Logs::new(kafka, QUESTION), config: config.clone() },
             partitions: Partitions::default(),
             dead_letters,

@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use futures::future::join_all;
 use millgate_events::{
-    Batch, BatchToken, Claims, DeadLetter, DeadLetters, Record, SPANS, TraceParent, Trail, Troubles, metrics,
+    Batch, BatchToken, DeadLetter, DeadLetters, Record, SPANS, TraceParent, Trail, Troubles, Values, metrics,
     processing, spans_are_on,
 };
 use millgate_jobs::{Expected, HandedOff, NewJob, Queues, Tell};
@@ -38,7 +38,7 @@ pub(crate) struct HandOff {
     pub(crate) queues: Queues,
     pub(crate) judge: Judge,
     pub(crate) partitions: Partitions,
-    pub(crate) claims: Claims,
+    pub(crate) values: Values,
     pub(crate) dead_letters: DeadLetters,
     pub(crate) stats: Arc<BridgeStats>,
     pub(crate) trail: Trail,
@@ -87,10 +87,7 @@ impl HandOff {
         let mut noting = Noting::begin(&self.trail, &self.group);
         for record in &batch.records {
             let topic = record.topic.strip_prefix(self.topic_prefix.as_str()).unwrap_or(&record.topic);
-            let Ok(planned) = self.plan(&routes, record, topic, &batch.token).await else { return };
-            if let Some(noting) = &mut noting {
-                noting.planned(record, topic, &planned);
-            }
+            let Ok(planned) = self.plan(&routes, record, topic, &batch.token, noting.as_mut()).await else { return };
             let span = if traced { processing(record, &self.group) } else { Span::none() };
             match planned {
                 Ok(Some(Plan { mut jobs, cancels })) => {
@@ -162,14 +159,15 @@ impl HandOff {
         batch.token.settle_with(&note);
     }
 
-    /// What a record comes to. A claim is redeemed first, one at a time, and its value is gone with the end of this: a
-    /// batch of them would be more than fits.
+    /// What a record comes to, which is noted. A value that lies elsewhere, or is in the wire format, is opened first, one at a
+    /// time, and gone with the end of this: a batch of them would be more than fits.
     async fn plan(
         &self,
         routes: &RouteTable<'_>,
         record: &Record,
         topic: &str,
         token: &BatchToken,
+        mut noting: Option<&mut Noting<'_>>,
     ) -> Result<Result<Option<Plan>, Poison>, Stop> {
         let plan = |record: &Record| {
             let plan = routes.plan(record, topic)?;
@@ -178,11 +176,19 @@ impl HandOff {
             jobs.try_for_each(|job| self.queues.accept(job)).map_err(Poison::Job)?;
             Ok(plan)
         };
-        if !Claims::is_claim(record) {
-            return Ok(plan(record));
+        let mut noted = |record: &Record, plan: Result<Option<Plan>, Poison>| {
+            if let Some(noting) = &mut noting {
+                noting.planned(record, topic, &plan);
+            }
+            Ok(plan)
+        };
+        if !Values::is_closed(record) {
+            return noted(record, plan(record));
         }
-        let redeemed = self.persist(token, "jobs from the claim store", || self.claims.redeem(record)).await?;
-        Ok(redeemed.map_err(Poison::from).and_then(|whole| plan(&whole.record)))
+        match self.persist(token, "jobs whose values are elsewhere", || self.values.open(record)).await? {
+            Ok(whole) => noted(&whole.record, plan(&whole.record)),
+            Err(bad) => noted(record, Err(bad.into())),
+        }
     }
 
     /// Enqueues and cancels in one queue, from where it is.

@@ -1,6 +1,6 @@
 //! What one event comes to.
 
-use millgate_events::{BadClaim, DecodeError};
+use millgate_events::{BadValue, DecodeError};
 use millgate_jobs::{Cancel, NewJob, QueueError};
 
 use crate::Unfilled;
@@ -21,9 +21,9 @@ pub enum Poison {
     /// It is not an event that is known here.
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    /// Its value lies elsewhere, and cannot be had.
+    /// Its value lies elsewhere and cannot be had, or is in the wire format and cannot be read.
     #[error(transparent)]
-    Claim(#[from] BadClaim),
+    Value(#[from] BadValue),
     /// Its route panicked.
     #[error("the route for {event_type} panicked: {message}")]
     RoutePanicked {
@@ -63,7 +63,7 @@ impl Poison {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Decode(error) => error.code(),
-            Self::Claim(bad) => bad.code(),
+            Self::Value(bad) => bad.code(),
             Self::RoutePanicked { .. } => "route_panicked",
             Self::Job(QueueError::TooLarge { .. }) => "job_too_large",
             Self::Job(_) => "job_not_json",

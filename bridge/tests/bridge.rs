@@ -15,6 +15,8 @@ mod poison;
 mod rebalance;
 #[path = "bridge/redelivery.rs"]
 mod redelivery;
+#[path = "bridge/registry.rs"]
+mod registry;
 #[path = "bridge/replaced.rs"]
 mod replaced;
 #[path = "bridge/replay.rs"]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use millgate_bridge::{Routes, saga::SagaStore};
-use millgate_events::{Claims, DeadLetterStore, KafkaConfig, ProjectionStore, Projections, ReplayStore, TrailStore};
+use millgate_events::{DeadLetterStore, KafkaConfig, ProjectionStore, Projections, ReplayStore, TrailStore, Values};
 use millgate_jobs::{JobKind, Queues, Schedules};
 use millgate_streams::AuditLogs;
 
@@ -85,7 +85,7 @@ pub struct Site {
     /// For so long ids of jobs are remembered (`redis.dedupe_window`).
     pub dedupe_window: Duration,
     /// Where large values lie.
-    pub claims: Claims,
+    pub values: Values,
     /// Bytes of arguments that a queue takes of a job.
     pub max_payload: usize,
     /// Records that were read a moment ago.
@@ -116,7 +116,7 @@ impl Site {
             replays: None,
             projections: None,
             dedupe_window: Duration::from_hours(24),
-            claims: Claims::default(),
+            values: Values::default(),
             max_payload: usize::MAX,
             records: Records::default(),
             outside: Outside::default(),

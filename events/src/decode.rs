@@ -6,7 +6,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde_json::{Value, error::Category};
 
-use crate::{Event, EventMeta, Record, TraceParent};
+use crate::{Event, EventMeta, Record, TraceParent, registry::wire};
 
 /// How the content type of structured mode begins.
 const STRUCTURED: &str = "application/cloudevents+json";
@@ -18,6 +18,12 @@ pub enum DecodeError {
     /// The value is not JSON.
     #[error("the value is not JSON: {0}")]
     NotJson(serde_json::Error),
+    /// The value is in Confluent's wire format, and is read where nobody asks a schema registry.
+    #[error("the value is in Confluent's wire format{}, which is not read here", of_schema(*.schema))]
+    WireFormat {
+        /// The id of its schema, if it has one.
+        schema: Option<u32>,
+    },
     /// A CloudEvents attribute that must be there is missing or unreadable.
     #[error("CloudEvents attribute {0} is missing or unreadable")]
     Attribute(&'static str),
@@ -59,6 +65,7 @@ impl DecodeError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotJson(_) => "not_json",
+            Self::WireFormat { .. } => "wire_format",
             Self::Attribute(_) => "bad_attribute",
             Self::UnknownType(_) => "unknown_type",
             Self::UnknownVersion { .. } => "unknown_version",
@@ -66,6 +73,10 @@ impl DecodeError {
             Self::Shape { .. } => "bad_shape",
         }
     }
+}
+
+fn of_schema(schema: Option<u32>) -> String {
+    schema.map_or_else(String::new, |schema| format!(" (schema {schema})"))
 }
 
 /// A record whose attributes are read, and whose payload is to be JSON of some shape.
@@ -136,6 +147,10 @@ impl Incoming {
             (meta, Payload::Tree(data))
         } else if record.headers.text("ce_specversion").is_some() || record.headers.text("ce_type").is_some() {
             (binary(record)?, Payload::Text(value.clone()))
+        } else if wire::is_wire(value) {
+            // What its headers say is known without its schema.
+            let (meta, _) = plain(record, Value::Null, topic)?;
+            (meta, Payload::Text(value.clone()))
         } else {
             let (meta, data) = plain(record, tree()?, topic)?;
             (meta, Payload::Tree(data))
@@ -155,7 +170,7 @@ impl Incoming {
             Payload::Text(text) if self.meta.version == E::VERSION => {
                 serde_json::from_slice(text).map_err(|error: serde_json::Error| match error.classify() {
                     Category::Data => shape(error),
-                    Category::Syntax | Category::Eof | Category::Io => DecodeError::NotJson(error),
+                    Category::Syntax | Category::Eof | Category::Io => not_json(text, error),
                 })
             }
             _ => E::deserialize(self.lift::<E>()?.as_ref()).map_err(shape),
@@ -165,7 +180,7 @@ impl Incoming {
     /// The payload, as it came.
     pub fn data(&self) -> Result<Cow<'_, Value>, DecodeError> {
         Ok(match &self.payload {
-            Payload::Text(text) => Cow::Owned(serde_json::from_slice(text).map_err(DecodeError::NotJson)?),
+            Payload::Text(text) => Cow::Owned(serde_json::from_slice(text).map_err(|error| not_json(text, error))?),
             Payload::Tree(value) => Cow::Borrowed(value),
         })
     }
@@ -184,6 +199,13 @@ impl Incoming {
         let lifted = E::upcast(version, self.data()?.into_owned());
         lifted.map(Cow::Owned).map_err(|reason| DecodeError::Upcast { event_type, version, reason })
     }
+}
+
+fn not_json(value: &[u8], error: serde_json::Error) -> DecodeError {
+    if wire::is_wire(value) {
+        return DecodeError::WireFormat { schema: wire::split(value).map(|(schema, _)| schema) };
+    }
+    DecodeError::NotJson(error)
 }
 
 /// CloudEvents, binary mode: attributes in `ce_` headers.

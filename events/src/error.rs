@@ -2,7 +2,7 @@
 
 use rdkafka::error::{KafkaError as Client, RDKafkaErrorCode as Code};
 
-use crate::ClaimError;
+use crate::{ClaimError, RegistryError};
 
 /// An error from Kafka, with what to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum KafkaError {
     /// A value that should go by the claim store, and cannot.
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    /// A value that should be in the wire format, and cannot.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     /// The topic does not exist.
     #[error("topic {0} does not exist; create it with `millgate topics apply`")]
     UnknownTopic(String),
@@ -104,6 +107,7 @@ impl KafkaError {
         match self {
             Self::QueueFull | Self::Timeout(_) | Self::Unreachable { .. } => true,
             Self::Claim(error) => error.is_transient(),
+            Self::Registry(error) => error.is_transient(),
             Self::Client(error) => !matches!(
                 error.rdkafka_error_code(),
                 Some(Code::TopicAuthorizationFailed | Code::ClusterAuthorizationFailed | Code::Fatal)
@@ -117,6 +121,7 @@ impl KafkaError {
         match self {
             Self::TooLarge { .. } | Self::Encode { .. } => true,
             Self::Claim(error) => !error.is_transient(),
+            Self::Registry(error) => !error.is_transient(),
             Self::Client(error) => matches!(
                 error.rdkafka_error_code(),
                 Some(Code::InvalidMessage | Code::InvalidRecord | Code::InvalidTimestamp | Code::PolicyViolation)

@@ -3,7 +3,7 @@
 //! [`Event`] is a type's name and key; [`EventMeta`] its CloudEvents attributes; [`Producer`] puts it
 //! on its topic, [`Consumer`] takes batches off, [`DeadLetters`] keeps what could not be used. [`Outbox`] takes events in within a
 //! transaction, and [`Relay`] publishes them. [`EventStore`] keeps what happened to a thing as its stream of events. [`Trail`] takes notes of what became of each event. Values that are too large for
-//! Kafka lie elsewhere, behind [`Claims`].
+//! Kafka lie elsewhere, behind [`Claims`]; those of other services may be in Confluent's wire format, by a [`SchemaRegistry`]. [`Values`] opens both.
 
 mod claims;
 mod client;
@@ -27,6 +27,7 @@ mod outbox;
 mod producer;
 mod reading;
 mod record;
+mod registry;
 mod replay;
 mod saga;
 mod scan;
@@ -38,6 +39,7 @@ mod topics;
 mod trace;
 mod trail;
 mod troubles;
+mod values;
 
 pub use claims::{BadClaim, ClaimConfig, ClaimDay, ClaimError, ClaimSweep, Claims, Redeemed, Reference, Size};
 pub use client::{BrokerInfo, describe};
@@ -67,6 +69,7 @@ pub use outbox::{
 pub use producer::{Delivery, Producer, Published};
 pub use reading::{Reading, Start};
 pub use record::{OutRecord, Record};
+pub use registry::{BadWire, RegistryError, SchemaRegistry, SchemaRegistryConfig};
 pub use replay::{
     Chosen, Destination, IntoFile, IntoTopic, OffsetRange, PastReplay, Progress, ProjectionReplay, REPLAY_HEADERS,
     Replay, ReplayError, ReplayRun, ReplayStatus, ReplayStore, Selection, Span, StartOffset, Taken, Tally, TypeTally,
@@ -90,3 +93,4 @@ pub use trail::{
     TrailStore, Wanted,
 };
 pub use troubles::{Spot, Troubles, Waiting};
+pub use values::{BadValue, Opened, ValueError, Values};

@@ -16,7 +16,8 @@ use rdkafka::{
 use tracing::{Instrument, error};
 
 use crate::{
-    Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, SPANS, complaints::Listening, metrics, spans::sending,
+    Claims, Event, EventMeta, KafkaConfig, KafkaError, OutRecord, RegistryError, SPANS, Values, complaints::Listening,
+    metrics, spans::sending,
 };
 
 /// Where a record came to lie.
@@ -30,8 +31,8 @@ pub struct Published {
     pub offset: i64,
 }
 
-/// Records of a batch whose values are on their way to the claim store at a time.
-const CHECKED_IN_AT_ONCE: usize = 4;
+/// Records of a batch whose values are on their way to the claim store, or to the registry, at a time.
+const CLOSED_AT_ONCE: usize = 4;
 
 /// Publishes events. Cheap to clone; all clones share one client.
 ///
@@ -42,25 +43,36 @@ pub struct Producer {
     client: Arc<Mutex<FutureProducer<Listening>>>,
     config: Arc<KafkaConfig>,
     source: Arc<str>,
-    claims: Claims,
+    values: Values,
 }
 
 impl Producer {
     /// A producer for the service named `source`. Connects in the background.
     pub fn new(config: &KafkaConfig, source: &str) -> Result<Self, KafkaError> {
         let client = Arc::new(Mutex::new(connect(config)?));
-        Ok(Self { client, config: Arc::new(config.clone()), source: source.into(), claims: Claims::default() })
+        Ok(Self { client, config: Arc::new(config.clone()), source: source.into(), values: Values::default() })
     }
 
     /// The same producer, with large values going to that store. Without this they are refused by Kafka.
     #[must_use]
     pub fn with_claims(self, claims: Claims) -> Self {
-        Self { claims, ..self }
+        self.with_values(claims)
+    }
+
+    /// The same producer, with values going by that store and that registry.
+    #[must_use]
+    pub fn with_values(self, values: impl Into<Values>) -> Self {
+        Self { values: values.into(), ..self }
     }
 
     /// Where large values go.
     pub fn claims(&self) -> &Claims {
-        &self.claims
+        self.values.claims()
+    }
+
+    /// Where large values go, and by which schemas values are written.
+    pub fn values(&self) -> &Values {
+        &self.values
     }
 
     /// The client, or a new one: an idempotent producer that has lost its place (the end of a log that was cut off, say)
@@ -96,11 +108,13 @@ impl Producer {
 
     /// The same, with attributes of the caller's choice.
     pub async fn publish_as<E: Event>(&self, event: &E, meta: EventMeta) -> Result<Published, KafkaError> {
+        self.values.registry().learn::<E>();
         self.publish_record(encode(event, meta)?).await
     }
 
     /// Publishes many and waits for all; the answers are in the events' order.
     pub async fn publish_batch<E: Event>(&self, events: &[E]) -> Vec<Result<Published, KafkaError>> {
+        self.values.registry().learn::<E>();
         self.publish_all(events.iter().map(|event| encode(event, self.meta::<E>())).collect()).await
     }
 
@@ -109,37 +123,40 @@ impl Producer {
         self.publish_all(records.into_iter().map(Ok).collect()).await
     }
 
-    /// All values are in the store before the first record is sent: one that had to wait for its own would come after
-    /// those behind it.
+    /// All values are closed before the first record is sent: one that had to wait for a server would come after those behind
+    /// it.
     async fn publish_all(&self, records: Vec<Result<OutRecord, KafkaError>>) -> Vec<Result<Published, KafkaError>> {
-        let records = if self.claims.is_on() {
-            let check_in =
-                |record: Result<_, KafkaError>| async move { Ok(self.claims.check_in(record?, now()).await?) };
-            stream::iter(records).map(check_in).buffered(CHECKED_IN_AT_ONCE).collect().await
-        } else {
+        let records = if self.values.are_plain() {
             records
+        } else {
+            let close = |record: Result<_, KafkaError>| async move { self.values.close(record?, now()).await };
+            stream::iter(records).map(close).buffered(CLOSED_AT_ONCE).collect().await
         };
         join_all(records.into_iter().map(|record| async move { self.deliver_traced(record?).await })).await
     }
 
     /// Hands one event to the client and does not wait. Drop the [`Delivery`] to forget it, or await it later.
     ///
-    /// What does not wait does not go by the claim store either, and a value that is too large for Kafka is refused.
+    /// What does not wait does not go by the claim store or the schema registry either: a value that is too large for Kafka is
+    /// refused, as is one whose topic is written in the wire format.
     pub fn send<E: Event>(&self, event: &E) -> Result<Delivery, KafkaError> {
+        if self.values.registry().writes(E::TOPIC) {
+            return Err(RegistryError::Unasked { topic: E::TOPIC.to_owned() }.into());
+        }
         let mut record = encode(event, self.meta::<E>())?;
         let _sending = sending(&self.config.topic(&record.topic), &mut record.headers);
         self.send_record(&record)
     }
 
-    /// Publishes a record and waits for the acks. A value over the limit of the claim store goes there, before the record
-    /// that refers to it; anything else is sent as it is.
+    /// Publishes a record and waits for the acks. A value whose topic is written in the wire format becomes that; one over the
+    /// limit of the claim store goes there, before the record that refers to it; anything else is sent as it is.
     pub async fn publish_record(&self, record: OutRecord) -> Result<Published, KafkaError> {
-        self.deliver_traced(self.claims.check_in(record, now()).await?).await
+        self.deliver_traced(self.values.close(record, now()).await?).await
     }
 
     /// The same for a record that goes as it is: no step of its trace.
     pub(crate) async fn publish_as_is(&self, record: OutRecord) -> Result<Published, KafkaError> {
-        self.deliver(&self.claims.check_in(record, now()).await?).await
+        self.deliver(&self.values.close(record, now()).await?).await
     }
 
     async fn deliver_traced(&self, mut record: OutRecord) -> Result<Published, KafkaError> {

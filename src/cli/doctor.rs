@@ -25,9 +25,15 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(super) async fn run(call: Call) -> anyhow::Result<Outcome> {
     let json = call.json;
     let servers = call.servers()?;
-    let (kafka, redis, postgres, smtp, claims) =
-        tokio::join!(kafka(&servers), redis(&servers), postgres(&servers), smtp(&servers), claims(&servers));
-    let findings: Vec<Finding> = [kafka, redis, postgres, smtp].into_iter().chain(claims).collect();
+    let (kafka, redis, postgres, smtp, claims, registry) = tokio::join!(
+        kafka(&servers),
+        redis(&servers),
+        postgres(&servers),
+        smtp(&servers),
+        claims(&servers),
+        registry(&servers)
+    );
+    let findings: Vec<Finding> = [kafka, redis, postgres, smtp].into_iter().chain(claims).chain(registry).collect();
     if json {
         println!("{}", serde_json::to_string_pretty(&findings)?);
     } else {
@@ -129,6 +135,21 @@ async fn smtp(servers: &Servers) -> Finding {
         Err(_) => Err((format!("no answer within {PATIENCE:?}"), advice())),
     };
     found("SMTP", &config.url, result)
+}
+
+/// Nothing where there is no registry.
+async fn registry(servers: &Servers) -> Option<Finding> {
+    let (config, registry) = (&servers.config.schema_registry, servers.producer.values().registry());
+    if !registry.is_on() {
+        return None;
+    }
+    let advice = || "are schema_registry.url and what logs in right? The URL is what comes before /subjects".to_owned();
+    let result = match tokio::time::timeout(PATIENCE, registry.check()).await {
+        Ok(Ok(())) => Ok(("answers".to_owned(), None)),
+        Ok(Err(error)) => Err((error.to_string(), advice())),
+        Err(_) => Err((format!("no answer within {PATIENCE:?}"), advice())),
+    };
+    Some(found("Schemas", &config.url, result))
 }
 
 /// Nothing where there is no store.

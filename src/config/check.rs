@@ -65,6 +65,7 @@ fn values(config: &Config) -> Vec<Row> {
         streams,
         audit: _,
         claim_check,
+        schema_registry: registry,
         worker,
         http,
         log,
@@ -136,6 +137,10 @@ fn values(config: &Config) -> Vec<Row> {
         ("claim_check.limit", at_least_one(claims.limit.bytes())),
         // Values go by the day they came in.
         ("claim_check.expire", at_least(claims.expire, DAY)),
+        ("schema_registry.url", registries(&registry.url)),
+        ("schema_registry.timeout", at_least(registry.timeout, MILLISECOND)),
+        ("schema_registry.types", registry.check_types().err()),
+        ("schema_registry.topics", registry.check_topics().err()),
         ("worker.concurrency", at_least_one(worker.concurrency)),
         // A lease is renewed at a fraction of its time; a busy machine can be late by much of a second.
         ("worker.lease", at_least(worker.lease, SECOND)),
@@ -182,7 +187,7 @@ fn values(config: &Config) -> Vec<Row> {
 
 /// Pairs of values that contradict each other.
 fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
-    let Config { kafka, claim_check, worker, dashboard, .. } = config;
+    let Config { kafka, claim_check, schema_registry: registry, worker, dashboard, .. } = config;
     let linger = Duration::from_millis(kafka.linger_ms.into());
     let spans = [
         ("kafka.session_timeout", kafka.session_timeout, "kafka.rebalance_timeout", kafka.rebalance_timeout, false),
@@ -206,6 +211,10 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
     let (limit, max) = (claim_check.limit, claim_check.max);
     let origin = draft.origin(&Key::of("claim_check.max"));
     let no_value = format!("{limit} must not be more than claim_check.max ({max}, {origin})");
+    let no_registry = !registry.topics.is_empty() && registry.url.is_empty();
+    let needs_one = "needs a registry; set schema_registry.url".to_owned();
+    let both_log_in = !registry.token.is_empty() && !registry.username.is_empty();
+    let one_of_them = "is set, and so is schema_registry.username; remove one of them".to_owned();
     let twice = worker.retry_codes.iter().find(|code| worker.dead_codes.contains(code));
     let both =
         format!("`{}` is in worker.dead_codes, too; remove it from one of them", twice.map_or("", String::as_str));
@@ -219,6 +228,8 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
             nobody_asks.map_or(String::new(), |error| error.to_string()),
         ),
         ("claim_check.limit", "claim_check.max", limit > max, no_value),
+        ("schema_registry.topics", "schema_registry.url", no_registry, needs_one),
+        ("schema_registry.token", "schema_registry.username", both_log_in, one_of_them),
         ("worker.retry_codes", "worker.dead_codes", twice.is_some(), both),
         ("kafka.sasl_enabled", "kafka.username", logs_in && kafka.username.is_empty(), nobody),
         ("kafka.security_protocol", "kafka.sasl_enabled", logs_in && plain, unused),
@@ -228,6 +239,17 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
         (Key::of(first), Some(Key::of(second)), wrong.then_some(message))
     };
     spans.chain(others).map(row).collect()
+}
+
+/// One or several, without what logs in, which has settings of its own.
+fn registries(urls: &str) -> Verdict {
+    if urls.is_empty() {
+        return None;
+    }
+    if urls.contains('@') {
+        return Some("must not have a user in it; set schema_registry.username and schema_registry.password".into());
+    }
+    urls.split(',').find_map(|one| url(one.trim(), &["http://", "https://"]))
 }
 
 fn address(listen: &str) -> Verdict {

@@ -150,6 +150,7 @@ fn settings_are_listed_as_declared_and_can_be_read_back() {
             "streams",
             "audit",
             "claim_check",
+            "schema_registry",
             "worker",
             "http",
             "dashboard",

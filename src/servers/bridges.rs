@@ -19,9 +19,9 @@ impl Servers {
             kinds.join(", ")
         );
         let (routes, queues) = (reader.routes.clone(), self.queues.clone());
-        let claims = self.producer.claims().clone();
+        let values = self.producer.values().clone();
         let letters = self.dead_letters.clone();
-        let bridge = Bridge::start(&reader.kafka, &self.config.bridge, routes, queues, letters, claims)?;
+        let bridge = Bridge::start(&reader.kafka, &self.config.bridge, routes, queues, letters, values)?;
         Ok(bridge.with_trail(self.trail().clone()))
     }
 

@@ -19,7 +19,7 @@ use millgate_bridge::{BridgeConfig, Routes, saga::Sagas};
 use millgate_dashboard::{EventRegistry, Reader};
 use millgate_events::{
     Claims, DeadLetterStore, DeadLetterTopics, DeadLetters, EventStore, Outbox, OutboxStore, Producer,
-    ProjectionRunner, Projections, Relay, Trail,
+    ProjectionRunner, Projections, Relay, SchemaRegistry, Trail, Values,
 };
 use millgate_jobs::{Queues, Schedule};
 use millgate_streams::Audit;
@@ -69,7 +69,12 @@ pub(crate) struct Servers {
 impl Servers {
     /// Reads every URL; connects nowhere yet.
     pub(crate) fn new(app: App, config: Config) -> anyhow::Result<Self> {
-        let producer = Producer::new(&config.kafka, app.name)?.with_claims(Claims::open(&config.claim_check)?);
+        let registry = SchemaRegistry::open(&config.schema_registry, &config.kafka.topic_prefix)?;
+        for (name, event) in app.events.iter() {
+            registry.learn_as(name, event.version, event.topic, event.schema);
+        }
+        let values = Values::new(Claims::open(&config.claim_check)?, registry);
+        let producer = Producer::new(&config.kafka, app.name)?.with_values(values);
         let queues = Queues::new(&config.redis)?;
         let database = pool(&config.postgres)?;
         let BridgeConfig { dead_letter_topic, dead_letter_topics, .. } = &config.bridge;

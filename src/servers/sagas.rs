@@ -16,9 +16,9 @@ impl Servers {
     /// What drives the sagas, in a consumer group of its own.
     pub(crate) fn orchestrator(&self) -> anyhow::Result<Orchestrator> {
         let (kafka, config) = (self.saga_kafka(), &self.config.saga);
-        let (database, claims) = (self.database.clone(), self.producer.claims().clone());
+        let (database, values) = (self.database.clone(), self.producer.values().clone());
         let (sagas, letters) = (self.sagas.clone(), self.dead_letters.clone());
-        Ok(Orchestrator::start(&kafka, config, sagas, database, letters, claims)?)
+        Ok(Orchestrator::start(&kafka, config, sagas, database, letters, values)?)
     }
 
     /// Kafka, as orchestrators use it.

@@ -46,7 +46,7 @@ impl Servers {
             letters: self.letters.clone(),
             mask: self.mask(),
             dead_letter_topics: self.dead_letter_topics.names().into_iter().map(str::to_owned).collect(),
-            claims: self.producer.claims().clone(),
+            values: self.producer.values().clone(),
             max_payload: self.config.redis.max_payload,
             replays: self.letters.is_some().then(|| ReplayStore::new(self.database.clone())),
             projections: self.letters.is_some().then(|| ProjectionSite {

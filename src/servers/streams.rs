@@ -36,7 +36,7 @@ impl Servers {
             queues: self.queues.clone(),
             cache: self.queues.cache(),
             dead_letters: self.dead_letters.clone(),
-            claims: self.producer.claims().clone(),
+            values: self.producer.values().clone(),
             consumer_group: self.config.kafka.consumer_group.clone(),
         }
     }

@@ -1,6 +1,6 @@
 //! What can go wrong in a stream.
 
-use millgate_events::{ClaimError, DeadLetterError, KafkaError, OutboxError};
+use millgate_events::{DeadLetterError, KafkaError, OutboxError, ValueError};
 use millgate_jobs::QueueError;
 
 /// Why a stage could not take records. Whatever it is, its transaction is undone and the same records come again, after a pause.
@@ -23,7 +23,7 @@ pub enum StageError {
     DeadLetter(#[from] DeadLetterError),
     /// The store of large values.
     #[error(transparent)]
-    Claim(#[from] ClaimError),
+    Value(#[from] ValueError),
     /// An event could not be appended to the outbox.
     #[error(transparent)]
     Outbox(#[from] OutboxError),

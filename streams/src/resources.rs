@@ -1,6 +1,6 @@
 //! What a stage may use beside its transaction.
 
-use millgate_events::{Claims, DeadLetters, Producer};
+use millgate_events::{DeadLetters, Producer, Values};
 use millgate_jobs::{Cache, Queues};
 use sqlx::PgPool;
 
@@ -17,8 +17,8 @@ pub struct Resources {
     pub cache: Cache,
     /// Where records go that cannot be taken.
     pub dead_letters: DeadLetters,
-    /// Where values lie that are too large for Kafka.
-    pub claims: Claims,
+    /// Where values lie that are too large for Kafka, and by which schemas they are written.
+    pub values: Values,
     /// The consumer group of the application; a stream's is `{group}.{stream}`.
     pub consumer_group: String,
 }

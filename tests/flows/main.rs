@@ -33,6 +33,7 @@ mod replay;
 mod routes;
 mod sagas;
 mod schema;
+mod schema_registry;
 mod shop;
 mod stopping;
 mod summary;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{DateTime, Utc};
-use millgate_events::{Chosen, Claims, Destination, KafkaConfig, Progress, Record, ReplayError, Span, Taken, Tally};
+use millgate_events::{Chosen, Destination, KafkaConfig, Progress, Record, ReplayError, Span, Taken, Tally, Values};
 use millgate_jobs::{Enqueued, Expected, HandedOff, NewJob, QueueError, Queues};
 use tracing::error;
 use uuid::Uuid;
@@ -35,7 +35,7 @@ pub struct IntoRoutes {
     /// The way to Redis.
     pub queues: Queues,
     /// Where large values lie.
-    pub claims: Claims,
+    pub values: Values,
     /// What to do about jobs that the live group makes.
     pub doubling: Doubling,
     /// For so long ids are remembered (`redis.dedupe_window`).
@@ -61,7 +61,7 @@ impl IntoRoutes {
             routes,
             kinds: BTreeSet::new(),
             queues,
-            claims: Claims::default(),
+            values: Values::default(),
             doubling: Doubling::Never,
             window: Duration::from_hours(24),
             asked_at,
@@ -99,11 +99,11 @@ impl IntoRoutes {
             jobs.try_for_each(|job| self.queues.accept(job)).map_err(Poison::Job)?;
             Ok(plan)
         };
-        if !Claims::is_claim(record) {
+        if !Values::is_closed(record) {
             return Ok(plan(record));
         }
-        let redeemed = self.claims.redeem(record).await.map_err(|away| ReplayError::Away(away.to_string()))?;
-        Ok(redeemed.map_err(Poison::from).and_then(|whole| plan(&whole.record)))
+        let opened = self.values.open(record).await.map_err(|away| ReplayError::Away(away.to_string()))?;
+        Ok(opened.map_err(Poison::from).and_then(|whole| plan(&whole.record)))
     }
 
     /// A job as this replay makes it, or nothing.

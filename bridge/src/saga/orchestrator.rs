@@ -9,8 +9,8 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use millgate_events::{
-    Batch, BatchToken, Claims, Consumer, ConsumerConfig, DeadLetter, DeadLetters, Holdings, Incoming, KafkaConfig,
-    KafkaError, Record, SagaEvent,
+    Batch, BatchToken, Consumer, ConsumerConfig, DeadLetter, DeadLetters, Holdings, Incoming, KafkaConfig, KafkaError,
+    Record, SagaEvent, Values,
 };
 use sqlx::{FromRow, PgPool};
 use tokio::{sync::watch, task::JoinSet};
@@ -55,7 +55,7 @@ struct Desk {
     sagas: Sagas,
     database: PgPool,
     dead_letters: DeadLetters,
-    claims: Claims,
+    values: Values,
     config: SagaConfig,
     group: String,
     topic_prefix: String,
@@ -82,7 +82,7 @@ impl Orchestrator {
         sagas: Sagas,
         database: PgPool,
         dead_letters: DeadLetters,
-        claims: Claims,
+        values: impl Into<Values>,
     ) -> Result<Self, OrchestratorError> {
         if sagas.definitions().is_empty() {
             return Err(OrchestratorError::NoSagas);
@@ -104,7 +104,7 @@ impl Orchestrator {
             sagas,
             database,
             dead_letters,
-            claims,
+            values: values.into(),
             config: config.clone(),
             group: kafka.consumer_group.clone(),
             topic_prefix: kafka.topic_prefix.clone(),
@@ -177,11 +177,11 @@ impl Desk {
 
     /// The record with its value, wherever that lies.
     async fn whole(&self, record: &Record, token: &BatchToken) -> Result<Result<Record, Unusable>, Revoked> {
-        if !Claims::is_claim(record) {
+        if !Values::is_closed(record) {
             return Ok(Ok(record.clone()));
         }
-        let redeemed = self.persist(token, || self.claims.redeem(record)).await?;
-        Ok(redeemed.map(|whole| whole.record).map_err(Unusable::from))
+        let opened = self.persist(token, || self.values.open(record)).await?;
+        Ok(opened.map(|whole| whole.record).map_err(Unusable::from))
     }
 
     async fn used(&self, record: &Record, token: &BatchToken) -> Result<Result<(), Unusable>, Revoked> {

@@ -1,6 +1,6 @@
 //! Why a record is of no use to an orchestrator.
 
-use millgate_events::{BadClaim, DecodeError};
+use millgate_events::{BadValue, DecodeError};
 
 /// Why a record is of no use, now or later.
 #[derive(Debug, thiserror::Error)]
@@ -8,7 +8,7 @@ pub(super) enum Unusable {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     #[error(transparent)]
-    Claim(#[from] BadClaim),
+    Value(#[from] BadValue),
     #[error("no saga can begin with it: {0}")]
     Start(String),
     #[error("it is no reply to a saga's command: {0}")]
@@ -20,7 +20,7 @@ impl Unusable {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Decode(error) => error.code(),
-            Self::Claim(bad) => bad.code(),
+            Self::Value(bad) => bad.code(),
             Self::Start(_) => "saga_cannot_start",
             Self::Reply(_) => "no_saga_reply",
         }

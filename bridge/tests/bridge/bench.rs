@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use millgate_bridge::{Bridge, BridgeConfig, BridgeCounts, BridgeError, BridgeStats, Routes, on};
-use millgate_events::{Claims, DeadLetters, Event, EventMeta, KafkaConfig, OutRecord, Producer};
+use millgate_events::{DeadLetters, Event, EventMeta, KafkaConfig, OutRecord, Producer, Values};
 use millgate_jobs::{Job, JobState, JobView, Queue, QueueStats, Queues, RedisConfig, delay};
 use millgate_testkit::{KafkaSpace, RedisSpace, wait_until};
 use serde::{Deserialize, Serialize};
@@ -245,20 +245,20 @@ impl Running {
 
     /// One with other routes than the usual ones.
     pub(crate) fn with(routes: Routes, kafka: &KafkaConfig, redis: &RedisConfig, config: &BridgeConfig) -> Self {
-        Self::with_claims(routes, Claims::default(), kafka, redis, config)
+        Self::with_values(routes, Values::default(), kafka, redis, config)
     }
 
-    /// One that redeems claims.
-    pub(crate) fn with_claims(
+    /// One that opens values.
+    pub(crate) fn with_values(
         routes: Routes,
-        claims: Claims,
+        values: impl Into<Values>,
         kafka: &KafkaConfig,
         redis: &RedisConfig,
         config: &BridgeConfig,
     ) -> Self {
         let dead_letters = DeadLetters::new(Producer::new(kafka, "bridge").unwrap(), DEAD);
         let queues = Queues::new(redis).unwrap();
-        let bridge = Bridge::start(kafka, config, Arc::new(routes), queues, dead_letters, claims).unwrap();
+        let bridge = Bridge::start(kafka, config, Arc::new(routes), queues, dead_letters, values).unwrap();
         let stop = CancellationToken::new();
         Self { stats: bridge.stats(), ended: tokio::spawn(bridge.run(stop.clone())), stop }
     }

@@ -16,7 +16,7 @@ fn claims(folder: &Folder) -> Claims {
 
 /// A bridge that has the store.
 fn bridge(bench: &Bench, claims: &Claims) -> Running {
-    Running::with_claims(routes(), claims.clone(), &bench.kafka.config(), &bench.redis.config(), &config())
+    Running::with_values(routes(), claims.clone(), &bench.kafka.config(), &bench.redis.config(), &config())
 }
 
 /// An order with a field of so many bytes that nobody asks for.

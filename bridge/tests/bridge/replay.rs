@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures::future::BoxFuture;
 use millgate_bridge::{Doubling, IntoRoutes, live_positions};
 use millgate_events::{
-    Chosen, Claims, Destination, Event, Logs, Progress, Replay, ReplayError, Selection, Taken, Tally,
+    Chosen, Destination, Event, Logs, Progress, Replay, ReplayError, Selection, Taken, Tally, Values,
 };
 use millgate_jobs::{Expected, Hand, Job, Portion, Verdict, Watermark};
 use millgate_testkit::wait_until;
@@ -84,10 +84,10 @@ async fn run(
     into: &mut impl Destination,
     stop: &CancellationToken,
 ) -> (Tally, bool) {
-    let (config, claims, selection, mut tally) = (bench.kafka.config(), Claims::default(), all(), Tally::default());
+    let (config, values, selection, mut tally) = (bench.kafka.config(), Values::default(), all(), Tally::default());
     let replay = Replay {
         kafka: &config,
-        claims: &claims,
+        values: &values,
         selection: &selection,
         rate: Some((200, Duration::from_secs(1))),
         strict: false,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use millgate_bridge::{Plan, Poison, Routes};
-use millgate_events::{Claim, Claims, DeadLetterStore, Record, StoredLetter};
+use millgate_events::{Claim, DeadLetterStore, Record, StoredLetter, Values};
 use millgate_jobs::{Cancel, Enqueued, NewJob, Queues, Revival};
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ pub(super) struct Redrive {
     routes: BTreeMap<String, Arc<Routes>>,
     main_group: String,
     queues: Queues,
-    claims: Claims,
+    values: Values,
     topic_prefix: String,
     max_payload: usize,
 }
@@ -105,7 +105,7 @@ impl Redrive {
             main: main.map(|reader| reader.routes.clone()).unwrap_or_default(),
             main_group: main.map(|reader| reader.kafka.consumer_group.clone()).unwrap_or_default(),
             queues: site.queues.clone(),
-            claims: site.claims.clone(),
+            values: site.values.clone(),
             topic_prefix: site.kafka().topic_prefix,
             max_payload: site.max_payload,
         }
@@ -214,7 +214,7 @@ impl Redrive {
         Ok(Errand::Job { queue: queue.clone(), job: Box::new(job) })
     }
 
-    /// What a record comes to by the routes of today, of the group that it died in; its value may lie in the claim store.
+    /// What a record comes to by the routes of today, of the group that it died in; its value may lie elsewhere, or be in the wire format.
     async fn plan(&self, record: &Record, topic: &str, group: Option<&str>) -> Result<Option<Plan>, String> {
         let routes = match group.map(|group| (group, self.routes.get(group))) {
             Some((_, Some(routes))) => routes,
@@ -225,9 +225,9 @@ impl Redrive {
             _ => &self.main,
         };
         let plan = |record: &Record| routes.plan(record, topic);
-        let planned = if Claims::is_claim(record) {
-            let redeemed = self.claims.redeem(record).await.map_err(|away| away.to_string())?;
-            redeemed.map_err(Poison::from).and_then(|whole| plan(&whole.record))
+        let planned = if Values::is_closed(record) {
+            let opened = self.values.open(record).await.map_err(|away| away.to_string())?;
+            opened.map_err(Poison::from).and_then(|whole| plan(&whole.record))
         } else {
             plan(record)
         };

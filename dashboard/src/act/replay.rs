@@ -179,7 +179,7 @@ fn into_routes(
     let reader = reader(site, group)?;
     let mut into = IntoRoutes::new(id, &reader.kafka, reader.routes.clone(), site.queues.clone(), asked_at);
     into.kinds.clone_from(kinds);
-    into.claims = site.claims.clone();
+    into.values = site.values.clone();
     into.doubling = if *again { Doubling::Again } else { Doubling::Never };
     into.window = site.dedupe_window;
     into.priority = *priority;
@@ -241,7 +241,7 @@ pub async fn survey(site: &Site, wanted: &Replaying, work: &Work) -> Result<Tall
         }
         ReplayInto::Projection { .. } => return Ok(tally),
         ReplayInto::File { path } => {
-            let mut into = IntoFile::new(path, &site.claims, &kafka.topic_prefix, wanted.strict).dry();
+            let mut into = IntoFile::new(path, &site.values, &kafka.topic_prefix, wanted.strict).dry();
             running.run(&mut progress, &mut tally, &mut into, None).await?
         }
     };
@@ -289,7 +289,7 @@ pub(super) async fn run(site: &Site, actor: &Actor, id: &str, work: &Work) -> Re
                 let advice = format!("its file is on the machine of who began it; there: millgate replay resume {id}");
                 return Err(ActError::Refused(advice));
             }
-            let mut into = IntoFile::new(path, &site.claims, &kafka.topic_prefix, wanted.strict);
+            let mut into = IntoFile::new(path, &site.values, &kafka.topic_prefix, wanted.strict);
             running.run(&mut progress, &mut tally, &mut into, Some(&mut notes)).await
         }
     };
@@ -350,7 +350,7 @@ impl Running<'_> {
         let kafka = self.site.kafka();
         let replay = Replay {
             kafka: &kafka,
-            claims: &self.site.claims,
+            values: &self.site.values,
             selection: &self.wanted.selection,
             rate: self.wanted.rate.map(|rate| (rate.jobs, rate.per)),
             strict: self.wanted.strict,

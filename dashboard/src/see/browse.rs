@@ -96,7 +96,7 @@ pub async fn record(
         let holds = format!("it holds offsets from {begin} to before {end}");
         return Err(SeeError::Missing(format!("{topic}/{partition} has no record at offset {offset}: {holds}")));
     };
-    let opened = Opened::of(record, &kafka.topic_prefix, &site.claims, mask).await;
+    let opened = Opened::of(record, &kafka.topic_prefix, &site.values, mask).await;
     let plans = if opened.view.claim.is_some() {
         Vec::new()
     } else {

@@ -272,10 +272,13 @@ pub async fn letters(site: &Site, choice: &LetterChoice) -> Result<LetterPage, S
 pub async fn letter(site: &Site, id: Uuid, mask: Mask<'_>) -> Result<Option<LetterView>, SeeError> {
     let store = store(site)?;
     let (letter, actions, now) = tokio::try_join!(store.get(id), store.actions(id), store.now())?;
-    Ok(letter.map(|letter| {
-        let shown = |bytes: &Option<Vec<u8>>| bytes.as_deref().map(|bytes| payload(what_died(&letter), bytes, mask));
-        let (payload, edited) = (shown(&letter.payload), shown(&letter.edited));
-        let key = letter.key.as_deref().map(readable);
-        LetterView { letter, key, payload, edited, actions, now }
-    }))
+    let Some(letter) = letter else { return Ok(None) };
+    let opened = match letter.payload.as_deref() {
+        Some(bytes) => site.values.shown(bytes).await,
+        None => None,
+    };
+    let shown = |bytes: Option<&[u8]>| bytes.map(|bytes| payload(what_died(&letter), bytes, mask));
+    let (payload, edited) = (shown(opened.as_deref().or(letter.payload.as_deref())), shown(letter.edited.as_deref()));
+    let key = letter.key.as_deref().map(readable);
+    Ok(Some(LetterView { letter, key, payload, edited, actions, now }))
 }

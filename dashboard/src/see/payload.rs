@@ -1,16 +1,20 @@
 //! What records and jobs carry, as people read it.
 
-use millgate_events::readable;
-use serde_json::Value;
+use millgate_events::{SchemaRegistry, readable};
+use serde_json::{Value, json};
 
 use super::Mask;
 
 /// What the bytes of an event of that type, or of a job of that kind, say: JSON as far as it may be shown, other text as a
-/// text, and anything else as `{"hex": …}`.
+/// text, and anything else as `{"hex": …}`. Of a value in Confluent's wire format that nobody has read: which schema it is of.
 pub fn payload(of: &str, bytes: &[u8], mask: Mask<'_>) -> Value {
     match serde_json::from_slice(bytes) {
         Ok(json) => mask(of, json),
-        Err(_) => readable(bytes),
+        Err(_) => match SchemaRegistry::schema_of(bytes) {
+            // Its bytes would show what is hidden of its JSON.
+            Some(schema) => json!({ "schema": schema, "bytes": bytes.len() }),
+            None => readable(bytes),
+        },
     }
 }
 
@@ -44,6 +48,7 @@ mod tests {
         let of = |bytes: &[u8]| payload("x", bytes, &|of, value| serde_json::json!({ "of": of, "is": value }));
         assert_eq!(of(b"[1]"), serde_json::json!({ "of": "x", "is": [1] }));
         assert_eq!((of(b"plain text"), &of(&[0xff, 0x00])["hex"]), ("plain text".into(), &"ff00".into()));
+        assert_eq!(of(b"\0\0\0\0\x11{\"pin\":1}"), serde_json::json!({ "schema": 17, "bytes": 14 }), "nothing of it");
         assert_eq!(in_lines(&serde_json::json!({ "a": 1 })), "{\n  \"a\": 1\n}");
         assert_eq!(
             (in_line(&serde_json::json!({ "a": 1 }), 4), in_line(&"a\nb".into(), 4)),

@@ -1,7 +1,7 @@
 //! A record of Kafka, opened.
 
 use chrono::{DateTime, Utc};
-use millgate_events::{Claims, EventMeta, Incoming, Place, Record, Value, readable};
+use millgate_events::{Claims, EventMeta, Incoming, Place, Record, Value, Values, readable};
 use serde::Serialize;
 
 use super::payload;
@@ -52,10 +52,10 @@ pub(crate) struct Opened {
 
 impl Opened {
     /// Redeems a claim; one that cannot be redeemed is shown as it is, and why.
-    pub(crate) async fn of(record: Record, topic_prefix: &str, claims: &Claims, mask: Mask<'_>) -> Self {
+    pub(crate) async fn of(record: Record, topic_prefix: &str, values: &Values, mask: Mask<'_>) -> Self {
         let (was_claimed, mut problem, mut record) = (Claims::is_claim(&record), None, record);
-        if was_claimed {
-            match claims.redeem(&record).await {
+        if Values::is_closed(&record) {
+            match values.open(&record).await {
                 Ok(Ok(whole)) => record = whole.record,
                 Ok(Err(bad)) => problem = Some(bad.to_string()),
                 Err(away) => problem = Some(away.to_string()),
@@ -100,7 +100,7 @@ impl Opened {
 
 impl RecordView {
     /// Opens a record: a value in the claim store is fetched, JSON is masked.
-    pub async fn of(record: Record, topic_prefix: &str, claims: &Claims, mask: Mask<'_>) -> Self {
-        Opened::of(record, topic_prefix, claims, mask).await.view
+    pub async fn of(record: Record, topic_prefix: &str, values: &Values, mask: Mask<'_>) -> Self {
+        Opened::of(record, topic_prefix, values, mask).await.view
     }
 }

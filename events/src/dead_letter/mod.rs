@@ -32,7 +32,7 @@ use std::{
 
 use uuid::Uuid;
 
-use crate::{Claims, KafkaError, Producer};
+use crate::{KafkaError, Producer, Values};
 use letter::HEADER_LIMIT;
 
 /// Writes dead letters to their topic and then, if there is one, to their table.
@@ -52,7 +52,7 @@ impl DeadLetters {
     /// A writer to `topics` (without the prefix).
     pub fn new(producer: Producer, topics: impl Into<DeadLetterTopics>) -> Self {
         // A letter has the bytes that could not be used, and not the promise of them.
-        let producer = producer.with_claims(Claims::default());
+        let producer = producer.with_values(Values::default());
         Self { producer, topics: topics.into(), store: None, published: Arc::default() }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{ReplayError, Selection, Tally};
-use crate::{Claims, EventMeta, Incoming, Record};
+use crate::{EventMeta, Incoming, Record, Values};
 
 /// A record that is wanted.
 #[derive(Debug, Clone)]
@@ -28,7 +28,7 @@ pub(super) fn place(record: &Record) -> String {
 /// What it takes to choose.
 pub(super) struct Chooser<'a> {
     pub(super) selection: &'a Selection,
-    pub(super) claims: &'a Claims,
+    pub(super) values: &'a Values,
     pub(super) topic_prefix: &'a str,
     pub(super) strict: bool,
 }
@@ -67,11 +67,11 @@ impl Chooser<'_> {
             Ok(incoming) => Ok(incoming.map(|incoming| incoming.meta)),
             Err(error) => Err(error.to_string()),
         };
-        // Most claims say in their headers what they are.
-        if !Claims::is_claim(record) || record.headers.text("ce_type").is_some() {
+        // Most of them say in their headers what they are.
+        if !Values::is_closed(record) || record.headers.text("ce_type").is_some() {
             return Ok(read(record));
         }
-        let redeemed = self.claims.redeem(record).await.map_err(|away| ReplayError::Away(away.to_string()))?;
-        Ok(redeemed.map_err(|bad| bad.to_string()).and_then(|whole| read(&whole.record)))
+        let opened = self.values.open(record).await.map_err(|away| ReplayError::Away(away.to_string()))?;
+        Ok(opened.map_err(|bad| bad.to_string()).and_then(|whole| read(&whole.record)))
     }
 }

@@ -12,13 +12,13 @@ use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
 use super::{Chosen, Destination, Progress, ReplayError, Taken, Tally};
-use crate::{Claims, EventMeta, Incoming, Record};
+use crate::{EventMeta, Incoming, Record, Values};
 
 /// Writes each event as a line. How long the file is, is noted with the progress: what a process that was killed has written
 /// beyond that is cut off.
 pub struct IntoFile {
     path: PathBuf,
-    claims: Claims,
+    values: Values,
     topic_prefix: String,
     strict: bool,
     is_dry: bool,
@@ -26,10 +26,10 @@ pub struct IntoFile {
 }
 
 impl IntoFile {
-    /// A file that is not there yet, or is this replay's own. Values that lie in the claim store are written whole.
-    pub fn new(path: &Path, claims: &Claims, topic_prefix: &str, strict: bool) -> Self {
-        let (claims, topic_prefix) = (claims.clone(), topic_prefix.to_owned());
-        Self { path: path.to_owned(), claims, topic_prefix, strict, is_dry: false, file: None }
+    /// A file that is not there yet, or is this replay's own. Values that lie in the claim store are written whole, those in the wire format as JSON.
+    pub fn new(path: &Path, values: &Values, topic_prefix: &str, strict: bool) -> Self {
+        let (values, topic_prefix) = (values.clone(), topic_prefix.to_owned());
+        Self { path: path.to_owned(), values, topic_prefix, strict, is_dry: false, file: None }
     }
 
     /// Counts what it would write, and writes nothing.
@@ -53,11 +53,11 @@ impl IntoFile {
             let data = incoming.data().map_err(|error| error.to_string())?;
             Ok(format!("{}\n", line(record, meta, topic, &data)))
         };
-        if !Claims::is_claim(record) {
+        if !Values::is_closed(record) {
             return Ok(written(record));
         }
-        let redeemed = self.claims.redeem(record).await.map_err(|away| ReplayError::Away(away.to_string()))?;
-        Ok(redeemed.map_err(|bad| bad.to_string()).and_then(|whole| written(&whole.record)))
+        let opened = self.values.open(record).await.map_err(|away| ReplayError::Away(away.to_string()))?;
+        Ok(opened.map_err(|bad| bad.to_string()).and_then(|whole| written(&whole.record)))
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     pace::Pace,
     reader::{Chunk, Reader},
 };
-use crate::{Claims, KafkaConfig};
+use crate::{KafkaConfig, Values};
 
 /// For so long it is tried on while a server is away. Then it is left as it is, to be resumed.
 const PATIENCE: Duration = Duration::from_mins(5);
@@ -22,7 +22,7 @@ pub struct Replay<'a> {
     /// The way to Kafka.
     pub kafka: &'a KafkaConfig,
     /// Where large values lie.
-    pub claims: &'a Claims,
+    pub values: &'a Values,
     /// Which records.
     pub selection: &'a Selection,
     /// No faster than so many records in that time.
@@ -105,7 +105,7 @@ impl Replay<'_> {
         destination.begin(progress).await?;
         let chooser = Chooser {
             selection: self.selection,
-            claims: self.claims,
+            values: self.values,
             topic_prefix: &self.kafka.topic_prefix,
             strict: self.strict,
         };

@@ -2,7 +2,7 @@
 
 use std::{sync::Mutex, time::Duration};
 
-use millgate_events::{Claims, OffsetRange, Replay, Selection, Tally};
+use millgate_events::{OffsetRange, Replay, Selection, Tally, Values};
 use millgate_testkit::{KafkaSpace, wait_for};
 use rdkafka::{
     ClientConfig,
@@ -26,10 +26,10 @@ async fn replayed(space: &KafkaSpace, offsets: &str) -> (Vec<usize>, Tally, (u64
     let offsets: Vec<OffsetRange> = offsets.split_whitespace().map(|range| range.parse().unwrap()).collect();
     let selection = Selection { topics: vec!["orders".into()], offsets, ..Selection::default() };
     let (mut progress, mut tally, mut pile) = (begun(space, &selection).await, Tally::default(), Pile::default());
-    let (config, claims, told) = (space.config(), Claims::default(), Mutex::new(Vec::new()));
+    let (config, values, told) = (space.config(), Values::default(), Mutex::new(Vec::new()));
     let replay = Replay {
         kafka: &config,
-        claims: &claims,
+        values: &values,
         selection: &selection,
         // In small steps.
         rate: Some((500, Duration::from_secs(1))),

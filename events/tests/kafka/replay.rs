@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use millgate_events::{
-    Chosen, Claims, Destination, IntoFile, IntoTopic, Logs, Progress, REPLAY_HEADERS, Record, Replay, ReplayError,
-    ReplayStatus, ReplayStore, Selection, Taken, Tally,
+    Chosen, Destination, IntoFile, IntoTopic, Logs, Progress, REPLAY_HEADERS, Record, Replay, ReplayError,
+    ReplayStatus, ReplayStore, Selection, Taken, Tally, Values,
 };
 use millgate_testkit::{Database, Folder, KafkaSpace, wait_for};
 use tokio_util::sync::CancellationToken;
@@ -78,10 +78,10 @@ async fn replayed(
     into: &mut impl Destination,
     stop: &CancellationToken,
 ) -> (Tally, bool) {
-    let (config, claims, mut tally) = (space.config(), Claims::default(), Tally::default());
+    let (config, values, mut tally) = (space.config(), Values::default(), Tally::default());
     let replay = Replay {
         kafka: &config,
-        claims: &claims,
+        values: &values,
         selection,
         // Small steps.
         rate: Some((200, Duration::from_secs(1))),
@@ -188,13 +188,13 @@ async fn what_kafka_has_deleted_is_counted_and_what_is_no_event_is_skipped() {
     let (tally, _) = replayed(&space, &selection, &mut progress, &mut Pile::default(), &CancellationToken::new()).await;
     assert_eq!((tally.expired, tally.selected, tally.unreadable), (7, 13, 1));
     assert!(tally.examples[0].contains("/0/20: ") && tally.examples[0].contains("not JSON"), "{:?}", tally.examples);
-    let (config, claims) = (space.config(), Claims::default());
+    let (config, values) = (space.config(), Values::default());
     for (from, reason) in [("orders:0:0-", "no longer there"), ("orders:0:15-", "cannot be replayed")] {
         let selection = Selection { offsets: vec![from.parse().unwrap()], ..all() };
         let mut progress = begun(&space, &selection).await;
         let strict = Replay {
             kafka: &config,
-            claims: &claims,
+            values: &values,
             selection: &selection,
             rate: None,
             strict: true,
@@ -210,7 +210,7 @@ async fn what_kafka_has_deleted_is_counted_and_what_is_no_event_is_skipped() {
 async fn a_file_is_cut_to_what_was_noted_and_goes_on_from_there() {
     let (space, folder) = (filled(300).await, Folder::new("replay"));
     let path = folder.path().join("orders.jsonl");
-    let into = || IntoFile::new(&path, &Claims::default(), &space.config().topic_prefix, false);
+    let into = || IntoFile::new(&path, &Values::default(), &space.config().topic_prefix, false);
     let mut progress = begun(&space, &all()).await;
     let stop = CancellationToken::new();
     // Noted in between; and then more is written, which nobody notes: as by a process that is killed.

@@ -34,5 +34,5 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
 
 async fn open(servers: &Servers, record: Record) -> RecordView {
     let (prefix, mask) = (&servers.config.kafka.topic_prefix, servers.mask());
-    RecordView::of(record, prefix, servers.producer.claims(), &|of, value| mask.shown(of, value)).await
+    RecordView::of(record, prefix, servers.producer.values(), &|of, value| mask.shown(of, value)).await
 }

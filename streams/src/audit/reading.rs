@@ -1,7 +1,7 @@
 //! From a record to an entry. Any record comes to one: what cannot be read as an event is recorded as just that.
 
 use chrono::{DateTime, Utc};
-use millgate_events::{Claims, EventMeta, Incoming, Record, TraceParent, Value};
+use millgate_events::{Claims, DecodeError, EventMeta, Incoming, Record, TraceParent, Value};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -79,6 +79,10 @@ impl Reading<'_> {
                 } else {
                     with_json(data(record).unwrap_or_default(), entry)
                 }
+            }
+            // Nothing is wrong with it: it is kept as the bytes that it is.
+            Err(DecodeError::WireFormat { .. }) => {
+                with_value(record, self.with_meta(AuditEvent { meta, record, payload: &Value::Null }, entry))
             }
             Err(error) => {
                 let entry = self.with_meta(AuditEvent { meta, record, payload: &Value::Null }, entry);

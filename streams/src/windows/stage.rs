@@ -10,7 +10,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use futures::future::try_join_all;
-use millgate_events::{Claims, DeadLetter, DecodeError, Event, Glance, Holding, Incoming, OutRecord, Record};
+use millgate_events::{DeadLetter, DecodeError, Event, Glance, Holding, Incoming, OutRecord, Record, Values};
 use sqlx::PgConnection;
 
 use super::{
@@ -242,10 +242,10 @@ impl<E: Event, A: Aggregate<E>> Stage for WindowStage<E, A> {
         let horizon = now().timestamp_millis() + AHEAD;
         let mut aside = Vec::new();
         for record in records {
-            let folded = if Claims::is_claim(record) {
-                match self.resources().claims.redeem(record).await? {
+            let folded = if Values::is_closed(record) {
+                match self.resources().values.open(record).await? {
                     Ok(whole) => self.fold(state, &whole.record, horizon),
-                    Err(bad) => Err(("bad_claim", bad.to_string())),
+                    Err(bad) => Err((bad.code(), bad.to_string())),
                 }
             } else {
                 self.fold(state, record, horizon)

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use millgate_events::{Claims, DeadLetterStore, DeadLetters, Event, Producer};
+use millgate_events::{DeadLetterStore, DeadLetters, Event, Producer, Values};
 use millgate_streams::{
     Resources, StageError, StreamConfig, StreamError, StreamPositions, StreamRunner,
     changes::{Change, Changes, Current, Op, RowKey, Sink},
@@ -118,7 +118,7 @@ impl Rig {
             queues: self.redis.queues(),
             cache: self.redis.queues().cache(),
             dead_letters: DeadLetters::new(producer.clone(), "dead-letters").stored_in(Some(store)),
-            claims: Claims::default(),
+            values: Values::default(),
             consumer_group: self.kafka.config().consumer_group,
             producer,
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millgate_events::{Claims, DeadLetters, Event, Headers, Producer, Record};
+use millgate_events::{DeadLetters, Event, Headers, Producer, Record, Values};
 use millgate_streams::{
     Resources, Stream, StreamConfig, StreamError, StreamRunner, migrate,
     windows::{StoredWindow, WindowStore},
@@ -99,7 +99,7 @@ impl Rig {
             queues,
             dead_letters: DeadLetters::new(producer.clone(), "dead-letter-queue"),
             producer,
-            claims: Claims::default(),
+            values: Values::default(),
             consumer_group: self.kafka.config().consumer_group,
         }
     }

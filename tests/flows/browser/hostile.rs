@@ -39,19 +39,7 @@ async fn what_stands_in_any_field_is_text() {
     ];
     world.shop.kafka.put("order.created", 0, Some(EVIL.as_bytes()), Some(EVIL.as_bytes()), &headers).await;
 
-    // A job of a queue that nobody works on, with everything that a job can have.
-    let queue = world.shop.queues.queue("evil");
-    let mail =
-        NotificationEmail { to: EVIL.into(), subject: EVIL.into(), body: EVIL.into(), ..NotificationEmail::default() };
-    let options = JobOptions { index: vec![format!("field={EVIL}")], ..JobOptions::default() };
-    queue.enqueue(&[NewJob::of(&mail, options).unwrap().with_id(EVIL)]).await.unwrap();
-    let hand = Hand::new(&queue, Duration::from_hours(1));
-    let jobs = hand.claim(1).await.unwrap();
-    let failure = Failure::new(EVIL, EVIL);
-    let verdict = Verdict::Retry { failure, after: Duration::from_hours(1) };
-    hand.settle(&[(jobs.into_iter().next().unwrap(), verdict)]).await.unwrap();
-    let key = queue.page(millgate_jobs::JobState::Delayed, None, 1, None).await.unwrap().ids[0];
-
+    let key = hostile_job(&world).await;
     millgate_testkit::wait_until("poison is dead", PATIENCE, async || world.letters().await >= 1).await;
     let (letter, cause): (uuid::Uuid, String) = sqlx::query_as("SELECT id, fingerprint FROM dead_letters LIMIT 1")
         .fetch_one(world.shop.database.pool())
@@ -120,4 +108,19 @@ async fn what_stands_in_any_field_is_text() {
     // It was there.
     world.goto(&format!("/jobs/evil/{key}")).await;
     browser.wait_for_text("main", "window.evil=1").await;
+}
+
+/// A job of a queue that nobody works on, with everything that a job can have: its key.
+async fn hostile_job(world: &World) -> millgate_jobs::JobId {
+    let queue = world.shop.queues.queue("evil");
+    let mail =
+        NotificationEmail { to: EVIL.into(), subject: EVIL.into(), body: EVIL.into(), ..NotificationEmail::default() };
+    let options = JobOptions { index: vec![format!("field={EVIL}")], ..JobOptions::default() };
+    queue.enqueue(&[NewJob::of(&mail, options).unwrap().with_id(EVIL)]).await.unwrap();
+    let hand = Hand::new(&queue, Duration::from_hours(1));
+    let jobs = hand.claim(1).await.unwrap();
+    let failure = Failure::new(EVIL, EVIL);
+    let verdict = Verdict::Retry { failure, after: Duration::from_hours(1) };
+    hand.settle(&[(jobs.into_iter().next().unwrap(), verdict)]).await.unwrap();
+    queue.page(millgate_jobs::JobState::Delayed, None, 1, None).await.unwrap().ids[0]
 }

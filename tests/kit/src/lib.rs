@@ -4,7 +4,7 @@
 //!   [`RedisSpace`] (keys under a prefix), [`Database`] (a schema), all on the servers that
 //!   `make services-up` starts.
 //! - What a test has to itself, to kill and to freeze: [`RedisServer`], several of them as [`RedisCluster`] or
-//!   behind [`RedisSentinel`], [`KafkaServer`], [`PostgresServer`] with [`Debezium`], [`SmtpServer`], [`HttpReceiver`], and [`Binary`] for programs of our own.
+//!   behind [`RedisSentinel`], [`KafkaServer`], [`PostgresServer`] with [`Debezium`], [`SchemaRegistryServer`], [`SmtpServer`], [`HttpReceiver`], and [`Binary`] for programs of our own.
 //! - What looks at pages, clicks on them, and says what hinders people there: [`Browser`].
 //! - What stands between a client and its server, to cut or to stall: [`Proxy`].
 //! - Waiting for what should come true, and saying what did not: [`wait_until`], [`wait_for`].
@@ -39,6 +39,7 @@ mod redis_cluster;
 mod redis_sentinel;
 mod redis_server;
 mod redis_space;
+mod schema_registry;
 mod smtp_server;
 mod tools;
 mod wait;
@@ -62,6 +63,7 @@ pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::RedisSentinel;
 pub use redis_server::RedisServer;
 pub use redis_space::RedisSpace;
+pub use schema_registry::{SchemaKind, SchemaRegistryServer};
 pub use smtp_server::SmtpServer;
 pub use tools::tool;
 pub use wait::{wait_for, wait_until};

@@ -37,6 +37,14 @@ pub(crate) fn kafka_jars() -> String {
     format!("{}/*", jars.display())
 }
 
+/// Apicurio's registry, a jar that says where the others are.
+pub(crate) fn apicurio_jar() -> String {
+    let jars = root().join(".services/apicurio/libs");
+    let of = |entry: std::io::Result<fs::DirEntry>| entry.ok().map(|entry| entry.path().display().to_string());
+    let found = fs::read_dir(jars).into_iter().flatten().filter_map(of).find(|path| path.ends_with("-runner.jar"));
+    found.expect("Apicurio's jars are not there: run `make test-tools`")
+}
+
 /// Those of Kafka Connect with Debezium, likewise.
 pub(crate) fn debezium_jars() -> String {
     let jars = root().join(".services/debezium/libs");

@@ -41,7 +41,7 @@ pub(super) async fn life(site: &Site, wanted: Wanted, look: &Look<'_>) -> Life {
         records = look_on_kafka(site, &mut life, look).await;
     }
     let prefix = topic_prefix(site);
-    let opened = join_all(records.into_iter().map(|record| Opened::of(record, &prefix, &site.claims, look.mask))).await;
+    let opened = join_all(records.into_iter().map(|record| Opened::of(record, &prefix, &site.values, look.mask))).await;
     if !opened.is_empty() {
         add_opened(site, &mut life, opened, &prefix);
         // What failed of a story that is not noted is; and its letters go by its ids.
@@ -186,7 +186,7 @@ async fn read_records(site: &Site, life: &mut Life, look: &Look<'_>, prefix: &st
     for at in closed {
         let place = life.events[at].place.clone();
         let Some(record) = site.records.get(&place) else { continue };
-        let opened = Opened::of(record, prefix, &site.claims, look.mask).await;
+        let opened = Opened::of(record, prefix, &site.values, look.mask).await;
         if opened.meta.as_ref().is_none_or(|meta| meta.id == life.events[at].id) {
             life.events[at].open(opened, site, prefix);
         } else {
