@@ -11,7 +11,7 @@ use axum::http::StatusCode;
 use millgate_bridge::saga::{Definitions, Input, Saga, SagaStatus, SagaStore, Sagas, Step};
 use millgate_dashboard::{
     DashboardConfig, Site,
-    access::{Role, Viewer},
+    access::{Mask, Role, Viewer},
     act::entries,
     web,
 };
@@ -71,8 +71,9 @@ impl Desk {
         let mut office = Office::open("sagas").await;
         let sagas = Sagas::new(Arc::new(definitions()), Outbox::new("parcels"));
         let store = SagaStore::new(office.database.as_ref().unwrap().pool().clone(), sagas.clone());
-        let site = Site { sagas: Some(store.clone()), ..office.site() };
-        office.router = web::router(site, &DashboardConfig { mask: vec!["pin".into()], ..DashboardConfig::default() });
+        let mask = Mask::of(&["pin".to_owned()]);
+        let site = Site { sagas: Some(store.clone()), mask, ..office.site() };
+        office.router = web::router(site, &DashboardConfig::default());
         Self { office, sagas, store }
     }
 
@@ -98,9 +99,9 @@ impl Desk {
         self.store.show(id).await.unwrap().unwrap().row.status
     }
 
-    async fn act(&self, viewer: Viewer, action: &Value) -> (StatusCode, String) {
+    async fn act(&self, viewer: Viewer, action: &Value, sure: &[(&str, &str)]) -> (StatusCode, String) {
         let action = action.to_string();
-        let fields = [("csrf", ""), ("action", action.as_str()), ("back", "/sagas")];
+        let fields = [&[("csrf", ""), ("action", action.as_str()), ("back", "/sagas")], sure].concat();
         self.office.post("/actions", viewer, &fields).await
     }
 }
@@ -143,9 +144,13 @@ async fn people_take_back_what_a_saga_cannot() {
     assert!(page.contains("cannot be taken back") && page.contains("It was taken back by hand"), "{page}");
 
     let resolve = json!({ "do": "resolve-saga", "saga": id, "why": "carried it back" });
-    let (status, _) = desk.act(Viewer { role: Role::Viewer, ..Viewer::everything("bob") }, &resolve).await;
+    let sure = [("sure", "yes")];
+    let (status, _) = desk.act(Viewer { role: Role::Viewer, ..Viewer::everything("bob") }, &resolve, &sure).await;
     assert_eq!((status, desk.status(id).await), (StatusCode::FORBIDDEN, SagaStatus::Stuck));
-    let (status, said) = desk.act(Viewer::everything("ann"), &resolve).await;
+    let (status, asked) = desk.act(Viewer::everything("ann"), &resolve, &[]).await;
+    assert!(status == StatusCode::OK && asked.contains("Are you sure?"), "{asked}");
+    assert_eq!(desk.status(id).await, SagaStatus::Stuck, "it is asked first");
+    let (status, said) = desk.act(Viewer::everything("ann"), &resolve, &sure).await;
     assert_eq!((status, desk.status(id).await), (StatusCode::SEE_OTHER, SagaStatus::Compensated), "{said}");
     let entry = &entries(&desk.office.site(), None, 1).await.unwrap()[0];
     assert!(entry.who == "ann" && entry.text.contains(&id.to_string()), "{entry:?}");

@@ -148,6 +148,11 @@ async fn a_saga_that_is_stuck_is_found_and_resolved_by_keys_alone() {
     browser.eval(&format!("document.querySelector(\"{field}\").focus()")).await;
     browser.press("rang them up").await;
     browser.press(ENTER).await;
+    browser.wait_for_text("h1", "Are you sure?").await;
+    world.is_sound("asked whether it was taken back").await;
+    browser.eval("document.querySelector(\"main button.danger\").focus()").await;
+    browser.press(ENTER).await;
+    browser.wait_for_url(&format!("/sagas/{saga}")).await;
     browser.wait_for_text("main", "taken back").await;
     let status = async || {
         let status = "SELECT status FROM sagas WHERE id = $1";
