@@ -38,6 +38,8 @@ pub(super) struct Writing {
     own: Mutex<HashMap<String, (u32, Option<String>)>>,
     /// Ids of those that are registered, by topic and event type.
     registered: Mutex<HashMap<(String, String), u32>>,
+    /// Held while one is registered: registries may refuse a subject that another call is about to make.
+    registering: tokio::sync::Mutex<()>,
     /// By topic.
     latest: Mutex<HashMap<String, (Instant, Arc<Latest>)>>,
 }
@@ -62,6 +64,7 @@ impl Writing {
             latest_for,
             own: Mutex::default(),
             registered: Mutex::default(),
+            registering: tokio::sync::Mutex::default(),
             latest: Mutex::default(),
         }
     }
@@ -123,15 +126,27 @@ impl Client {
             _ => return Err(RegistryError::NoSchema { event_type }),
         };
         let key = (topic.to_owned(), event_type.clone());
-        let known = self.writing.registered.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
-        if let Some(schema) = known {
+        let known = || self.writing.registered.lock().unwrap_or_else(PoisonError::into_inner).get(&key).copied();
+        if let Some(schema) = known() {
+            return Ok(schema);
+        }
+        let _alone = self.writing.registering.lock().await;
+        if let Some(schema) = known() {
             return Ok(schema);
         }
         let subject = self.writing.subject(topic);
-        let supplied = SuppliedSchema::new(Some(event_type.clone()), SchemaType::Json, schema);
-        let registered = post_schema(&self.settings, subject.clone(), supplied).await;
-        let refused = |reason| Err(RegistryError::Refused { event_type, subject, reason });
-        match registered.map_err(|error| self.failure(&error)) {
+        let register = async || {
+            let supplied = SuppliedSchema::new(Some(event_type.clone()), SchemaType::Json, schema.clone());
+            post_schema(&self.settings, subject.clone(), supplied).await.map_err(|error| self.failure(&error))
+        };
+        let registered = match register().await {
+            // Another process may have made the subject meanwhile, and this one was refused for that. Then it is there now.
+            Err(Failure::Wrong(_)) => register().await,
+            registered => registered,
+        };
+        let refused =
+            |reason| Err(RegistryError::Refused { event_type: event_type.clone(), subject: subject.clone(), reason });
+        match registered {
             Ok(registered) => {
                 let mut known = self.writing.registered.lock().unwrap_or_else(PoisonError::into_inner);
                 known.insert(key, registered.id);

@@ -144,7 +144,7 @@ async fn a_saga_that_is_stuck_is_found_and_resolved_by_keys_alone() {
     browser.wait_for_text("main", "the hall does not answer").await;
     world.is_sound("stuck saga").await;
     // It wants to know why.
-    let field = "main p.acts form input[name='/why']";
+    let field = "main .acts form input[name='/why']";
     browser.eval(&format!("document.querySelector(\"{field}\").focus()")).await;
     browser.press("rang them up").await;
     browser.press(ENTER).await;

@@ -91,7 +91,7 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
         h1 { (queue.name) (tags(queue)) }
         (words(&view, &detail))
         (figures(&view, queue))
-        p.acts { (acts(&view, queue)) }
+        div.acts { (acts(&view, queue)) }
         (spans::choice(&view, span))
         div.grid { (history(&detail)) }
         section.card { h2 { "How long it takes" } (percentiles(&detail)) }

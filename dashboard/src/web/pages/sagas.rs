@@ -132,7 +132,7 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
         p.crumbs { a href=(view.link("/sagas")) { "Sagas" } }
         h1 { (heading) " " (tag(row.status)) }
         (advice(&detail))
-        p.acts { (acts(&view, row)) }
+        div.acts { (acts(&view, row)) }
         (facts(&view, &detail))
         section.card aria-labelledby="picture" {
             h2 #picture { "Its steps" }

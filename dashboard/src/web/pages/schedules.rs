@@ -79,7 +79,7 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
         p.crumbs { a href=(view.link("/schedules")) { "Schedules" } }
         h1 { (schedule.name) (tags(schedule)) }
         (words(schedule))
-        p.acts { (acts(&view, schedule)) }
+        div.acts { (acts(&view, schedule)) }
         div.grid {
             section.card { h2 { "When" } (facts(&view, schedule)) (edit(&view, schedule)) }
             section.card { h2 { "Next" } (next(schedule, ticks)) }

@@ -94,7 +94,7 @@ pub(super) async fn one(view: View) -> Result<Page, Trouble> {
         p.crumbs { a href=(view.link("/workers")) { "Workers" } }
         h1 { (seen.place()) (tags(&seen)) }
         (wrong(&seen))
-        p.acts { (acts(&view, &seen)) }
+        div.acts { (acts(&view, &seen)) }
         div.grid {
             section.card {
                 h2 { "What it is" }
