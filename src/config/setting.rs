@@ -51,7 +51,7 @@ fn as_text<S: Serializer>(value: &impl fmt::Display, serializer: S) -> Result<S:
 }
 
 /// One long URL should not push every comment off the screen.
-const WIDEST: usize = 72;
+pub(super) const WIDEST: usize = 72;
 
 /// One line for each setting, as `millgate config` prints them: TOML that could be read again, with the origins as
 /// comments in a column of their own.

@@ -80,7 +80,10 @@ impl SchemaRegistry {
             #[cfg(feature = "schema-registry")]
             Some(client) => client.writes(topic),
             #[cfg(not(feature = "schema-registry"))]
-            Some(client) => match *client {},
+            Some(client) => {
+                let _ = topic;
+                match *client {}
+            }
         }
     }
 
