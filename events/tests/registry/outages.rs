@@ -29,7 +29,7 @@ async fn a_registry_that_is_away_is_waited_for_and_what_is_known_is_read_without
     let server = SchemaRegistryServer::shared().await;
     let proxy = Proxy::to(server.address());
     let url = SchemaRegistryServer::url_at(&proxy.address());
-    let values = open(&SchemaRegistryConfig { timeout: Duration::from_millis(300), ..at(&url) });
+    let values = open(&SchemaRegistryConfig { timeout: Duration::from_secs(3), ..at(&url) });
     let first = server.register(&subject(), SchemaKind::Avro, WORD).await;
     let second = server.register(&subject(), SchemaKind::Avro, &WORD.replace("Word", "Term")).await;
     let of = |schema| record(framed(schema, b"\x06tea"));

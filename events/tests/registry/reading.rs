@@ -140,7 +140,7 @@ async fn schemas_may_refer_to_others() {
     let text = r#"{"type": "record", "name": "Address", "namespace": "com.shop", "fields": [{"name": "town", "type": "string"}]}"#;
     server.register(&address, SchemaKind::Avro, text).await;
     let text = r#"{"type": "record", "name": "Customer", "namespace": "com.shop", "fields": [
-        {"name": "name", "type": "string"}, {"name": "home", "type": "com.shop.Address"}]}"#;
+        {"name": "name", "type": "string"}, {"name": "home", "type": "Address"}]}"#;
     let customer = server.register_with(&subject(), SchemaKind::Avro, text, &[("com.shop.Address", &address)]).await;
     let told = json(&values, &record(framed(customer, b"\x06Ann\x04Ur"))).await;
     assert_eq!(told, json!({ "name": "Ann", "home": { "town": "Ur" } }));
