@@ -39,7 +39,8 @@ pub(super) struct Writing {
     /// Ids of those that are registered, by topic and event type.
     registered: Mutex<HashMap<(String, String), u32>>,
     /// Held while one is registered: registries may refuse a subject that another call is about to make.
-    registering: tokio::sync::Mutex<()>,
+    /// When it was last found away, and what came back: those who waited for that need not find it out again, one after the other.
+    registering: tokio::sync::Mutex<Option<(Instant, String)>>,
     /// By topic.
     latest: Mutex<HashMap<String, (Instant, Arc<Latest>)>>,
 }
@@ -130,9 +131,13 @@ impl Client {
         if let Some(schema) = known() {
             return Ok(schema);
         }
-        let _alone = self.writing.registering.lock().await;
+        let asked = Instant::now();
+        let mut away = self.writing.registering.lock().await;
         if let Some(schema) = known() {
             return Ok(schema);
+        }
+        if let Some((_, reason)) = away.as_ref().filter(|(found, _)| *found >= asked) {
+            return Err(RegistryError::Away { url: self.url.clone(), reason: reason.clone() });
         }
         let subject = self.writing.subject(topic);
         let register = async || {
@@ -152,7 +157,12 @@ impl Client {
                 known.insert(key, registered.id);
                 Ok(registered.id)
             }
-            Err(Failure::Away(away)) => Err(away),
+            Err(Failure::Away(found)) => {
+                if let RegistryError::Away { reason, .. } = &found {
+                    *away = Some((Instant::now(), reason.clone()));
+                }
+                Err(found)
+            }
             Err(Failure::Missing) => refused("it does not know the subject".into()),
             Err(Failure::Wrong(reason)) => refused(reason),
         }

@@ -203,3 +203,37 @@ async fn the_outbox_waits_for_the_registry_and_loses_nothing() {
     stop.cancel();
     running.await.unwrap();
 }
+
+#[tokio::test]
+async fn of_many_who_wait_for_a_registry_that_is_away_one_finds_it_out() {
+    let open = std::sync::Arc::new(tokio::sync::Semaphore::new(0));
+    let gate = open.clone();
+    let mut gateway = HttpReceiver::start(move |_| {
+        let gate = gate.clone();
+        async move {
+            let _passes = gate.acquire().await;
+            HttpAnswer::status(503)
+        }
+    })
+    .await;
+    let bench = Bench::at(&gateway.url(""), "json-schema").await;
+    bench.producer.values().registry().learn::<Paid>();
+    let many = async |count: u32| {
+        let all = (0..count).map(|_| {
+            let producer = bench.producer.clone();
+            tokio::spawn(async move { producer.publish(&paid()).await })
+        });
+        for published in futures::future::join_all(all.collect::<Vec<_>>()).await {
+            let problem = problem(published.unwrap());
+            assert!(matches!(problem, RegistryError::Away { .. }) && problem.to_string().contains("503"), "{problem}");
+        }
+    };
+    // The first request is answered when all have begun.
+    let (asked, ()) = tokio::join!(gateway.next(), async {
+        tokio::join!(many(20), async { open.add_permits(1) });
+    });
+    assert!(asked.line.starts_with("POST /subjects/"), "{}", asked.line);
+    let together = gateway.rest().len();
+    many(1).await;
+    assert_eq!(together + 1, gateway.rest().len(), "twenty ask as often as one");
+}

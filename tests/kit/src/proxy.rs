@@ -149,8 +149,8 @@ async fn connect(client: TcpStream, server: String, state: watch::Receiver<State
 
 /// Waits while the way is stalled; for ever, if the connection was left behind.
 async fn pass(state: &watch::Receiver<State>, born: usize, is_answer: bool) {
-    let passes = |way| way != Way::Stalled && !(is_answer && way == Way::Muted);
-    // An error means that the proxy is gone, which ends the connection elsewhere.
+    let passes = |way| way == Way::Open || (way == Way::Muted && !is_answer);
+    // What is kept back when the way is cut, or gone, is lost: both end the connection elsewhere, as does an error.
     let _ = state.clone().wait_for(|state| passes(state.way) && state.strandings == born).await;
 }
 
