@@ -4,9 +4,12 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-faults lint services-up services-down clean-services build-tools test-tools real-servers cargo-deny
 
+# Tests wait for servers more than they compute.
+export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
+
 # Cargo is asked for one set of features everywhere, so that no target builds the dependencies of another again.
 FEATURES := --features embedded
-TOOLS := .services/tools
+TOOLS := $(CURDIR)/.services/tools
 
 help:
 	@awk -F ' *## ' '/^[a-z-]+:.*##/ { split($$1, target, ":"); printf "make %-15s %s\n", target[1], $$2 }' Makefile
@@ -38,13 +41,13 @@ lint: build-tools cargo-deny ## format, clippy, docs, licences and layering, she
 	cargo clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --workspace $(FEATURES)
 	@# Without `advisories`: its database is fetched anew each time, and a new entry would break an unchanged commit.
-	PATH="$$PATH:$(CURDIR)/$(TOOLS)/bin" cargo deny --workspace --all-features check bans licenses sources
+	PATH="$$PATH:$(TOOLS)/bin" cargo deny --workspace --all-features check bans licenses sources
 	@if command -v shellcheck >/dev/null; then shellcheck ops/*.sh .ci/run; else echo "shellcheck: not installed, skipped"; fi
 
 cargo-deny:
 	@command -v cargo-deny >/dev/null || test -x $(TOOLS)/bin/cargo-deny || { \
 		echo "Installing cargo-deny into $(TOOLS) (once: a few minutes)…"; \
-		cargo install --quiet cargo-deny --locked --version 0.20.2 --root $(TOOLS); }
+		CARGO_PROFILE_DEV_DEBUG=none cargo install --quiet --debug cargo-deny --locked --version 0.20.2 --root $(TOOLS); }
 
 services-up: ## Kafka, Redis, PostgreSQL and a mail catcher: by Docker where there is one, else as local processes
 	@ops/services.sh up
