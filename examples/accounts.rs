@@ -1,10 +1,14 @@
 //! Users as what happened to them: created, their addresses changed. `docs/event-store.md` tells of it.
 //!
-//! `cargo run --example accounts -- migrate`, then `… -- projections run`.
+//! `cargo run --example accounts -- migrate`, `… -- topics apply`; then `… -- bridge`, `… -- worker --queues accounts`,
+//! `… -- relay` and `… -- projections run`, each as a process, and `… -- publish examples/users.jsonl`.
 
 use std::process::ExitCode;
 
-use millgate::{Aggregate, App, BoxError, Event, EventSet, Projection, Snapshots, StoredEvent};
+use millgate::{
+    Aggregate, App, BoxError, CommandError, Commands, Ctx, Done, Event, EventSet, EventStore, Job, JobError, Metadata,
+    Projection, Snapshots, StoredEvent, on,
+};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
 
@@ -129,6 +133,50 @@ impl Projection for UsersByEmail {
     }
 }
 
+/// Somebody came to a form: they want to be a user, or have another address.
+#[derive(Serialize, Deserialize, Event)]
+#[event(type = "user.wanted", key = "id")]
+pub struct UserWanted {
+    id: String,
+    email: String,
+    name: String,
+}
+
+/// Do so, for one user in the order in which they came.
+#[derive(Serialize, Deserialize, Job)]
+#[job(queue = "accounts", ordered_by = "id")]
+pub struct KeepUser {
+    id: String,
+    email: String,
+    name: String,
+}
+
+/// A job may run twice. Its id goes along, so that what it came to is there once.
+async fn keep_user(job: KeepUser, ctx: Ctx) -> Result<Done, JobError> {
+    let users: Commands<User> = Commands::new(ctx.state::<EventStore>()?.clone());
+    let KeepUser { id, email, name } = job;
+    let by = Metadata::default().by("form").once(&ctx.job_id);
+    let create = UserCommand::Create(UserCreated { id: id.clone(), email: email.clone(), name });
+    match users.execute_as(&id, &create, &by).await {
+        Err(CommandError::Refused(UserRefusal::Exists)) => {
+            let change = UserCommand::ChangeEmail(EmailChanged { id: id.clone(), new_email: email });
+            users.execute_as(&id, &change, &by).await?;
+        }
+        created => drop(created?),
+    }
+    Ok(Done)
+}
+
 fn main() -> ExitCode {
-    App::new("accounts").event::<UserCreated>().event::<EmailChanged>().projection(UsersByEmail).main()
+    App::new("accounts")
+        .event::<UserCreated>()
+        .event::<EmailChanged>()
+        .route(on::<UserWanted>().enqueue(|e| KeepUser {
+            id: e.id.clone(),
+            email: e.email.clone(),
+            name: e.name.clone(),
+        }))
+        .worker(keep_user)
+        .projection(UsersByEmail)
+        .main()
 }

@@ -90,6 +90,9 @@ fn prefix() -> String {
 
 fn main() -> ExitCode {
     App::new("analytics")
+        // So that `publish` knows them.
+        .event::<PageViewed>()
+        .event::<UserActed>()
         .event::<HighValueUserDetected>()
         .stream(|resources: &Resources| {
             Windows::over::<PageViewed>("page-views-5min", resources)

@@ -132,6 +132,10 @@ impl Health {
         self.turns("saga-timers", "looked", orchestrator.looked());
         self.needs("postgres", "PostgreSQL", Probe::postgres(&servers.database));
         let holdings = orchestrator.holdings();
+        if let Some(reader) = servers.orchestrators() {
+            let topic = reader.topics.first().map(String::as_str);
+            self.needs("saga-kafka", "Kafka", lag::follow(&reader.kafka, holdings.clone(), topic));
+        }
         self.says("saga partitions", move || match holdings.list().len() {
             0 => "none is ours yet, or other orchestrators have them all".into(),
             count => format!("{count} are ours"),

@@ -23,7 +23,7 @@ pub struct Reader {
     pub kafka: KafkaConfig,
 }
 
-/// A stream of the application, with the consumer group by which it is read.
+/// A stream of the application, or its orchestrators of sagas, with the consumer group by which it is read.
 #[derive(Clone)]
 pub struct StreamReader {
     /// Its name.
@@ -60,6 +60,8 @@ pub struct Site {
     pub readers: Arc<Vec<Reader>>,
     /// Its streams.
     pub streams: Vec<StreamReader>,
+    /// What the orchestrators of its sagas read, if it has sagas.
+    pub orchestrators: Option<StreamReader>,
     /// Its event types.
     pub events: Arc<EventRegistry>,
     /// The schedules of all queues.
@@ -95,6 +97,11 @@ pub struct Site {
 }
 
 impl Site {
+    /// Groups that fold what they read into tables: those of streams, and that of the orchestrators.
+    pub fn folding(&self) -> impl Iterator<Item = &StreamReader> {
+        self.streams.iter().chain(&self.orchestrators)
+    }
+
     /// One that knows of nothing but Redis.
     pub fn new(application: &'static str, queues: Queues) -> Self {
         Self {
@@ -106,6 +113,7 @@ impl Site {
             job_kinds: BTreeMap::new(),
             readers: Arc::default(),
             streams: Vec::new(),
+            orchestrators: None,
             events: Arc::default(),
             letters: None,
             dead_letter_topics: Vec::new(),

@@ -37,7 +37,10 @@ pub enum KafkaError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// The topic does not exist.
-    #[error("topic {0} does not exist; create it with `millgate topics apply`")]
+    #[error(
+        "topic {0} does not exist; create it with `millgate topics apply`, which knows the topics of routes, streams and sagas, and \
+         of what `App::event` names"
+    )]
     UnknownTopic(String),
     /// The topic has no such partition.
     #[error("topic {topic} has {has} partitions, the first is 0; there is no partition {partition}")]

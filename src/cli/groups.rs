@@ -46,7 +46,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let site = servers.site();
     let is_meant =
         |stream: &&StreamReader| group.is_all() && topic.as_ref().is_none_or(|topic| stream.topics.contains(topic));
-    let streams: Vec<&StreamReader> = site.streams.iter().filter(is_meant).collect();
+    let streams: Vec<&StreamReader> = site.folding().filter(is_meant).collect();
     let mut readers = match group.of(&servers) {
         Ok(readers) => readers,
         Err(message) => return Ok(Outcome::Misunderstood(message)),
@@ -77,7 +77,9 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
         all.extend(lags);
     }
     for stream in streams {
-        writeln!(text, "group {} (stream {})", stream.kafka.consumer_group, stream.name)?;
+        let is_stream = site.streams.iter().any(|known| known.name == stream.name);
+        let what = if is_stream { format!("stream {}", stream.name) } else { stream.name.clone() };
+        writeln!(text, "group {} ({what})", stream.kafka.consumer_group)?;
         let lags = if members {
             let GroupView { mut partitions, membership, .. } = see::stream_group(stream).await?;
             let members = membership.map(|membership| membership.members).unwrap_or_default();

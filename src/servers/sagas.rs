@@ -1,6 +1,7 @@
 //! Sagas, and what drives them.
 
 use millgate_bridge::saga::{Orchestrator, SagaStore};
+use millgate_dashboard::StreamReader;
 use millgate_events::{KafkaConfig, Outbox};
 use millgate_workers::DeadSteps;
 
@@ -25,6 +26,12 @@ impl Servers {
     pub(crate) fn saga_kafka(&self) -> KafkaConfig {
         let kafka = &self.config.kafka;
         KafkaConfig { consumer_group: format!("{}-sagas", kafka.consumer_group), ..kafka.clone() }
+    }
+
+    /// What orchestrators read, for those who look.
+    pub(crate) fn orchestrators(&self) -> Option<StreamReader> {
+        let topics: Vec<String> = self.sagas.definitions().read_topics().into_iter().map(str::to_owned).collect();
+        (!topics.is_empty()).then(|| StreamReader { name: "sagas".into(), topics, kafka: self.saga_kafka() })
     }
 
     pub(super) fn dead_steps(&self) -> Option<DeadSteps> {

@@ -41,6 +41,7 @@ impl Servers {
             job_kinds: self.handlers.kinds().iter().map(|(kind, known)| ((*kind).to_owned(), known.clone())).collect(),
             readers: self.readers.clone(),
             streams: self.stream_readers(),
+            orchestrators: self.orchestrators(),
             schedules: self.schedules(),
             events: self.events.clone(),
             letters: self.letters.clone(),

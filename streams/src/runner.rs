@@ -41,7 +41,7 @@ impl StreamRunner {
         database: PgPool,
     ) -> Result<Self, StreamError> {
         let kafka = stream.kafka(kafka);
-        let Stream { name, topics, take, changes, windows } = stream;
+        let Stream { name, topics, take, changes, windows, written: _ } = stream;
         let group = kafka.consumer_group.clone();
         info!(stream = name, group, topics = topics.join(" "), "stream starts");
         let logs = Logs::new(&kafka, QUESTION);

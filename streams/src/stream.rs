@@ -1,6 +1,6 @@
 //! A stage with a name and topics.
 
-use std::{fmt, sync::Arc};
+use std::{collections::BTreeSet, fmt, sync::Arc};
 
 use millgate_events::KafkaConfig;
 
@@ -11,10 +11,11 @@ use crate::{
     windows::WindowStats,
 };
 
-/// A stage with its name, which is also the end of its consumer group's, and the topics that it reads.
+/// A stage with its name, which is also the end of its consumer group's, and the topics that it reads and writes.
 pub struct Stream {
     pub(crate) name: String,
     pub(crate) topics: Vec<String>,
+    pub(crate) written: BTreeSet<String>,
     pub(crate) take: Arc<dyn Take>,
     /// Of a stream of changes.
     pub(crate) changes: Option<Arc<ChangeStats>>,
@@ -27,12 +28,19 @@ impl Stream {
     pub fn new(name: &str, topics: impl IntoIterator<Item = impl Into<String>>, stage: impl Stage) -> Self {
         let topics = topics.into_iter().map(Into::into).collect();
         let take = Arc::new(Partitions::new(name, stage));
-        Self { name: name.to_owned(), topics, take, changes: None, windows: None }
+        Self { name: name.to_owned(), topics, written: BTreeSet::new(), take, changes: None, windows: None }
     }
 
     /// The same with counts of its windows.
     pub(crate) fn counted(self, windows: Arc<WindowStats>) -> Self {
         Self { windows: Some(windows), ..self }
+    }
+
+    /// Says to which topics its stage writes, without the prefix, so that they are among those that the application needs.
+    #[must_use]
+    pub fn writes(mut self, topics: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.written.extend(topics.into_iter().map(Into::into));
+        self
     }
 
     /// Its name.
@@ -43,6 +51,11 @@ impl Stream {
     /// What it reads, without the prefix.
     pub fn topics(&self) -> &[String] {
         &self.topics
+    }
+
+    /// What it is known to write, without the prefix.
+    pub fn written(&self) -> impl Iterator<Item = &str> {
+        self.written.iter().map(String::as_str)
     }
 
     /// These servers, with the consumer group that is its own: `{kafka.consumer_group}.{name}`.

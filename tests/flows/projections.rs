@@ -10,7 +10,7 @@ use std::{
 
 use millgate::{Event, EventStore, Expected, Metadata, StreamId};
 use millgate_events::{ProjectionStatus, ProjectionStore};
-use millgate_testkit::{Binary, Child, Database, RedisSpace, wait_until};
+use millgate_testkit::{Binary, Child, Database, KafkaSpace, RedisSpace, wait_until};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -38,6 +38,7 @@ struct EmailChanged {
 
 struct Accounts {
     database: Database,
+    kafka: KafkaSpace,
     redis: RedisSpace,
     store: EventStore,
 }
@@ -46,7 +47,8 @@ impl Accounts {
     async fn open() -> Self {
         let database = Database::fresh(None).await;
         let store = EventStore::new(database.pool().clone(), "accounts");
-        let accounts = Self { database, redis: RedisSpace::fresh("projections"), store };
+        let (kafka, redis) = (KafkaSpace::fresh("projections"), RedisSpace::fresh("projections"));
+        let accounts = Self { database, kafka, redis, store };
         let (code, said) = accounts.run(&["migrate"]).await;
         assert_eq!(code, Some(0), "{said}");
         accounts
@@ -57,8 +59,12 @@ impl Accounts {
         let example: PathBuf = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples/accounts");
         let build = "cargo build --workspace --features embedded --examples";
         assert!(example.exists(), "examples are built by `cargo test` without `--test`, or by `{build}`");
-        let redis = self.redis.config();
+        let (kafka, redis) = (self.kafka.config(), self.redis.config());
         Binary::new(example)
+            .env("KAFKA_BROKERS", kafka.brokers)
+            .env("KAFKA_CONSUMER_GROUP", kafka.consumer_group)
+            .env("MILLGATE_KAFKA_TOPIC_PREFIX", kafka.topic_prefix)
+            .env("MILLGATE_TOPICS_PARTITIONS", "1")
             .env("MILLGATE_POSTGRES_URL", self.database.url())
             .env("MILLGATE_REDIS_URL", redis.url)
             .env("MILLGATE_REDIS_PREFIX", redis.prefix)
@@ -321,4 +327,28 @@ async fn streams_and_their_events_are_shown() {
     let (code, said) = accounts.run(&["store", "show", "user"]).await;
     assert_eq!(code, Some(2));
     assert!(said.contains("`user` is no name of a stream; it looks like account-17"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_want_becomes_events_of_users_rows_and_records() {
+    let accounts = Accounts::open().await;
+    let (code, said) = accounts.run(&["topics", "apply"]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let roles: [&[&str]; 4] = [&["bridge"], &["worker", "--queues", "accounts"], &["relay"], &["projections", "run"]];
+    let _roles = roles.map(|role| accounts.start(role));
+    let users = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/users.jsonl");
+    let (code, said) = accounts.run(&["publish", users]).await;
+    assert_eq!(code, Some(0), "{said}");
+    let rows = async || {
+        let rows = "SELECT id, email, changes FROM users_by_email ORDER BY id";
+        // There is no table yet when it is first asked for.
+        sqlx::query_as::<_, (String, String, i64)>(rows).fetch_all(accounts.database.pool()).await.unwrap_or_default()
+    };
+    let row = |id: &str, email: &str, changes| (id.to_owned(), email.to_owned(), changes);
+    let wanted = [row("u1", "ada@home.example", 1), row("u2", "bob@mail.example", 0)];
+    wait_until("both are there", PATIENCE, async || rows().await == wanted).await;
+    let records = accounts.kafka.records("user.events", 3).await;
+    let of_ada = records.iter().filter(|record| record.key.as_deref() == Some(b"u1"));
+    let types: Vec<&str> = of_ada.filter_map(|record| record.headers.text("ce_type")).collect();
+    assert_eq!(types, ["user.created", "user.email_changed"]);
 }

@@ -400,7 +400,19 @@ async fn sagas_have_metrics_and_an_application_without_them_says_so() {
     theatre.publish(&BookingRequested { customer: "poor".into(), ..booking(1, true) }).await;
     theatre.end(Sagas::id("booking", "b0")).await;
     theatre.end(Sagas::id("booking", "b1")).await;
-    let (_, metrics) = http::get(&address, "/metrics").await;
+    let group = format!("{}-sagas", shop.kafka.config().consumer_group);
+    let told = [format!("topic=\"{}\"", shop.kafka.name("booking.requested")), format!("consumer_group=\"{group}\"")];
+    let told = told.each_ref().map(String::as_str);
+    let lag = async || {
+        let (_, metrics) = http::get(&address, "/metrics").await;
+        let lag = http::sum(&metrics, "kafka_consumer_lag", &told) == Some(0.0);
+        (lag && http::sum(&metrics, "kafka_message_processing_duration_seconds_count", &told) == Some(2.0))
+            .then_some(metrics)
+    };
+    let metrics = wait_for("the orchestrator has no lag", PATIENCE, lag).await;
+    let groups = shop.run(&["groups", "--topic", "booking.requested"]).await;
+    assert!(groups.contains(&format!("group {group} (sagas)\n")), "{groups}");
+    assert!(shop.run(&["groups", "show", "sagas"]).await.contains(&format!("{group} (sagas)")));
     for line in [
         "millgate_sagas_started_total{saga=\"booking\"} 2",
         "millgate_sagas_completed_total{saga=\"booking\"} 1",

@@ -10,7 +10,7 @@ use std::{
 use chrono::{DateTime, Utc};
 use millgate_events::{
     Batch, BatchToken, Consumer, ConsumerConfig, DeadLetter, DeadLetters, Holdings, Incoming, KafkaConfig, KafkaError,
-    Record, SagaEvent, Values,
+    Record, SagaEvent, Values, metrics,
 };
 use sqlx::{FromRow, PgPool};
 use tokio::{sync::watch, task::JoinSet};
@@ -154,11 +154,13 @@ impl Desk {
     /// Records of one partition, one after the other.
     async fn take(&self, batch: Batch) {
         let Batch { records, token } = batch;
+        let taken = Instant::now();
         for record in &records {
             if let Err(Revoked) = self.record(record, &token).await {
                 return;
             }
         }
+        metrics().processed(token.holding().topic(), &self.group, records.len(), taken.elapsed());
         token.settle();
     }
 

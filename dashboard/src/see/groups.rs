@@ -79,17 +79,17 @@ pub struct GroupView {
     pub watermarks: Vec<WatermarkView>,
 }
 
-/// The group of that name, or of that stream: the application's name for it, or Kafka's.
+/// The group of that name, of that stream, or of the orchestrators (`sagas`): the application's name for it, or Kafka's.
 pub async fn group_named(site: &Site, name: &str) -> Result<GroupView, SeeError> {
     let is_meant = |reader: &&Reader| reader.name == name || reader.kafka.consumer_group == name;
     if let Some(reader) = site.readers.iter().find(is_meant) {
         return group(site, reader).await;
     }
     let is_meant = |stream: &&StreamReader| stream.name == name || stream.kafka.consumer_group == name;
-    if let Some(stream) = site.streams.iter().find(is_meant) {
+    if let Some(stream) = site.folding().find(is_meant) {
         return stream_group(stream).await;
     }
-    let streams = site.streams.iter().map(|stream| stream.name.as_str());
+    let streams = site.folding().map(|stream| stream.name.as_str());
     let known: Vec<&str> = site.readers.iter().map(|reader| reader.name).chain(streams).collect();
     Err(SeeError::Missing(format!("there is no group `{name}`; there are: {}", known.join(", "))))
 }
@@ -147,7 +147,7 @@ pub async fn group(site: &Site, reader: &Reader) -> Result<GroupView, SeeError> 
     Ok(GroupView { watermarks: watermarks.collect(), ..view })
 }
 
-/// The group of a stream. It fills no queues, so it has no watermarks.
+/// The group of a stream, or of orchestrators. It fills no queues, so it has no watermarks.
 pub async fn stream_group(stream: &StreamReader) -> Result<GroupView, SeeError> {
     let logs = Logs::new(&stream.kafka, PATIENCE);
     let (partitions, membership) =
@@ -155,10 +155,10 @@ pub async fn stream_group(stream: &StreamReader) -> Result<GroupView, SeeError> 
     Ok(GroupView::of(&stream.name, &stream.kafka, partitions, membership))
 }
 
-/// All groups, the main one first, those of streams last.
+/// All groups, the main one first, those of streams and of orchestrators last.
 pub async fn groups(site: &Site) -> Result<Vec<GroupView>, SeeError> {
     let readers = try_join_all(site.readers.iter().map(|reader| group(site, reader)));
-    let streams = try_join_all(site.streams.iter().map(stream_group));
+    let streams = try_join_all(site.folding().map(stream_group));
     let (mut groups, streams) = tokio::try_join!(readers, streams)?;
     groups.extend(streams);
     Ok(groups)

@@ -84,7 +84,12 @@ async fn a_topic_that_does_not_exist_is_named() {
     let error = producer(&space.config()).publish(&ordered("o", 1)).await.unwrap_err();
     let name = space.name(Ordered::TOPIC);
     assert!(matches!(&error, KafkaError::UnknownTopic(topic) if *topic == name), "{error}");
-    assert_eq!(error.to_string(), format!("topic {name} does not exist; create it with `millgate topics apply`"));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "topic {name} does not exist; create it with `millgate topics apply`, which knows the topics of routes, streams and sagas, and of what `App::event` names"
+        )
+    );
     assert!(!error.is_transient());
 }
 

@@ -55,6 +55,8 @@ pub struct Changes<T> {
     keys: Vec<Keys<T>>,
     sink: Option<Box<dyn Write<T>>>,
     publish: Vec<Publish<T>>,
+    /// Topics of those events.
+    published: Vec<&'static str>,
     stats: Arc<ChangeStats>,
 }
 
@@ -70,6 +72,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Changes<T> {
             keys: Vec::new(),
             sink: None,
             publish: Vec::new(),
+            published: Vec::new(),
             stats: Arc::default(),
         }
     }
@@ -132,6 +135,7 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Changes<T> {
     #[must_use]
     pub fn publish<E: Event>(mut self, event: impl Fn(&Change<T>) -> Option<E> + Send + Sync + 'static) -> Self {
         let number = self.publish.len();
+        self.published.push(E::TOPIC);
         self.publish.push(Box::new(move |change, publisher, rows| {
             let Some(event) = event(change) else { return Ok(()) };
             rows.push(&event, meta::<E, T>(change, publisher, number))
@@ -146,8 +150,8 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Changes<T> {
 
     /// The stream that does it, under a name.
     pub fn stream(self, name: &str, resources: &Resources) -> Stream {
-        let (topic, stats) = (self.topic.clone(), self.stats.clone());
-        let stream = Stream::new(name, [topic], Following::new(name, self, resources));
+        let (topic, stats, published) = (self.topic.clone(), self.stats.clone(), self.published.clone());
+        let stream = Stream::new(name, [topic], Following::new(name, self, resources)).writes(published);
         Stream { changes: Some(stats), ..stream }
     }
 

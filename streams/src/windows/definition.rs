@@ -246,7 +246,7 @@ impl<E: Event> WindowsOver<E> {
             "stream {}: say tumbling, hopping or session before what they come to",
             self.name
         );
-        Aggregated { over: self, aggregate, only: None, sinks: Vec::new() }
+        Aggregated { over: self, aggregate, only: None, sinks: Vec::new(), published: Vec::new() }
     }
 
     /// The rules, once it was said which windows there are.
@@ -265,6 +265,8 @@ pub struct Aggregated<E, A: Aggregate<E>> {
     pub(super) aggregate: A,
     pub(super) only: Option<Only<A::Value>>,
     pub(super) sinks: Vec<Box<dyn Sink<A::Value>>>,
+    /// Topics of the events that it publishes.
+    published: Vec<&'static str>,
 }
 
 impl<E: Event, A: Aggregate<E>> Aggregated<E, A> {
@@ -342,10 +344,11 @@ impl<E: Event, A: Aggregate<E>> Aggregated<E, A> {
     }
 
     fn publishing<O: Event>(
-        self,
+        mut self,
         period: Option<i64>,
         event: impl Fn(&WindowResult<A::Value>) -> Option<O> + Send + Sync + 'static,
     ) -> Self {
+        self.published.push(O::TOPIC);
         let source = self.over.resources.producer.source().to_owned();
         let (outbox, stream) = (Outbox::new(&source), self.over.name.clone());
         self.sink(PublishSink { outbox, source, stream, period, event })
@@ -366,6 +369,12 @@ impl<E: Event, A: Aggregate<E>> From<Aggregated<E, A>> for Stream {
     fn from(windows: Aggregated<E, A>) -> Self {
         let windows = if windows.sinks.is_empty() { windows.into_table() } else { windows };
         let (name, stats) = (windows.over.name.clone(), Arc::new(WindowStats::default()));
-        Self::new(&name, [E::TOPIC], WindowStage::new(windows, stats.clone())).counted(stats)
+        let published = windows.published.iter().map(|topic| (*topic).to_owned());
+        let late = match &windows.over.allowed.late {
+            Late::Topic(topic) => Some(topic.clone()),
+            Late::Nowhere | Late::DeadLetters => None,
+        };
+        let written: Vec<String> = published.chain(late).collect();
+        Self::new(&name, [E::TOPIC], WindowStage::new(windows, stats.clone())).counted(stats).writes(written)
     }
 }

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use millgate_streams::windows::{Aggregated, Count, WindowStore, Windows, WindowsOver};
+use millgate_events::Event;
+use millgate_streams::{
+    Stream,
+    windows::{Aggregated, Count, WindowStore, Windows, WindowsOver},
+};
 use millgate_testkit::wait_until;
 use serde_json::json;
 
@@ -77,6 +81,14 @@ async fn a_partition_without_events_holds_nobody_up_once_it_is_idle() {
     let results = rig.until_final(2).await;
     running.end().await;
     assert_eq!(results.iter().map(|result| result.events).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_stream_says_where_its_windows_write() {
+    let rig = Rig::fresh(0).await;
+    let windows = views(&rig).late_to("late").count().publish(|_| None::<Popular>);
+    let stream = Stream::from(windows);
+    assert_eq!(stream.written().collect::<Vec<_>>(), ["late", Popular::TOPIC]);
 }
 
 #[tokio::test]
