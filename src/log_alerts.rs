@@ -22,7 +22,19 @@ pub(crate) fn unfit(servers: &Servers) -> Option<String> {
     }
     let kinds = [(&config.to, NotificationEmail::KIND), (&config.webhook, Webhook::KIND)];
     let unhandled = kinds.into_iter().find(|(to, kind)| !to.is_empty() && !servers.handlers.handles(kind));
-    unhandled.map(|(_, kind)| missing(kind))
+    unhandled.map(|(_, kind)| missing(kind)).or_else(|| unsigned(config, &servers.config.webhook.secrets))
+}
+
+/// Workers do not post what they cannot sign: every alert would wait for its secret.
+fn unsigned(config: &LogAlertConfig, secrets: &[String]) -> Option<String> {
+    let name = &config.webhook_secret;
+    let is_it = |secret: &String| secret.split_once('=').is_some_and(|(own, _)| own.trim() == name);
+    // Without the name: what stands there by mistake may be the secret itself.
+    (!config.webhook.is_empty() && !secrets.iter().any(is_it)).then(|| {
+        "webhook.secrets (MILLGATE_WEBHOOK_SECRETS) has no secret of the name that log_alerts.webhook_secret says, so that \
+         no alert could be signed; add one: name=whsec_…"
+            .to_owned()
+    })
 }
 
 /// Counts errors, and makes jobs of alerts, until `stop` fires.
@@ -76,4 +88,25 @@ fn jobs(config: &LogAlertConfig, alert: &LogAlert) -> Result<Vec<NewJob>, QueueE
 #[expect(clippy::disallowed_methods, reason = "errors of a while before now are counted")]
 fn now() -> chrono::DateTime<chrono::Utc> {
     chrono::Utc::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alert_that_no_worker_could_sign_is_refused() {
+        let alerts = |webhook: &str, secret: &str| LogAlertConfig {
+            webhook: webhook.into(),
+            webhook_secret: secret.into(),
+            ..LogAlertConfig::default()
+        };
+        let secrets = ["erp=whsec_x".to_owned(), " ops =whsec_y".to_owned()];
+        assert_eq!(unsigned(&alerts("", ""), &[]), None);
+        assert_eq!(unsigned(&alerts("https://x.example/", "ops"), &secrets), None);
+        for (name, secrets) in [("ops", &secrets[..1]), ("ops", &[]), ("whsec_y", &secrets[..])] {
+            let told = unsigned(&alerts("https://x.example/", name), secrets).unwrap();
+            assert!(told.contains("webhook.secrets") && !told.contains("whsec_y"), "{told}");
+        }
+    }
 }

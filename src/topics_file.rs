@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
 use anyhow::Context;
 use millgate_events::TopicSpec;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use serde_saphyr::Spanned;
+use serde_saphyr::{Error, Spanned};
 
 use crate::config::TopicsConfig;
 
@@ -34,6 +34,8 @@ struct Entry {
 #[derive(Debug, Clone, Copy)]
 struct Retention(Option<Duration>);
 
+const RETENTION: &str = "is no retention";
+
 impl<'de> Deserialize<'de> for Retention {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
@@ -42,9 +44,7 @@ impl<'de> Deserialize<'de> for Retention {
         }
         match humantime::parse_duration(&text) {
             Ok(time) if !time.is_zero() => Ok(Self(Some(time))),
-            _ => {
-                Err(D::Error::custom(format!("`{text}` is no retention; it is a time like 30 days or 12h, or forever")))
-            }
+            _ => Err(D::Error::custom(format!("`{text}` {RETENTION}; it is a time like 30 days or 12h, or forever"))),
         }
     }
 }
@@ -69,11 +69,7 @@ impl TopicsFile {
     fn parse(text: &str, defaults: &TopicsConfig) -> Result<Self, Vec<Wrong>> {
         let entries: BTreeMap<String, Option<Spanned<Entry>>> = serde_saphyr::from_str(text).map_err(|error| {
             let line = error.location().map_or(1, |location| location.line());
-            // The place is told as ours are, in front.
-            let told = error.without_snippet().to_string();
-            let told = told.split_once(" at line ").map_or(told.as_str(), |(told, _)| told);
-            let told = told.strip_prefix("error: ").unwrap_or(told).to_owned();
-            vec![Wrong(line, told)]
+            vec![Wrong(line, told(error.without_snippet()))]
         })?;
         let (mut file, mut wrong) = (Self::default(), Vec::new());
         for (name, entry) in entries {
@@ -83,7 +79,7 @@ impl TopicsFile {
             }
             let entry = entry.map(|entry| entry.value).unwrap_or_default();
             if entry.remove {
-                if entry.partitions.is_some() || entry.replication.is_some() || entry.retention.is_some() {
+                if entry.says_how() {
                     wrong.push(Wrong(line, format!("{name} is to be removed: nothing else can be said of it")));
                 }
                 file.removed.push(name);
@@ -97,6 +93,12 @@ impl TopicsFile {
 }
 
 impl Entry {
+    /// Whether anything is said of how the topic is to be.
+    fn says_how(&self) -> bool {
+        let numbers = [&self.partitions, &self.replication, &self.min_insync_replicas];
+        numbers.iter().any(|number| number.is_some()) || self.retention.is_some() || self.compaction.is_some()
+    }
+
     fn check(&self, name: &str, defaults: &TopicsConfig, wrong: &mut Vec<Wrong>) {
         for (what, value) in [("partitions", &self.partitions), ("replication", &self.replication)] {
             if let Some(value) = value.as_ref().filter(|value| value.value == 0) {
@@ -127,6 +129,40 @@ impl Entry {
         }
     }
 }
+
+/// What YAML's reader found, in words of topics. The place is told as ours are, in front.
+fn told(error: &Error) -> String {
+    match error {
+        Error::DuplicateMappingKey { key, .. } => {
+            format!("`{}` is here a second time; say all of it in one place", key.as_deref().unwrap_or("the same"))
+        }
+        Error::InvalidScalar { ty: "boolean", .. } => format!("expected true or false; {INDENTED}"),
+        Error::InvalidScalar { ty, .. } if ty.starts_with(['i', 'u']) => {
+            format!("expected a whole number, 1 or more; {INDENTED}")
+        }
+        Error::Unexpected { expected: "mapping start", .. } => {
+            "expected a topic's name and a colon, or below it its settings: `order.created:`, and indented in the next \
+             line `partitions: 6`"
+                .to_owned()
+        }
+        Error::SerdeUnknownField { field, expected, .. } => {
+            format!("`{field}` is no setting of a topic; there are: {}", expected.join(", "))
+        }
+        other => {
+            let words = other.to_string();
+            let words = words.split_once(" at line ").map_or(words.as_str(), |(words, _)| words);
+            let words = words.strip_prefix("error: ").unwrap_or(words);
+            // Ours already.
+            if words.contains(RETENTION) {
+                return words.to_owned();
+            }
+            format!("this is not understood: {words}; {INDENTED}")
+        }
+    }
+}
+
+/// What a mistake may also come from.
+const INDENTED: &str = "a setting has a line of its own, and all of a topic are indented by the same";
 
 /// Why Kafka would not take the name.
 fn no_name(name: &str) -> Option<String> {
@@ -180,12 +216,33 @@ mod tests {
         let retention = wrong("a:\n  partitions: 3\n  retention: 30 dys\n");
         assert!(retention[0].starts_with("3: ") && retention[0].contains("`30 dys` is no retention"), "{retention:?}");
         let word = wrong("a:\n  partitons: 3\n");
-        assert!(word[0].starts_with("2: ") && word[0].contains("partitons"), "{word:?}");
-        let twice = wrong("a:\n  partitions: 3\na:\n  partitions: 4\n");
-        assert!(twice[0].starts_with("3: "), "{twice:?}");
-        let text = wrong("a:\n  partitions: many\n");
-        assert!(text[0].starts_with("2: "), "{text:?}");
-        let both = wrong("a:\n  remove: true\n  partitions: 3\n");
-        assert!(both[0].contains("is to be removed"), "{both:?}");
+        assert!(word[0].starts_with("2: `partitons` is no setting of a topic; there are: partitions, "), "{word:?}");
+        for (text, told) in [
+            ("a:\n  partitions: 3\na:\n  partitions: 4\n", "3: `a` is here a second time; say all of it in one place"),
+            ("a:\n  partitions: many\n", "2: expected a whole number, 1 or more; a setting has a line of its own"),
+            ("a:\n  partitions: -3\n", "2: expected a whole number, 1 or more"),
+            ("a:\n  partitions:\n  3\n    replication: 2\n", "3: this is not understood: "),
+            ("a:\n  compaction: perhaps\n", "2: expected true or false"),
+            ("- a\n- b\n", "1: expected a topic's name and a colon"),
+            ("a: 3\n", "1: expected a topic's name and a colon, or below it its settings"),
+            ("a:\n  partitions: 3\n   replication: 2\n", "2: expected a whole number, 1 or more"),
+            ("a:\n\tpartitions: 3\n", "2: this is not understood: tabs"),
+        ] {
+            let wrong = wrong(text);
+            assert!(wrong.len() == 1 && wrong[0].contains(told), "{text}: {wrong:?}");
+            for word in ["invalid u32", "mapping start", "DuplicateKeyPolicy"] {
+                assert!(!wrong[0].contains(word), "the library's own words: {wrong:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn of_a_topic_that_is_to_be_removed_nothing_else_is_said() {
+        let settings =
+            ["partitions: 3", "replication: 1", "retention: 1h", "compaction: true", "min_insync_replicas: 1"];
+        for setting in settings {
+            let told = wrong(&format!("a:\n  remove: true\n  {setting}\n"));
+            assert!(told.len() == 1 && told[0].contains("a is to be removed: nothing else"), "{setting}: {told:?}");
+        }
     }
 }

@@ -1,8 +1,12 @@
 //! `millgate audit search|verify|expire`: the audit log of events.
 
-use std::{fs, path::PathBuf, str::FromStr, time::Duration};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
+};
 
-use anyhow::Context;
 use chrono::{DateTime, SecondsFormat, Utc};
 use indicatif::{ProgressBar, ProgressStyle};
 use millgate_dashboard::{
@@ -13,7 +17,7 @@ use millgate_streams::{AuditHead, AuditLogs, AuditPlace, AuditReport};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Outcome, answer};
+use super::{Outcome, answer, away, moment};
 
 #[derive(clap::Args)]
 pub(super) struct SearchArgs {
@@ -39,10 +43,10 @@ pub(super) struct SearchArgs {
     #[arg(long)]
     errors: bool,
     /// That happened then or later: a time, or how long ago (24h)
-    #[arg(long, value_name = "TIME", value_parser = When::from_str)]
+    #[arg(long, value_name = "TIME", value_parser = moment::when)]
     since: Option<When>,
     /// That happened before
-    #[arg(long, value_name = "TIME", value_parser = When::from_str)]
+    #[arg(long, value_name = "TIME", value_parser = moment::when)]
     until: Option<When>,
     /// Go on behind this place
     #[arg(long, value_name = "PLACE", value_parser = AuditPlace::from_str, allow_hyphen_values = true)]
@@ -55,7 +59,7 @@ pub(super) struct SearchArgs {
 #[derive(clap::Args)]
 pub(super) struct VerifyArgs {
     /// Only what was recorded then or later: a time, or how long ago (7days)
-    #[arg(long, value_name = "TIME", value_parser = When::from_str)]
+    #[arg(long, value_name = "TIME", value_parser = moment::when)]
     since: Option<When>,
     /// Hold the chains against an earlier answer of `audit verify --json`, kept where nobody could change it
     #[arg(long, value_name = "FILE")]
@@ -65,7 +69,7 @@ pub(super) struct VerifyArgs {
 #[derive(clap::Args)]
 pub(super) struct ExpireArgs {
     /// Keep what was recorded in this time; if not given: `audit.keep`
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = moment::duration)]
     keep: Option<Duration>,
     /// Only say which months would go
     #[arg(long)]
@@ -92,6 +96,10 @@ pub(super) async fn search(site: &Site, json: bool, args: SearchArgs) -> anyhow:
         after: args.after,
         limit: Some(args.limit),
     };
+    // Asked here, since what is said of it from a page is for those who cannot mend it.
+    if let Some(logs) = &site.audit_logs {
+        logs.now().await.map_err(away::of_streams)?;
+    }
     let mask = |of: &str, value: Value| site.mask.shown(of, value);
     let page = match see::audit_logs(site, &choice, &mask).await {
         Err(SeeError::Misunderstood(message) | SeeError::Missing(message)) => {
@@ -132,30 +140,30 @@ fn row(AuditView { entry, .. }: &AuditView) -> String {
 }
 
 pub(super) async fn verify(logs: &AuditLogs, json: bool, args: VerifyArgs) -> anyhow::Result<Outcome> {
-    let known = match &args.known {
-        None => Vec::new(),
-        Some(path) => {
-            let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-            match serde_json::from_str::<Known>(&text) {
-                Ok(known) => known.heads,
-                Err(error) => {
-                    let what = "it is to be an answer of `millgate audit verify --json`";
-                    return Ok(Outcome::Misunderstood(format!("{}: {error}; {what}", path.display())));
-                }
-            }
-        }
+    let known = match args.known.as_deref().map_or_else(|| Ok(Vec::new()), known) {
+        Ok(known) => known,
+        Err(message) => return Ok(Outcome::Misunderstood(message)),
     };
     let since = match args.since {
         None => None,
-        Some(when) => Some(when.before(logs.now().await?)),
+        Some(when) => Some(when.before(logs.now().await.map_err(away::of_streams)?)),
     };
-    let report = logs.verify(since, &known, shown()).await?;
+    let report = logs.verify(since, &known, shown()).await.map_err(away::of_streams)?;
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
         answer::write(&told(&report, since))?;
     }
     Ok(if report.flaws == 0 { Outcome::Well } else { Outcome::NotWell })
+}
+
+/// The ends of the chains, as an earlier answer has them.
+fn known(path: &Path) -> Result<Vec<AuditHead>, String> {
+    let text = fs::read_to_string(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
+    let known = serde_json::from_str::<Known>(&text).map_err(|error| {
+        format!("{}: {error}; it is to be an answer of `millgate audit verify --json`", path.display())
+    })?;
+    Ok(known.heads)
 }
 
 /// Shows on a terminal how far it is.
@@ -195,7 +203,8 @@ pub(super) async fn expire(logs: &AuditLogs, json: bool, keep: Duration, args: E
         let how = "say for how long the audit log is kept: --keep 13months, or audit.keep (MILLGATE_AUDIT_KEEP)";
         return Ok(Outcome::Misunderstood(how.to_owned()));
     }
-    let dropped = logs.expire(keep, logs.now().await?, args.dry_run).await?;
+    let now = logs.now().await.map_err(away::of_streams)?;
+    let dropped = logs.expire(keep, now, args.dry_run).await.map_err(away::of_streams)?;
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(&dropped)?))?;
         return Ok(Outcome::Well);
@@ -208,4 +217,17 @@ pub(super) async fn expire(logs: &AuditLogs, json: bool, keep: Duration, args: E
     }
     answer::write(&format!("{}\n", lines.join("\n")))?;
     Ok(Outcome::Well)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_known_ends_that_is_not_there_or_none_is_misunderstood() {
+        let told = known(Path::new("no-such-file.json")).unwrap_err();
+        assert!(told.starts_with("no-such-file.json cannot be read: "), "{told}");
+        let told = known(&Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml")).unwrap_err();
+        assert!(told.contains("millgate audit verify --json"), "{told}");
+    }
 }

@@ -7,7 +7,7 @@ use humantime::format_duration;
 use millgate_events::{ClaimDay, ClaimError, ClaimSweep, Claims};
 use serde_json::json;
 
-use super::{Call, Outcome};
+use super::{Call, Outcome, moment};
 use crate::claim_expiry;
 
 #[derive(clap::Subcommand)]
@@ -22,7 +22,7 @@ pub(super) enum Command {
         #[arg(long)]
         dry_run: bool,
         /// How old; else `claim_check.expire`
-        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", value_parser = moment::duration)]
         older_than: Option<Duration>,
     },
 }

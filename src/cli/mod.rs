@@ -3,6 +3,7 @@
 mod answer;
 mod audit;
 mod audit_log;
+mod away;
 mod bench;
 mod claims;
 mod completions;
@@ -18,6 +19,7 @@ mod jobs;
 mod mail;
 mod migrate;
 mod moment;
+mod near;
 mod operator;
 mod outbox;
 mod progress;

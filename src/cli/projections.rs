@@ -59,15 +59,18 @@ pub(super) struct RemoveArgs {
     name: String,
 }
 
+/// Said where one was asked for.
+pub(super) const NONE: &str = "this application has no projections; add some by App::projection(…)";
+
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
     let json = call.json;
     let servers = call.servers()?;
     if servers.outbox().is_none() {
         return Ok(Outcome::Misunderstood(outbox::without_table()));
     }
-    if servers.projections.is_empty() && matches!(command, Command::Run) {
-        let nothing = "this application has no projections; add some by App::projection(…)";
-        return Ok(Outcome::Misunderstood(nothing.to_owned()));
+    // One that the application had can still be passed over or removed.
+    if servers.projections.is_empty() && matches!(command, Command::Run | Command::Rebuild(_)) {
+        return Ok(Outcome::Misunderstood(NONE.to_owned()));
     }
     let store = ProjectionStore::new(servers.database.clone());
     match command {

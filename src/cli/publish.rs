@@ -27,19 +27,22 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let text = if name == "-" {
         std::io::read_to_string(std::io::stdin()).context("standard input cannot be read")?
     } else {
-        std::fs::read_to_string(&args.file).with_context(|| format!("{name} cannot be read"))?
+        match std::fs::read_to_string(&args.file) {
+            Ok(text) => text,
+            Err(error) => return Ok(Outcome::Misunderstood(format!("{name} cannot be read: {error}"))),
+        }
     };
-    let servers = call.servers()?;
     let (mut records, mut problems) = (Vec::new(), Vec::new());
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
-        match read(line, &servers.events, servers.producer.source()) {
+        match read(line, &call.app.events, call.app.name) {
             Ok(record) => records.push(record),
             Err(problem) => problems.push(format!("{name}:{}: {problem:#}", number + 1)),
         }
     }
     if !problems.is_empty() {
-        anyhow::bail!("nothing was published:\n{}", problems.join("\n"));
+        return Ok(Outcome::Misunderstood(format!("nothing was published:\n{}", problems.join("\n"))));
     }
+    let servers = call.servers()?;
     let mut failed = Vec::new();
     let total = records.len();
     for step in records.chunks(STEP) {

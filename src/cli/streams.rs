@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millgate_streams::{Stream, StreamPosition, StreamRunner};
 use tokio::task::JoinSet;
 
-use super::{Call, Outcome, moment};
+use super::{Call, Outcome, away, moment};
 use crate::{health::Health, http::HttpServer, lifecycle::stop_on_signal, servers::Servers};
 
 #[derive(clap::Subcommand)]
@@ -32,6 +32,8 @@ pub(super) struct ResetArgs {
     name: String,
 }
 
+const NONE: &str = "this application has no streams; add some by App::stream(…)";
+
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
     let json = call.json;
     let servers = call.servers()?;
@@ -44,13 +46,19 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
             let wanted = |stream: &Stream| args.names.is_empty() || args.names.iter().any(|name| name == stream.name());
             let chosen: Vec<Stream> = streams.into_iter().filter(wanted).collect();
             if chosen.is_empty() {
-                let nothing = "this application has no streams; add some by App::stream(…)";
-                return Ok(Outcome::Misunderstood(nothing.to_owned()));
+                return Ok(Outcome::Misunderstood(NONE.to_owned()));
             }
             role(&servers, chosen).await
         }
+        Command::List if streams.is_empty() => {
+            eprintln!("{NONE}");
+            if json {
+                println!("[]");
+            }
+            Ok(Outcome::Well)
+        }
         Command::List => {
-            let positions = servers.stream_positions().list().await?;
+            let positions = servers.stream_positions().list().await.map_err(away::of_streams)?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&positions)?);
             } else {
@@ -62,7 +70,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
             if !is_one(&streams, &name) {
                 return Ok(Outcome::Misunderstood(no_stream(&streams, &name)));
             }
-            let forgotten = servers.stream_positions().forget(&name).await?;
+            let forgotten = servers.stream_positions().forget(&name).await.map_err(away::of_streams)?;
             println!("forgot where {name} was in {forgotten} partitions");
             Ok(Outcome::Well)
         }
@@ -74,6 +82,9 @@ fn is_one(streams: &[Stream], name: &str) -> bool {
 }
 
 fn no_stream(streams: &[Stream], unknown: &str) -> String {
+    if streams.is_empty() {
+        return format!("there is no stream `{unknown}`: {NONE}");
+    }
     let known: Vec<&str> = streams.iter().map(Stream::name).collect();
     format!("there is no stream `{unknown}`; there are: {}", known.join(", "))
 }

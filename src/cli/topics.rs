@@ -1,7 +1,7 @@
 //! `millgate topics`.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt::Write,
     path::{Path, PathBuf},
     time::Duration,
@@ -11,7 +11,7 @@ use millgate_dashboard::see::{self, TopicView};
 use millgate_events::{Topic, TopicAdmin, TopicChange, TopicSpec};
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, answer, moment::span};
+use super::{Call, Outcome, answer, moment::span, near::near, with_causes};
 use crate::{servers::Servers, topics_file::TopicsFile};
 
 #[derive(clap::Subcommand)]
@@ -59,6 +59,11 @@ enum Step {
 
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
     let json = call.json;
+    // A mistake in it is told before anything is asked of a broker.
+    let file = match command.file().map(|path| TopicsFile::read(path, &call.configuration.config.topics)).transpose() {
+        Ok(file) => file,
+        Err(error) => return Ok(Outcome::Misunderstood(with_causes(&error))),
+    };
     let servers = call.servers()?;
     if let Command::Show { name } = &command {
         let topic = see::topic(&servers.site(), name).await?;
@@ -66,15 +71,24 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         return Ok(Outcome::Well);
     }
     let admin = TopicAdmin::new(&servers.config.kafka, Duration::from_secs(10))?;
-    let (wanted, step) = match command {
-        Command::Plan { wanted, check } => (wanted, Step::Show { check }),
-        Command::Apply { wanted, allow_data_loss } => (wanted, Step::Apply { allow_data_loss }),
+    let step = match command {
+        Command::Plan { check, .. } => Step::Show { check },
+        Command::Apply { allow_data_loss, .. } => Step::Apply { allow_data_loss },
         Command::List | Command::Show { .. } => {
             list(json, &admin.list().await?)?;
             return Ok(Outcome::Well);
         }
     };
-    change(&servers, &admin, wanted.file.as_deref(), step, json).await
+    change(&servers, &admin, file, step, json).await
+}
+
+impl Command {
+    fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Plan { wanted, .. } | Self::Apply { wanted, .. } => wanted.file.as_deref(),
+            Self::List | Self::Show { .. } => None,
+        }
+    }
 }
 
 fn list(json: bool, topics: &[Topic]) -> anyhow::Result<()> {
@@ -95,25 +109,26 @@ fn list(json: bool, topics: &[Topic]) -> anyhow::Result<()> {
 async fn change(
     servers: &Servers,
     admin: &TopicAdmin,
-    file: Option<&Path>,
+    file: Option<TopicsFile>,
     step: Step,
     json: bool,
 ) -> anyhow::Result<Outcome> {
-    let TopicsFile { topics, removed } = match file {
-        Some(path) => TopicsFile::read(path, &servers.config.topics)?,
-        None => TopicsFile::default(),
-    };
+    let has_file = file.is_some();
+    let TopicsFile { topics, removed } = file.unwrap_or_default();
     let mut specs: BTreeMap<String, TopicSpec> =
         servers.topic_specs().into_iter().map(|spec| (spec.name.clone(), spec)).collect();
     if let Some(name) = removed.iter().find(|name| specs.contains_key(*name)) {
-        anyhow::bail!("{name} is to be removed, and the application's events need it");
+        return Ok(Outcome::Misunderstood(format!("{name} is to be removed, and the application's events need it")));
+    }
+    for warning in without_effect(servers, specs.keys().chain(topics.iter().map(|spec| &spec.name)).chain(&removed)) {
+        eprintln!("warning: {warning}");
     }
     specs.extend(topics.into_iter().map(|spec| (spec.name.clone(), spec)));
     let specs: Vec<TopicSpec> = specs.into_values().collect();
     let mut changes = admin.plan(&specs).await?;
     changes.extend(admin.plan_removal(&removed).await?);
     // Without a file nobody claimed to know of all topics.
-    let others = if file.is_some() { others(servers, admin, &specs, &removed).await? } else { Vec::new() };
+    let others = if has_file { others(servers, admin, &specs, &removed).await? } else { Vec::new() };
 
     let (losing, harmless): (Vec<TopicChange>, Vec<TopicChange>) =
         changes.iter().filter(|change| change.can_be_applied()).cloned().partition(|change| change.loses().is_some());
@@ -126,6 +141,23 @@ async fn change(
     let report = Report { changes: &changes, losing: &losing, harmless: harmless.len(), others: &others, step };
     answer::write(&if json { format!("{}\n", report.json()) } else { report.text()? })?;
     Ok(if report.is_well() { Outcome::Well } else { Outcome::NotWell })
+}
+
+/// What the configuration says of topics that nobody has: a name that is misspelt, mostly.
+fn without_effect<'a>(servers: &Servers, named: impl Iterator<Item = &'a String>) -> Vec<String> {
+    // Settings may be there before lines are shipped.
+    let (lines, errors) = servers.config.log_shipping.topics(servers.application);
+    let mut known: BTreeSet<&str> = named.map(String::as_str).collect();
+    known.extend(servers.events.iter().map(|(_, event)| event.topic));
+    known.extend([Some(lines.as_str()), errors.as_deref()].into_iter().flatten());
+    let strange = servers.config.topics.by_name.keys().filter(|name| !known.contains(name.as_str()));
+    let told = strange.map(|name| {
+        let hint = near(name, known.iter().copied()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        format!(
+            "[topics.\"{name}\"] has no effect: no route or event of this application is on a topic of that name{hint}"
+        )
+    });
+    told.collect()
 }
 
 /// Topics that are there and that nobody spoke of.

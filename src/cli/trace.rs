@@ -3,16 +3,16 @@
 use std::{
     fmt::{Result as Written, Write},
     io::{IsTerminal, stdout},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
-use chrono::{DateTime, TimeDelta, Utc};
-use millgate_dashboard::see::{JobLife, Life, Look, Moment, Severity};
+use chrono::{DateTime, Utc};
+use millgate_dashboard::see::{JobLife, Life, Look, Moment, Severity, When};
 use millgate_events::Wanted;
 
 use super::{
     Call, Outcome, answer,
-    moment::{from_now, point, span},
+    moment::{from_now, point, span, when},
 };
 
 #[derive(clap::Args)]
@@ -36,9 +36,9 @@ pub(super) struct Args {
     /// It is a job's id
     #[arg(long, group = "by")]
     job: bool,
-    /// What the trail does not know is looked for on Kafka, from so long ago on: 30m, 2h, 1day
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    since: Option<Duration>,
+    /// What the trail does not know is looked for on Kafka, from then on: a time, or how long ago (30m, 2h, 1day)
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    since: Option<When>,
 }
 
 impl Args {
@@ -59,7 +59,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let json = call.json;
     let servers = call.servers()?;
     let now = now();
-    let since = args.since.map(|since| ago(now, since));
+    let since = args.since.map(|since| since.before(now));
     let site = servers.site();
     let mask = |of: &str, value| site.mask.shown(of, value);
     let life = Life::find(&site, args.wanted(), &Look { since, on_kafka: true, mask: &mask, now }).await;
@@ -76,12 +76,6 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     }
     eprintln!("nothing is known of {}; searched: {}", life.wanted, life.searched.join("; "));
     Ok(Outcome::NotWell)
-}
-
-/// So long before.
-pub(super) fn ago(now: DateTime<Utc>, time: Duration) -> DateTime<Utc> {
-    let back = TimeDelta::from_std(time).ok().and_then(|time| now.checked_sub_signed(time));
-    back.unwrap_or(DateTime::UNIX_EPOCH)
 }
 
 #[expect(clippy::disallowed_methods, reason = "who asks wants to know how long ago things happened")]

@@ -7,7 +7,7 @@ use millgate_bridge::{Choice, Finding, WatermarkState};
 use millgate_dashboard::Reader;
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, group_choice::GroupChoice};
+use super::{Call, Outcome, group_choice::GroupChoice, moment};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -20,7 +20,7 @@ pub(super) enum Command {
         #[command(flatten)]
         which: Which,
         /// Only events of so long ago: 30m, 2h, 1day
-        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", value_parser = moment::duration)]
         by: Option<Duration>,
     },
 }

@@ -1,13 +1,15 @@
 //! `millgate windows`: how far streams of windows are, and what is in their table.
 
-use std::time::Duration;
-
-use millgate_streams::windows::{StoredWindow, WindowProgress};
+use millgate_dashboard::see::When;
+use millgate_streams::{
+    Stream,
+    windows::{StoredWindow, WindowProgress},
+};
 
 use super::{
-    Call, Outcome,
-    moment::point,
-    trace::{ago, now},
+    Call, Outcome, away,
+    moment::{point, when},
+    trace::now,
 };
 
 #[derive(clap::Subcommand)]
@@ -26,9 +28,9 @@ pub(super) struct ShowArgs {
     /// Only of this key
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Only windows that ended so long ago or later: 30m, 2h, 1day
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    since: Option<Duration>,
+    /// Only windows that ended then or later: a time, or how long ago (30m, 2h, 1day)
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    since: Option<When>,
     /// So many at most
     #[arg(long, value_name = "N", default_value_t = 50)]
     limit: u32,
@@ -37,8 +39,15 @@ pub(super) struct ShowArgs {
 pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome> {
     let json = call.json;
     let servers = call.servers()?;
-    let store = servers.windows();
-    let progress = store.list().await?;
+    let (store, streams) = (servers.windows(), servers.streams());
+    let progress = match (store.list().await, &command) {
+        (Ok(progress), _) => progress,
+        // A name that nobody knows is not for want of the database.
+        (Err(_), Command::Show(ShowArgs { stream, .. })) if streams.iter().all(|known| known.name() != stream) => {
+            return Ok(Outcome::Misunderstood(no_stream(stream, &[], &streams)));
+        }
+        (Err(error), _) => return Err(away::of_streams(error)),
+    };
     match command {
         Command::List if json => println!("{}", serde_json::to_string_pretty(&progress)?),
         Command::List if progress.is_empty() => {
@@ -47,12 +56,11 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         Command::List => progress.iter().for_each(print_progress),
         Command::Show(ShowArgs { stream, key, since, limit }) => {
             if !progress.iter().any(|known| known.stream == stream) {
-                let known: Vec<&str> = progress.iter().map(|known| known.stream.as_str()).collect();
-                let message = format!("there is no stream of windows `{stream}`; there are: {}", known.join(", "));
-                return Ok(Outcome::Misunderstood(message));
+                return Ok(Outcome::Misunderstood(no_stream(&stream, &progress, &streams)));
             }
-            let since = since.map(|since| ago(now(), since));
-            let results = store.results(&stream, key.as_deref(), since, i64::from(limit)).await?;
+            let since = since.map(|since| since.before(now()));
+            let results = store.results(&stream, key.as_deref(), since, i64::from(limit)).await;
+            let results = results.map_err(away::of_streams)?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&results)?);
             } else {
@@ -61,6 +69,24 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         }
     }
     Ok(Outcome::Well)
+}
+
+fn no_stream(unknown: &str, progress: &[WindowProgress], streams: &[Stream]) -> String {
+    if streams.iter().any(|stream| stream.name() == unknown) {
+        return format!(
+            "stream `{unknown}` has no windows, or has not run yet; streams are run by: millgate streams run"
+        );
+    }
+    let mut known: Vec<&str> = progress.iter().map(|known| known.stream.as_str()).collect();
+    if known.is_empty() {
+        known = streams.iter().map(Stream::name).collect();
+    }
+    if known.is_empty() {
+        return format!(
+            "there is no stream of windows `{unknown}`: this application has no streams; add some by App::stream(…)"
+        );
+    }
+    format!("there is no stream of windows `{unknown}`; there are: {}", known.join(", "))
 }
 
 fn print_progress(progress: &WindowProgress) {

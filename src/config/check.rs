@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use millgate_events::DeadLetterTopics;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::{
     Config,
@@ -20,6 +21,7 @@ const MECHANISMS: &[&str] = &["SCRAM-SHA-256", "SCRAM-SHA-512", "PLAIN"];
 const COMPRESSIONS: &[&str] = &["none", "gzip", "snappy", "lz4", "zstd"];
 const OFFSET_RESETS: &[&str] = &["earliest", "latest", "error"];
 const ASSIGNMENTS: &[&str] = &["cooperative-sticky", "range", "roundrobin"];
+const LEVELS: &[&str] = &["error", "warn", "info", "debug", "trace", "off"];
 const REDIS: &[&str] =
     &["redis://", "rediss://", "redis+cluster://", "rediss+cluster://", "redis+sentinel://", "rediss+sentinel://"];
 const MILLISECOND: Duration = Duration::from_millis(1);
@@ -155,6 +157,8 @@ fn values(config: &Config) -> Vec<Row> {
         ("log_shipping.error_topic", log_shipping.topics("service").1.as_deref().and_then(topic)),
         ("log_shipping.service", if log_shipping.service.is_empty() { None } else { topic(&log_shipping.service) }),
         ("log_shipping.buffer", at_least_one(log_shipping.buffer.bytes())),
+        ("log_alerts.to", if log_alerts.to.is_empty() { None } else { recipient(&log_alerts.to) }),
+        ("log_alerts.webhook", if log_alerts.webhook.is_empty() { None } else { endpoint(&log_alerts.webhook) }),
         ("log_alerts.threshold", at_least_one(log_alerts.threshold)),
         ("log_alerts.window", at_least(log_alerts.window, SECOND)),
         ("log_alerts.again_after", at_least(log_alerts.again_after, SECOND)),
@@ -187,7 +191,7 @@ fn values(config: &Config) -> Vec<Row> {
 
 /// Pairs of values that contradict each other.
 fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
-    let Config { kafka, claim_check, schema_registry: registry, worker, dashboard, .. } = config;
+    let Config { kafka, claim_check, schema_registry: registry, worker, log_alerts, dashboard, .. } = config;
     let linger = Duration::from_millis(kafka.linger_ms.into());
     let spans = [
         ("kafka.session_timeout", kafka.session_timeout, "kafka.rebalance_timeout", kafka.rebalance_timeout, false),
@@ -218,6 +222,8 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
     let twice = worker.retry_codes.iter().find(|code| worker.dead_codes.contains(code));
     let both =
         format!("`{}` is in worker.dead_codes, too; remove it from one of them", twice.map_or("", String::as_str));
+    let unsigned = !log_alerts.webhook.is_empty() && log_alerts.webhook_secret.is_empty();
+    let no_secret = "is empty, and no webhook is posted unsigned; name one of webhook.secrets".to_owned();
     let nobody_asks = dashboard.check_access().err();
     let others = [
         // Mostly: it listens where others reach it.
@@ -231,6 +237,7 @@ fn contradictions(config: &Config, draft: &Draft) -> Vec<Row> {
         ("schema_registry.topics", "schema_registry.url", no_registry, needs_one),
         ("schema_registry.token", "schema_registry.username", both_log_in, one_of_them),
         ("worker.retry_codes", "worker.dead_codes", twice.is_some(), both),
+        ("log_alerts.webhook_secret", "log_alerts.webhook", unsigned, no_secret),
         ("kafka.sasl_enabled", "kafka.username", logs_in && kafka.username.is_empty(), nobody),
         ("kafka.security_protocol", "kafka.sasl_enabled", logs_in && plain, unused),
         ("kafka.security_protocol", "kafka.sasl_enabled", !logs_in && sasl, needed),
@@ -302,6 +309,28 @@ fn url(url: &str, begins: &[&str]) -> Verdict {
     (!begun).then(|| format!("must be a URL that begins with {}", begins.join(" or ")))
 }
 
+/// Where an alert is posted to.
+fn endpoint(text: &str) -> Verdict {
+    let read = || reqwest::Url::parse(text).ok().filter(|url| url.host_str().is_some_and(|host| !host.is_empty()));
+    url(text, &["https://", "http://"]).or_else(|| match read() {
+        None => Some("is no URL; one looks like https://alerts.example.org/millgate".to_owned()),
+        Some(url) if !url.username().is_empty() || url.password().is_some() => {
+            Some("must not have a user or a password in it; webhooks are signed instead".to_owned())
+        }
+        Some(_) => None,
+    })
+}
+
+/// Less than all that a mail's address may be, and no more than what a mailer takes: one, bare.
+fn recipient(address: &str) -> Verdict {
+    let (user, domain) = address.rsplit_once('@').unwrap_or_default();
+    let in_user = |c: char| !c.is_control() && !c.is_whitespace() && !"<>,;@".contains(c);
+    let in_domain = |c: char| c.is_alphanumeric() || ".-[]:".contains(c);
+    let is_name = |name: &str, legal: fn(char) -> bool| !name.is_empty() && name.chars().all(legal);
+    let good = is_name(user, in_user) && is_name(domain, in_domain) && !domain.starts_with('.');
+    (!good).then(|| format!("{address:?} is no address that mail can go to; expected one, such as \"ops@example.org\""))
+}
+
 /// It becomes part of SQL statements, where it cannot be a parameter.
 fn schema(name: &str) -> Verdict {
     let legal = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -335,8 +364,16 @@ fn domains(texts: &[String]) -> Verdict {
 }
 
 fn level(directives: &str) -> Verdict {
-    let error = directives.parse::<tracing_subscriber::filter::Targets>().err()?;
-    Some(format!("{error}; use a level such as info, or directives: info,millgate_bridge=debug"))
+    let advice = format!("use one of {}, or directives: info,millgate_bridge=debug", LEVELS.join(", "));
+    if let Err(error) = directives.parse::<Targets>() {
+        return Some(format!("{error}; {advice}"));
+    }
+    // It would be taken for the name of a module, and nothing else be logged at all.
+    let is_no_level = |part: &&str| !part.contains('=') && part.parse::<LevelFilter>().is_err();
+    let word = directives.split(',').find(is_no_level)?;
+    let near = nearest(word.trim(), LEVELS.iter().copied());
+    let near = near.map_or(String::new(), |near| format!("; did you mean {near}?"));
+    Some(format!("{word:?} is no level; {advice}{near}"))
 }
 
 fn show(span: Duration) -> String {

@@ -111,8 +111,14 @@ impl Draft {
         for one in set {
             let (key, (value, origin)) = one;
             if let Err(error) = read(&[one]) {
-                let message = secret::said(error.message(), key, value);
-                self.problems.push(Problem::value(origin.clone(), key.clone(), message));
+                let (origin, own_key) = (origin.clone(), key.clone());
+                self.problems.push(match key.get(&self.shape) {
+                    // The type says only that it is none, and not how one is written.
+                    Some(like) if kind::is_duration(like) && !kind::is_duration(value) => {
+                        Problem::wrong_type(origin, own_key, like, value)
+                    }
+                    _ => Problem::value(origin, own_key, secret::said(error.message(), key, value)),
+                });
             } else {
                 good.push(one);
             }

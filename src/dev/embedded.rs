@@ -1,6 +1,9 @@
 //! Servers in this process's memory, for development only. The one place that knows which crates they are.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use anyhow::Context;
 use millgate_bridge::WhenRedisIsEmpty;
@@ -23,6 +26,10 @@ pub(super) fn start(config: &mut Config, is_default: &dyn Fn(&str) -> bool) -> a
     if is_default("redis.url") {
         let address = noida::redis::server::spawn(ANY_PORT).context("no port for Redis")?;
         config.redis.url = format!("redis://{address}/0");
+        // It has to share the cores with all else that goes on here.
+        if is_default("redis.response_timeout") {
+            config.redis.response_timeout = Duration::from_secs(30);
+        }
         // It is empty each time, and a Kafka of one's own may remember what was handed off to the last one.
         config.bridge.when_redis_is_empty = WhenRedisIsEmpty::GoOn;
         started.push("Redis");

@@ -55,7 +55,7 @@ async fn publish_takes_all_lines_or_none() {
         [order(1), r#"{"type":"order.creatd","data":{}}"#.into(), r#"{"type":"order.created","data":{}}"#.into()];
     std::fs::write(&file, lines.join("\n")).unwrap();
     let (code, said) = end(&shop.start(&["publish", file.to_str().unwrap()])).await;
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(said.contains("events.jsonl:2: unknown event type order.creatd; did you mean order.created?"), "{said}");
     assert!(said.contains("events.jsonl:3: data is no order.created: missing field"), "{said}");
     assert_eq!(shop.kafka.ends("order.created").await.iter().sum::<i64>(), 0);
@@ -66,7 +66,7 @@ async fn publish_takes_all_lines_or_none() {
     assert_eq!(shop.kafka.ends("order.created").await.iter().sum::<i64>(), 2);
 
     let (code, said) = end(&shop.start(&["publish", "nowhere.jsonl"])).await;
-    assert_eq!(code, Some(1));
+    assert_eq!(code, Some(2));
     assert!(said.contains("nowhere.jsonl cannot be read"), "{said}");
 }
 
@@ -150,6 +150,103 @@ async fn what_is_not_understood_ends_with_2_and_the_nearest_right_name() {
     let (code, said) = end(&millgate.args(["worker", "--queues", "email,mail"]).spawn()).await;
     assert_eq!(code, Some(2));
     assert!(said.contains("no handler works on queue `mail`; there are: maintenance, email"), "{said}");
+}
+
+/// With every server away, each at a port where nobody listens.
+fn without_servers(folder: &Folder) -> Binary {
+    let nowhere = |scheme: &str| format!("{scheme}127.0.0.1:{}", free_port());
+    Binary::new(env!("CARGO_BIN_EXE_millgate"))
+        .folder(folder.path())
+        .env("KAFKA_BROKERS", nowhere(""))
+        .env("MILLGATE_REDIS_URL", nowhere("redis://"))
+        .env("MILLGATE_POSTGRES_URL", nowhere("postgres://shop:shop@") + "/shop")
+        .env("MILLGATE_POSTGRES_CONNECT_TIMEOUT", "500ms")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn input_that_cannot_be_meant_ends_with_2_before_any_server_is_asked() {
+    let folder = Folder::new("input");
+    for (name, text) in [
+        ("broken.yaml", "a:\n  partitions: -3\n"),
+        ("list.yaml", "- a\n"),
+        ("bad.jsonl", "{\"type\":\"order.creatd\",\"data\":{}}\nnonsense\n"),
+    ] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    let since = "`yesterday` is neither a time, as 2026-03-01T12:00:00Z or 2026-03-01 (UTC), nor how long ago, as 2h";
+    for (arguments, reason) in [
+        (
+            vec!["topics", "plan", "--check", "--file", "broken.yaml"],
+            "broken.yaml:2: expected a whole number, 1 or more",
+        ),
+        (vec!["topics", "apply", "--file", "list.yaml"], "list.yaml:1: expected a topic's name and a colon"),
+        (vec!["topics", "plan", "--file", "nope.yaml"], "nope.yaml cannot be read"),
+        (vec!["publish", "bad.jsonl"], "bad.jsonl:1: unknown event type order.creatd; did you mean order.created?"),
+        (vec!["publish", "nope.jsonl"], "nope.jsonl cannot be read"),
+        (vec!["replay", "--into", "routes:nope"], "there is no group `nope`; there are: main, crm"),
+        (
+            vec!["replay", "--into", "routes", "--job", "nope"],
+            "no route of group main makes jobs of kind nope; there are: ",
+        ),
+        (vec!["replay", "--into", "routes", "--topic", "nope"], "group main has no routes for topic nope; it reads: "),
+        (vec!["replay", "--into", "projection:nope"], "this application has no projections"),
+        (vec!["replay", "--into", "routes", "--from", "yesterday"], since),
+        (vec!["events", "list", "--topic", "order.created", "--since", "yesterday"], since),
+        (vec!["trace", "o1", "--since", "yesterday"], since),
+        (vec!["windows", "show", "x", "--since", "yesterday"], since),
+        (vec!["audit", "search", "--since", "yesterday"], since),
+        (
+            vec!["audit", "expire", "--keep", "moons"],
+            "`moons` is no length of time; one is a number with its unit: 30m",
+        ),
+    ] {
+        let (code, said) = end(&without_servers(&folder).args(arguments.clone()).spawn()).await;
+        assert!(code == Some(2) && said.contains(reason), "{arguments:?}: {code:?}: {said}");
+        assert!(!said.contains("Kafka cannot be reached"), "{arguments:?}: {said}");
+    }
+    // Nor does what needs no server ask one.
+    let (code, said) = end(&without_servers(&folder).args(["schema", "export"]).spawn()).await;
+    assert!(code == Some(0) && !said.contains("Kafka"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_there_is_none_of_is_said_and_so_is_what_to_look_at_when_the_database_is_away() {
+    let folder = Folder::new("none");
+    let look = "is PostgreSQL up, and postgres.url (MILLGATE_POSTGRES_URL) right?";
+    let no_streams = "this application has no streams; add some by App::stream(…)";
+    for (code, arguments, reason) in [
+        (0, vec!["streams", "list"], no_streams.to_owned()),
+        (2, vec!["streams", "run", "nope"], format!("there is no stream `nope`: {no_streams}")),
+        (2, vec!["windows", "show", "nope"], format!("there is no stream of windows `nope`: {no_streams}")),
+        (2, vec!["projections", "rebuild", "nope"], "this application has no projections; add some by".to_owned()),
+        (1, vec!["windows", "list"], look.to_owned()),
+    ] {
+        let (ended, said) = end(&without_servers(&folder).args(arguments.clone()).spawn()).await;
+        assert!(ended == Some(code) && said.contains(&reason), "{arguments:?}: {ended:?}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn alerts_that_can_reach_nobody_are_refused() {
+    let folder = Folder::new("alerts");
+    let with = |settings: &[(&str, &str)]| {
+        let alerts = without_servers(&folder).arg("log-alerts");
+        settings.iter().fold(alerts, |alerts, (name, value)| alerts.env(format!("MILLGATE_LOG_ALERTS_{name}"), value))
+    };
+    for (settings, reason) in [
+        (vec![("TO", "nobody")], "MILLGATE_LOG_ALERTS_TO: log_alerts.to: \"nobody\" is no address"),
+        (
+            vec![("WEBHOOK", "not-a-url"), ("WEBHOOK_SECRET", "ops")],
+            "log_alerts.webhook: must be a URL that begins with",
+        ),
+        (
+            vec![("WEBHOOK", "https://x.example/"), ("WEBHOOK_SECRET", "ops")],
+            "webhook.secrets (MILLGATE_WEBHOOK_SECRETS) has no secret of the name",
+        ),
+    ] {
+        let (code, said) = end(&with(&settings).spawn()).await;
+        assert!(code == Some(2) && said.contains(reason), "{settings:?}: {code:?}: {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

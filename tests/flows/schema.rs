@@ -135,5 +135,45 @@ async fn a_breaking_change_ends_a_pipeline_with_its_reason() {
     assert!(code == Some(2) && said.contains("two schemas or two folders"), "{said}");
     let empty = Folder::new("schema");
     let (code, said) = run(&["schema", "check", before, empty.path().to_str().unwrap()]).await;
-    assert!(code == Some(1) && said.contains("has no schemas"), "{said}");
+    assert!(code == Some(2) && said.contains("has no schemas"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_schema_is_neither_compatible_nor_breaking() {
+    let folder = Folder::new("schema");
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let good = file(
+        "good.json",
+        r##"{"type":"object","properties":{"a":{"$ref":"#/$defs/A"}},"$defs":{"A":{"type":"string"}}}"##,
+    );
+    let (code, said) = run(&["schema", "check", &good, &good]).await;
+    assert_eq!(code, Some(0), "{said}");
+    for (name, text, told) in [
+        ("text.json", "{\"type\"", "text.json is not JSON"),
+        ("list.json", "[]", "list.json is no JSON Schema: #: expected a schema"),
+        (
+            "properties.json",
+            r#"{"type":"object","properties":5}"#,
+            "properties.json is no JSON Schema: #/properties: expected an object with a schema for each name; found 5",
+        ),
+        ("type.json", r#"{"type":"strin"}"#, "type.json is no JSON Schema: #/type: expected a type"),
+        (
+            "reference.json",
+            r##"{"properties":{"a":{"$ref":"#/nope"}}}"##,
+            "reference.json is no JSON Schema: #/properties/a/$ref: `#/nope` leads nowhere in this document",
+        ),
+    ] {
+        let bad = file(name, text);
+        for pair in [[&good, &bad], [&bad, &good], [&bad, &bad]] {
+            let (code, said) = run(&["schema", "check", pair[0], pair[1]]).await;
+            assert!(code == Some(2) && said.contains(told), "{name}: {code:?}: {said}");
+        }
+    }
+    let nowhere = folder.path().join("nope.json");
+    let (code, said) = run(&["schema", "check", &good, nowhere.to_str().unwrap()]).await;
+    assert!(code == Some(2) && said.contains("nope.json is not there"), "{said}");
 }

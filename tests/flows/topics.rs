@@ -75,8 +75,31 @@ async fn what_cannot_be_done_here_is_told_and_removal_is_asked_for_twice() {
 
     let needed = folder.write("order.created:\n  remove: true\n");
     let (code, said) = end(&shop, &["topics", "plan", "--file", &needed]).await;
-    assert!(code == Some(1) && said.contains("the application's events need it"), "{said}");
+    assert!(code == Some(2) && said.contains("the application's events need it"), "{said}");
     let broken = folder.write("a:\n  partitions: 1\nb:\n  retention: 3 dys\n");
     let (code, said) = end(&shop, &["topics", "plan", "--file", &broken]).await;
-    assert!(code == Some(1) && said.contains("topics.yaml:4: `3 dys` is no retention"), "{said}");
+    assert!(code == Some(2) && said.contains("topics.yaml:4: `3 dys` is no retention"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kafka_could_not_make_is_refused_in_the_plan_and_a_misspelt_name_is_told() {
+    let mut shop = Shop::open("topics-file").await;
+    let folder = File(Folder::new("topics-file"));
+    let config = folder.0.path().join("millgate.toml");
+    std::fs::write(&config, "[topics.\"order.craeted\"]\npartitions = 9\n[topics.\"order.created\"]\npartitions = 3\n")
+        .unwrap();
+    shop.set("MILLGATE_CONFIG", config.to_str().unwrap());
+    let file = folder.write("copied:\n  replication: 3\nplain:\n  partitions: 1\n");
+    let refused = "! copied  replication: 3 wanted, brokers that are up: 1; each copy needs one of its own";
+    let (code, said) = end(&shop, &["topics", "plan", "--file", &file]).await;
+    assert!(code == Some(0) && said.contains(refused) && said.contains("+ plain  partitions=1"), "{said}");
+    let warning = "warning: [topics.\"order.craeted\"] has no effect: no route or event of this application is on a topic of that \
+                   name; did you mean order.created?";
+    assert!(said.contains(warning) && said.matches("warning: ").count() == 1, "{said}");
+    let (code, said) = end(&shop, &["topics", "plan", "--check", "--file", &file]).await;
+    assert_eq!(code, Some(1), "{said}");
+    let (code, said) = end(&shop, &["topics", "apply", "--file", &file]).await;
+    assert!(code == Some(1) && said.contains(refused) && said.contains("1 changes made"), "{said}");
+    let there = shop.run(&["topics", "list"]).await;
+    assert!(there.contains(&shop.kafka.name("plain")) && !there.contains(&shop.kafka.name("copied")), "{there}");
 }

@@ -59,7 +59,8 @@ impl Document<'_> {
             match (name.as_str(), value) {
                 ("$ref", Value::String(target)) => match self.find(target) {
                     Some(target) => all = both(&all, &self.spread(target, depth - 1)),
-                    None => all = both(&all, &unjudged(value)),
+                    // It is told as what it is: nobody wrote an `allOf`.
+                    None => all = both(&all, &[one("$ref", value)]),
                 },
                 ("allOf", Value::Array(parts)) => {
                     for part in parts {

@@ -9,6 +9,13 @@ use super::spec::{FOREVER, POLICY, RETENTION, TopicSpec};
 pub enum TopicChange {
     /// It is not there.
     Create(TopicSpec),
+    /// It is not there, and should have more copies than there are brokers, each of which holds one at most.
+    TooFewBrokers {
+        /// As it should be.
+        spec: TopicSpec,
+        /// Brokers that are up.
+        brokers: usize,
+    },
     /// It has fewer partitions. Keys will move to other partitions.
     AddPartitions {
         /// Its name, without the prefix.
@@ -55,9 +62,9 @@ pub enum TopicChange {
 }
 
 impl TopicChange {
-    /// Whether [`TopicAdmin::apply`](super::TopicAdmin::apply) can make it.
+    /// Whether [`TopicAdmin::apply`](super::TopicAdmin::apply) can make it, as far as one knows.
     pub fn can_be_applied(&self) -> bool {
-        !matches!(self, Self::TooManyPartitions { .. } | Self::Replicate { .. })
+        !matches!(self, Self::TooFewBrokers { .. } | Self::TooManyPartitions { .. } | Self::Replicate { .. })
     }
 
     /// Which records are gone for good once it is made; `None` if none are.
@@ -115,6 +122,11 @@ impl fmt::Display for TopicChange {
                 write!(out, "+ {}  partitions={} replication={}", spec.name, spec.partitions, spec.replication)?;
                 spec.settings().try_for_each(|(name, value)| write!(out, " {name}={value}"))
             }
+            Self::TooFewBrokers { spec: TopicSpec { name, replication, .. }, brokers } => write!(
+                out,
+                "! {name}  replication: {replication} wanted, brokers that are up: {brokers}; each copy needs one of its own, so \
+                 that it cannot be created"
+            ),
             Self::AddPartitions { name, from, to } => {
                 write!(out, "~ {name}  partitions: {from} -> {to} (keys move to other partitions)")
             }

@@ -45,29 +45,34 @@ impl TopicAdmin {
 
     /// The topics that are there, those under the prefix only, without Kafka's own.
     pub async fn list(&self) -> Result<Vec<Topic>, KafkaError> {
+        Ok(self.look().await?.0)
+    }
+
+    /// The same, and how many brokers are up.
+    async fn look(&self) -> Result<(Vec<Topic>, usize), KafkaError> {
         let prefix = self.config.topic_prefix.clone();
-        let mut topics: Vec<Topic> = metadata(&self.config, self.timeout, move |metadata| {
+        let (mut topics, brokers) = metadata(&self.config, self.timeout, move |metadata| {
             let ours = metadata.topics().iter().filter(|topic| {
                 let name = topic.name();
                 name.starts_with(&prefix) && !name.starts_with("__")
             });
-            ours.map(Topic::of).collect()
+            (ours.map(Topic::of).collect::<Vec<_>>(), metadata.brokers().len())
         })
         .await?;
         topics.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(topics)
+        Ok((topics, brokers))
     }
 
     /// What would have to change. What a spec does not say of a topic stays as it is.
     pub async fn plan(&self, specs: &[TopicSpec]) -> Result<Vec<TopicChange>, KafkaError> {
-        let there: HashMap<String, Topic> =
-            self.list().await?.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
+        let (there, brokers) = self.look().await?;
+        let there: HashMap<String, Topic> = there.into_iter().map(|topic| (topic.name.clone(), topic)).collect();
         let mut changes = Vec::new();
         for spec in specs {
             let full = self.config.topic(&spec.name);
             let name = || spec.name.clone();
             let Some(topic) = there.get(&full) else {
-                changes.push(TopicChange::Create(spec.clone()));
+                changes.push(missing(spec, brokers));
                 continue;
             };
             let has = topic.partitions;
@@ -104,7 +109,8 @@ impl TopicAdmin {
         let mut settings: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
         for change in changes {
             match change {
-                TopicChange::Create(spec) => self.create(spec).await?,
+                // A broker may have come up since, and one in memory counts no copies: they say what they refuse.
+                TopicChange::Create(spec) | TopicChange::TooFewBrokers { spec, .. } => self.create(spec).await?,
                 TopicChange::AddPartitions { name, to, .. } => {
                     let full = self.config.topic(name);
                     let wanted = NewPartitions::new(&full, *to);
@@ -144,6 +150,7 @@ impl TopicAdmin {
         for change in changes {
             let is_seen = match change {
                 TopicChange::Create(TopicSpec { name, partitions: wanted, .. })
+                | TopicChange::TooFewBrokers { spec: TopicSpec { name, partitions: wanted, .. }, .. }
                 | TopicChange::AddPartitions { name, to: wanted, .. } => {
                     partitions(name).is_some_and(|has| has >= *wanted)
                 }
@@ -230,9 +237,41 @@ impl TopicAdmin {
     }
 }
 
+/// What becomes of a topic that is not there.
+fn missing(spec: &TopicSpec, brokers: usize) -> TopicChange {
+    match usize::try_from(spec.replication) {
+        Ok(wanted) if wanted > brokers => TopicChange::TooFewBrokers { spec: spec.clone(), brokers },
+        _ => TopicChange::Create(spec.clone()),
+    }
+}
+
 fn check(results: Vec<Result<String, (String, Code)>>) -> Result<(), KafkaError> {
     for result in results {
         result.map_err(|(name, code)| KafkaError::Config(format!("topic {name}: {code}")))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_copies_than_there_are_brokers_are_told_in_the_plan() {
+        let spec = |replication| TopicSpec {
+            name: "a".into(),
+            partitions: 1,
+            replication,
+            retention: None,
+            compaction: false,
+            min_insync_replicas: None,
+        };
+        assert_eq!(missing(&spec(3), 3), TopicChange::Create(spec(3)));
+        let refused = missing(&spec(3), 2);
+        assert!(!refused.can_be_applied() && refused.loses().is_none());
+        assert_eq!(
+            refused.to_string(),
+            "! a  replication: 3 wanted, brokers that are up: 2; each copy needs one of its own, so that it cannot be created"
+        );
+    }
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use millgate_dashboard::see::RecordView;
+use millgate_dashboard::see::{RecordView, When};
 use millgate_events::{Logs, Record, Scan};
 
 use super::{
     super::{
         Outcome, answer,
-        moment::from_now,
-        trace::{ago, now},
+        moment::{from_now, when},
+        trace::now,
     },
     open,
 };
@@ -27,9 +27,9 @@ pub(in crate::cli) struct Args {
     /// The topic, without the prefix
     #[arg(long, value_name = "NAME")]
     topic: String,
-    /// Records of so long ago or later: 30m, 2h, 1day; all there are if it is not said
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
-    since: Option<Duration>,
+    /// Records of then or later: a time, or how long ago (30m, 2h, 1day); all there are if it is not said
+    #[arg(long, value_name = "TIME", value_parser = when)]
+    since: Option<When>,
     /// So many at most
     #[arg(long, value_name = "N", default_value_t = 20)]
     limit: usize,
@@ -46,7 +46,7 @@ pub(super) async fn run(servers: &Servers, logs: &Logs, json: bool, args: Args) 
     let now = now();
     let scan = Scan {
         topics: vec![topic.clone()],
-        since: since.map(|since| ago(now, since)),
+        since: since.map(|since| since.before(now)),
         until: None,
         most: limit,
         records: RECORDS,

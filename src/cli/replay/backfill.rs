@@ -6,10 +6,7 @@ use millgate_dashboard::{
     act::{self, Action, GroupStart, Work},
 };
 
-use super::{
-    super::{Outcome, answer, operator::operator},
-    moment,
-};
+use super::super::{Outcome, answer, moment, operator::operator};
 
 #[derive(clap::Args)]
 pub(super) struct Args {
@@ -31,7 +28,7 @@ pub(super) struct Args {
 struct From(Option<DateTime<Utc>>);
 
 fn read(text: &str) -> Result<From, String> {
-    if text == "beginning" { Ok(From(None)) } else { moment::read(text).map(|time| From(Some(time))) }
+    if text == "beginning" { Ok(From(None)) } else { moment::time(text).map(|time| From(Some(time))) }
 }
 
 pub(super) async fn run(site: &Site, json: bool, args: Args) -> anyhow::Result<Outcome> {

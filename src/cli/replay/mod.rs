@@ -3,7 +3,6 @@
 mod backfill;
 mod figures;
 mod list;
-mod moment;
 mod run;
 mod show;
 mod start;
@@ -46,20 +45,28 @@ struct Which {
 
 pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let json = call.json;
+    let Some(command) = args.command else {
+        // What cannot be meant is told before there is a client.
+        let wanted = match args.start.wanted(&call.app) {
+            Ok(wanted) => wanted,
+            Err(message) => return Ok(Outcome::Misunderstood(message)),
+        };
+        let servers = call.servers()?;
+        return start::run(&servers.site(), json, args.start, wanted).await;
+    };
     let servers = call.servers()?;
     let site = servers.site();
-    match args.command {
-        None => start::run(&site, json, args.start).await,
-        Some(Command::Resume(Which { id })) => run::run(&site, &operator(), json, id).await,
-        Some(Command::List(args)) => list::run(&site, json, &args).await,
-        Some(Command::Show(Which { id })) => show::run(&site, json, &id).await,
-        Some(Command::Stop(Which { id })) => {
+    match command {
+        Command::Resume(Which { id }) => run::run(&site, &operator(), json, id).await,
+        Command::List(args) => list::run(&site, json, &args).await,
+        Command::Show(Which { id }) => show::run(&site, json, &id).await,
+        Command::Stop(Which { id }) => {
             let action = Action::StopReplay { replay: id };
             let performed = act::perform(&site, &operator(), &action, &act::Work::new()).await?;
             super::answer::act(json, &json!({ "text": performed.text }), &performed.text, &[])?;
             Ok(Outcome::Well)
         }
-        Some(Command::Backfill(args)) => backfill::run(&site, json, args).await,
+        Command::Backfill(args) => backfill::run(&site, json, args).await,
     }
 }
 

@@ -12,9 +12,10 @@ use millgate_events::{OffsetRange, Selection};
 use millgate_jobs::Rate;
 
 use super::{
-    super::{Outcome, answer, progress, rate, typed},
-    figures, moment,
+    super::{Outcome, answer, moment, progress, projections, rate, typed},
+    figures,
 };
+use crate::{App, group::MAIN};
 
 // Both it and what holds it are called so.
 #[derive(clap::Args)]
@@ -28,10 +29,10 @@ pub(super) struct Args {
     #[arg(long = "topic", value_name = "NAME", value_delimiter = ',')]
     topics: Vec<String>,
     /// Records from this time on: 2h (ago), 2026-03-01T12:00:00Z, 2026-03-01
-    #[arg(long, value_name = "TIME", value_parser = moment::read)]
+    #[arg(long, value_name = "TIME", value_parser = moment::time)]
     from: Option<DateTime<Utc>>,
     /// And from before this one
-    #[arg(long, value_name = "TIME", value_parser = moment::read)]
+    #[arg(long, value_name = "TIME", value_parser = moment::time)]
     until: Option<DateTime<Utc>>,
     /// Only a stretch of a partition: orders:0:1000-2000 is from offset 1000 to before 2000
     #[arg(long, value_name = "TOPIC:PARTITION:FROM-UNTIL", conflicts_with = "topics")]
@@ -104,7 +105,7 @@ fn read_rate(text: &str) -> Result<Rate, String> {
 }
 
 impl Args {
-    fn wanted(&self, site: &Site) -> Result<Replaying, String> {
+    pub(super) fn wanted(&self, app: &App) -> Result<Replaying, String> {
         let into = self.into.clone().ok_or("say where to: --into")?;
         if self.from.zip(self.until).is_some_and(|(from, until)| from >= until) {
             return Err("--from is not before --until: nothing lies between them".into());
@@ -116,18 +117,23 @@ impl Args {
             return Err(format!("{option} is about jobs, which only --into routes makes"));
         }
         let group = match &into {
-            Into::Routes(group) => Some(group.clone().unwrap_or_else(|| crate::group::MAIN.to_owned())),
+            Into::Routes(group) => Some(group.clone().unwrap_or_else(|| MAIN.to_owned())),
             _ => None,
         };
+        if let Into::Projection(name) = &into {
+            is_projection(app, name)?;
+        }
         if self.again && !matches!(into, Into::Routes(_) | Into::Topic(_)) {
             return Err("--again is about jobs, and topics that make them: --into routes, or topic:NAME".into());
         }
         let mut topics: BTreeSet<String> = self.topics.iter().cloned().collect();
         topics.extend(self.offsets.iter().map(|range| range.topic.clone()));
+        if let Some(group) = &group {
+            has_routes(app, group, &topics, &self.kinds)?;
+        }
         if topics.is_empty() && !matches!(into, Into::Projection(_)) {
-            let readers =
-                site.readers.iter().filter(|reader| group.as_deref().is_none_or(|group| group == reader.name));
-            topics = readers.flat_map(|reader| reader.routes.topics()).map(str::to_owned).collect();
+            let tables = app.tables().filter(|(name, _)| group.as_deref().is_none_or(|group| group == *name));
+            topics = tables.flat_map(|(_, routes)| routes.topics()).map(str::to_owned).collect();
         }
         let into = match into {
             Into::Routes(_) => ReplayInto::Routes {
@@ -156,11 +162,40 @@ impl Args {
     }
 }
 
-pub(super) async fn run(site: &Site, json: bool, args: Args) -> anyhow::Result<Outcome> {
-    let wanted = match args.wanted(site) {
-        Ok(wanted) => wanted,
-        Err(message) => return Ok(Outcome::Misunderstood(message)),
+/// Whether there is such a group, with routes that read these topics and make these jobs.
+fn has_routes(app: &App, group: &str, topics: &BTreeSet<String>, kinds: &[String]) -> Result<(), String> {
+    let Some((_, routes)) = app.tables().find(|(name, _)| *name == group) else {
+        let known: Vec<&str> = app.tables().map(|(name, _)| name).collect();
+        return Err(format!("there is no group `{group}`; there are: {}", known.join(", ")));
     };
+    let read: BTreeSet<&str> = routes.topics().collect();
+    if let Some(other) = topics.iter().find(|topic| !read.contains(topic.as_str())) {
+        return Err(format!("group {group} has no routes for topic {other}; it reads: {}", listed(read)));
+    }
+    let outlines = routes.table().outlines();
+    let made: BTreeSet<&str> = outlines.iter().map(|outline| outline.kind.as_str()).collect();
+    if let Some(other) = kinds.iter().find(|kind| !made.contains(kind.as_str())) {
+        return Err(format!("no route of group {group} makes jobs of kind {other}; there are: {}", listed(made)));
+    }
+    Ok(())
+}
+
+fn is_projection(app: &App, name: &str) -> Result<(), String> {
+    if app.projections.is_empty() {
+        return Err(projections::NONE.to_owned());
+    }
+    if app.projections.names().all(|known| known != name) {
+        let known = listed(app.projections.names().collect());
+        return Err(format!("this application has no projection `{name}`; there are: {known}"));
+    }
+    Ok(())
+}
+
+fn listed(names: BTreeSet<&str>) -> String {
+    if names.is_empty() { "nothing".to_owned() } else { names.into_iter().collect::<Vec<_>>().join(", ") }
+}
+
+pub(super) async fn run(site: &Site, json: bool, args: Args, wanted: Replaying) -> anyhow::Result<Outcome> {
     if !args.yes {
         let work = Work::new();
         let tally = progress::shown(&work, Box::pin(act::survey(site, &wanted, &work))).await?;

@@ -11,7 +11,8 @@ use millgate_events::{Compatibility, Direction, breaking_changes};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::cli::{Outcome, answer};
+use super::form;
+use crate::cli::{Outcome, answer, with_causes};
 
 #[derive(clap::Args)]
 pub(in crate::cli) struct Args {
@@ -69,6 +70,16 @@ struct Finding {
 type Schemas = BTreeMap<String, BTreeMap<u32, Value>>;
 
 pub(in crate::cli) fn check(json: bool, args: &Args) -> anyhow::Result<Outcome> {
+    // Whoever asks whether something breaks has to be able to tell that from a name that is misspelt.
+    let report = match compared(args) {
+        Ok(report) => report,
+        Err(error) => return Ok(Outcome::Misunderstood(with_causes(&error))),
+    };
+    answer::write(&if json { format!("{}\n", serde_json::to_string_pretty(&report)?) } else { report.text()? })?;
+    Ok(if report.compatible { Outcome::Well } else { Outcome::NotWell })
+}
+
+fn compared(args: &Args) -> anyhow::Result<Report> {
     let mut report = Report { compatible: true, mode: args.mode, compared: 0, breaking: Vec::new(), notes: Vec::new() };
     for path in [&args.old, &args.new] {
         anyhow::ensure!(path.exists(), "{} is not there", path.display());
@@ -76,11 +87,10 @@ pub(in crate::cli) fn check(json: bool, args: &Args) -> anyhow::Result<Outcome> 
     match (args.old.is_dir(), args.new.is_dir()) {
         (false, false) => report.compare(&args.new.display().to_string(), &read(&args.old)?, &read(&args.new)?),
         (true, true) => report.folders(&folder(&args.old)?, &folder(&args.new)?),
-        _ => return Ok(Outcome::Misunderstood("OLD and NEW are two schemas or two folders".into())),
+        _ => anyhow::bail!("OLD and NEW are two schemas or two folders"),
     }
     report.compatible = report.breaking.is_empty();
-    answer::write(&if json { format!("{}\n", serde_json::to_string_pretty(&report)?) } else { report.text()? })?;
-    Ok(if report.compatible { Outcome::Well } else { Outcome::NotWell })
+    Ok(report)
 }
 
 impl Report {
@@ -203,6 +213,6 @@ fn entries(folder: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
 fn read(file: &Path) -> anyhow::Result<Value> {
     let text = std::fs::read(file).with_context(|| format!("{} cannot be read", file.display()))?;
     let schema: Value = serde_json::from_slice(&text).with_context(|| format!("{} is not JSON", file.display()))?;
-    anyhow::ensure!(schema.is_object() || schema.is_boolean(), "{} is no JSON Schema", file.display());
+    form::check(&schema).with_context(|| format!("{} is no JSON Schema", file.display()))?;
     Ok(schema)
 }

@@ -33,20 +33,19 @@ enum Format {
 }
 
 pub(super) fn run(call: Call, args: &Args) -> anyhow::Result<Outcome> {
-    let servers = call.servers()?;
     let without: Vec<_> =
-        servers.events.iter().filter(|(_, event)| (event.schema)().is_none()).map(|(name, _)| name).collect();
+        call.app.events.iter().filter(|(_, event)| (event.schema)().is_none()).map(|(name, _)| name).collect();
     if !without.is_empty() {
         eprintln!("without a schema: {}; say #[event(…, schema)] of them", without.join(", "));
     }
     let (files, whole) = match args.format {
         Format::JsonSchema => {
-            let files = schemas(&servers.events);
+            let files = schemas(&call.app.events);
             let whole = files.iter().cloned().collect::<Map<String, Value>>();
             (files, Value::Object(whole))
         }
         Format::Asyncapi => {
-            let document = asyncapi::document(&servers, &args.release);
+            let document = asyncapi::document(&call.servers()?, &args.release);
             (vec![("asyncapi.json".to_owned(), document.clone())], document)
         }
     };

@@ -2,6 +2,7 @@
 
 mod check;
 mod export;
+mod form;
 
 pub(super) use check::check;
 

@@ -80,7 +80,7 @@ fn a_wrong_value_names_the_variable() {
         (
             "MILLGATE_KAFKA_SESSION_TIMEOUT",
             "20000",
-            "kafka.session_timeout: invalid value: string \"20000\", expected a duration",
+            "kafka.session_timeout: expected a duration such as \"500ms\", \"30s\", \"5m\" or \"7days\", found \"20000\"",
         ),
         ("KAFKA_BROKERS", "", "kafka.brokers: must not be empty"),
     ] {

@@ -82,6 +82,64 @@ fn a_value_must_make_sense_by_itself() {
 }
 
 #[test]
+fn a_word_that_is_no_level_is_refused_rather_than_silence_everything() {
+    let told = |value: &str| {
+        let [log, shipping] = ["log", "log_shipping"].map(|section| {
+            let told = wrong(&format!("[{section}]\nlevel = \"{value}\""), &[]);
+            assert_eq!(told.len(), 1, "{told:?}");
+            told[0].replacen(&format!("millgate.toml:2: {section}.level: "), "", 1)
+        });
+        assert_eq!(log, shipping);
+        log
+    };
+    let advice = "use one of error, warn, info, debug, trace, off, or directives: info,millgate_bridge=debug";
+    assert_eq!(told("inof"), format!("\"inof\" is no level; {advice}; did you mean info?"));
+    assert_eq!(told("millgate=trace,Wran"), format!("\"Wran\" is no level; {advice}; did you mean warn?"));
+    assert_eq!(told("millgate_bridge"), format!("\"millgate_bridge\" is no level; {advice}"));
+    for level in ["INFO", "off", "3", "millgate_bridge=debug", "warn,millgate_bridge=debug,millgate=off"] {
+        config(&format!("[log]\nlevel = \"{level}\"\n[log_shipping]\nlevel = \"{level}\""), &[]);
+    }
+}
+
+#[test]
+fn an_alert_that_can_reach_nobody_is_refused() {
+    let signed = "webhook_secret = \"ops\"";
+    for (text, told) in [
+        (
+            "to = \"nobody\"",
+            "to: \"nobody\" is no address that mail can go to; expected one, such as \"ops@example.org\"",
+        ),
+        (
+            "to = \"a@x.example, b@x.example\"",
+            "to: \"a@x.example, b@x.example\" is no address that mail can go to; expected one, such as \"ops@example.org\"",
+        ),
+        (&format!("webhook = \"not-a-url\"\n{signed}"), "webhook: must be a URL that begins with https:// or http://"),
+        (
+            &format!("webhook = \"https://\"\n{signed}"),
+            "webhook: is no URL; one looks like https://alerts.example.org/millgate",
+        ),
+        (
+            &format!("webhook = \"https://ops:pw@x.example/\"\n{signed}"),
+            "webhook: must not have a user or a password in it; webhooks are signed instead",
+        ),
+        (
+            "webhook = \"https://x.example/\"",
+            "webhook_secret: is empty, and no webhook is posted unsigned; name one of webhook.secrets",
+        ),
+    ] {
+        assert_eq!(
+            wrong(&format!("[log_alerts]\n{text}"), &[]),
+            [format!("millgate.toml:2: log_alerts.{told}")],
+            "{text}"
+        );
+    }
+    for to in ["ops@mail.example", "ops+millgate@localhost", "ops@bücher.example", "ops@[127.0.0.1]"] {
+        config(&format!("[log_alerts]\nto = \"{to}\""), &[]);
+    }
+    config(&format!("[log_alerts]\nwebhook = \"http://10.0.0.7:8080/hook\"\n{signed}"), &[]);
+}
+
+#[test]
 fn values_must_not_contradict_each_other() {
     for (text, told) in [
         ("session_timeout = \"60s\"", "session_timeout: 1m must be shorter than kafka.rebalance_timeout (1m, default)"),
