@@ -1,4 +1,5 @@
--- What the source's database needs, once; its server runs with wal_level=logical. Run it in that database, as its owner.
+-- What the source's database needs, once; its server runs with wal_level=logical. Run it in that database, where the table is
+-- already, as a superuser: others may not make a role that replicates.
 
 -- Debezium's own user: it reads the log, and for the first snapshot the tables.
 CREATE ROLE debezium LOGIN REPLICATION PASSWORD 'debezium';
