@@ -364,8 +364,9 @@ start_postgres() {
     if pid=$(head -n 1 "$home/data/postmaster.pid") && [ -z "$(command_of "$pid")" ]; then
         rm "$home/data/postmaster.pid"
     fi 2>/dev/null
+    # Debezium reads the log.
     launch postgres "$home" "${as[@]}" "$bin/postgres" -D "$home/data" -c listen_addresses=127.0.0.1 -c port=15432 \
-        -c unix_socket_directories= -c max_connections=400
+        -c unix_socket_directories= -c max_connections=400 -c wal_level=logical
 }
 
 gave_up() {

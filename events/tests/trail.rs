@@ -8,7 +8,7 @@ use millgate_events::{
 };
 use millgate_testkit::{Database, wait_for};
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(2);
 
 async fn opened(config: &TrailConfig) -> (Database, Trail, TrailStore) {
     let database = Database::fresh(None).await;

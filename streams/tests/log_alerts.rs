@@ -15,7 +15,7 @@ use millgate_testkit::{KafkaSpace, wait_until};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-const SOON: Duration = Duration::from_mins(1);
+const SOON: Duration = Duration::from_mins(2);
 const ERRORS: &str = "logs-error-topic";
 
 /// Whoever is told.

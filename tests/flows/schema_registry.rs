@@ -10,6 +10,8 @@ async fn orders_go_through_the_shop_in_the_wire_format_and_can_be_looked_at() {
     let server = SchemaRegistryServer::shared().await;
     let mut shop = Shop::open("registry").await;
     shop.set("MILLGATE_SCHEMA_REGISTRY_TOPICS", "order.created=json-schema");
+    // A registry on a machine that is busy with tests.
+    shop.set("MILLGATE_SCHEMA_REGISTRY_TIMEOUT", "1m");
     let refused = shop.start(&["doctor"]);
     assert!(!refused.wait_exit(PATIENCE).await.success(), "{}", refused.output());
     assert!(refused.output().contains("needs a registry; set schema_registry.url"), "{}", refused.output());

@@ -8,7 +8,7 @@ use millgate_jobs::{QueueStats, Queues};
 use millgate_testkit::{Binary, Child, Database, KafkaSpace, RedisSpace, SmtpServer, wait_for, wait_until};
 
 /// Ample for a machine that is busy with tests.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(3);
 
 pub(crate) struct Shop {
     pub(crate) kafka: KafkaSpace,

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// For everything that takes as long as the machine makes it.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 
 /// Delayed by this, a job does not come due within a test about events of 2023.
 const CENTURY: Duration = Duration::from_hours(24 * 36_500);

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 /// For everything that takes as long as the machine makes it.
-pub(crate) const SOON: Duration = Duration::from_secs(40);
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 /// A timeout that no test waits for.
 pub(crate) const NEVER: Duration = Duration::from_hours(1);
 pub(crate) const DEAD: &str = "dead-letter-queue";

@@ -204,7 +204,7 @@ async fn a_page_that_is_open_shows_no_more_when_its_session_has_ended() {
     let ann = site.visitor();
     ann.log_in("ann", "lamp").await;
     // Without an end of the session this would never be all of it.
-    let live = tokio::time::timeout(Duration::from_secs(30), ann.get("/live")).await.unwrap();
+    let live = tokio::time::timeout(Duration::from_mins(1), ann.get("/live")).await.unwrap();
     assert_eq!(live.body, "data: first\n\n");
     assert_eq!(ann.get("/queues").await.status, 303);
 }

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::desk::{Desk, Greet, XSS, worker};
 
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(2);
 
 #[derive(Serialize, Deserialize)]
 struct SignedUp {

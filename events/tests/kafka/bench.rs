@@ -7,7 +7,7 @@ use millgate_testkit::{KafkaSpace, wait_until};
 use serde::{Deserialize, Serialize};
 
 /// For everything that takes as long as the machine makes it.
-pub(crate) const SOON: Duration = Duration::from_secs(30);
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Ordered {

@@ -47,8 +47,6 @@ async fn a_close_without_a_broker_is_bounded() {
     let mut consumer = Consumer::start(consuming(space.config())).unwrap();
     numbers(&mut consumer, 3).await;
     server.kill9();
-    let began = std::time::Instant::now();
     // Well or not: what could not be committed comes again.
-    let _ = consumer.close().await;
-    assert!(began.elapsed() < Duration::from_secs(17), "{:?}", began.elapsed());
+    let _ = tokio::time::timeout(SOON, consumer.close()).await.expect("it ends");
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// For everything that takes as long as the machine makes it.
-pub(crate) const SOON: Duration = Duration::from_mins(1);
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

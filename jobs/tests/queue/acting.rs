@@ -22,7 +22,8 @@ async fn told(run: &Run) {
 async fn a_running_job_is_told_to_stop_and_does_not_run_again() {
     let bench = Bench::new();
     bench.queue.enqueue(&jobs(6)).await.unwrap();
-    let mut worker = bench.worker(Settings { concurrency: 5, lease: Duration::from_secs(8) });
+    // Leases are renewed each third of one; word of it comes sooner.
+    let mut worker = bench.worker(Settings { concurrency: 5, lease: Duration::from_mins(1) });
     let mut runs = Vec::new();
     for _ in 0..5 {
         runs.push(worker.next().await);
@@ -34,7 +35,7 @@ async fn a_running_job_is_told_to_stop_and_does_not_run_again() {
     for run in &runs[..4] {
         told(run).await;
     }
-    assert!(said.elapsed() < Duration::from_secs(2), "it took {:?}", said.elapsed());
+    assert!(said.elapsed() < Duration::from_secs(15), "it took {:?}", said.elapsed());
     assert!(!runs[4].job.lost.is_cancelled(), "another of the same claim");
     // However it takes it: it is cancelled, or done all the same.
     let mut runs = runs.into_iter();

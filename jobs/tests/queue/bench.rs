@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::worker::{Settings, Worker};
 
 /// For everything that takes as long as the machine makes it.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Work {

@@ -17,7 +17,7 @@ use sqlx::{PgConnection, PgPool};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub(crate) const SOON: Duration = Duration::from_mins(1);
+pub(crate) const SOON: Duration = Duration::from_mins(2);
 pub(crate) const USERS: &str = "db.public.users";
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]

@@ -17,10 +17,14 @@ use url::{ParseError, Url};
 use crate::{Child, Folder, tool, wait_for, wait_until};
 
 /// Long beside everything that a page does, and beside the start of a browser on a busy machine.
-const SOON: Duration = Duration::from_secs(30);
+const SOON: Duration = Duration::from_mins(2);
 
 /// WCAG 2.2, levels A and AA, and what is good practice beside them.
 const RULES: [&str; 6] = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+
+/// Those of them that hang on colours and sizes; the others ask what is in the page.
+const RULES_OF_LOOKS: [&str; 4] =
+    ["color-contrast", "link-in-text-block", "target-size", "scrollable-region-focusable"];
 
 /// One window of a browser with a fresh profile, which knows no cookie and no page. It ends with this value.
 ///
@@ -167,12 +171,21 @@ impl Browser {
 
     /// What hinders people at using the page, a line each: the rule, how grave it is, where, and what to do.
     pub async fn axe(&self) -> Vec<String> {
+        self.axe_by(json!({ "type": "tag", "values": RULES })).await
+    }
+
+    /// The same, of what may be otherwise in other colours or on another screen. It takes a fraction of the time.
+    pub async fn axe_of_looks(&self) -> Vec<String> {
+        self.axe_by(json!({ "type": "rule", "values": RULES_OF_LOOKS })).await
+    }
+
+    async fn axe_by(&self, rules: Value) -> Vec<String> {
         let axe = tool("AXE");
         let axe = std::fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{axe}: {error}"));
         self.client.execute(&axe, Vec::new()).await.unwrap();
         let look = "const [rules, done] = arguments;
             axe.run(document, { runOnly: rules }).then(found => done(found.violations), error => done(String(error)))";
-        let found = self.client.execute_async(look, vec![json!(RULES)]).await.unwrap();
+        let found = self.client.execute_async(look, vec![rules]).await.unwrap();
         let violations = found.as_array().unwrap_or_else(|| panic!("axe: {found}"));
         violations.iter().flat_map(readable).collect()
     }

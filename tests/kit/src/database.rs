@@ -8,7 +8,7 @@ use sqlx::{
 
 use crate::{address, logs, unique};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Serialises what the tests do to the catalogue; PostgreSQL lets concurrent DDL fail now and then.
 const CATALOGUE_LOCK: i64 = 0x6d69_6c6c_6761_7465;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A Java virtual machine on a machine that is busy with tests.
-const START: Duration = Duration::from_mins(2);
+const START: Duration = Duration::from_mins(3);
 
 /// Kafka Connect in one process, set up by the files of `ops/debezium`.
 #[derive(Debug)]

@@ -91,7 +91,7 @@ impl HttpReceiver {
 
     /// The next request, once it has come.
     pub async fn next(&mut self) -> HttpRequest {
-        let next = tokio::time::timeout(std::time::Duration::from_secs(20), self.requests.recv());
+        let next = tokio::time::timeout(std::time::Duration::from_mins(1), self.requests.recv());
         next.await.expect("no request comes").unwrap()
     }
 

@@ -11,10 +11,13 @@ use crate::{
 };
 
 /// A Java virtual machine on a machine that is busy with tests.
-const START: Duration = Duration::from_secs(90);
+const START: Duration = Duration::from_mins(3);
 
 /// What `ops/kafka/server.properties` has, and a server of a test's own must not.
 const SHARED_PORTS: [&str; 2] = ["19092", "19093"];
+
+/// How long the shared one is waited for before it counts as gone, and one that is to be killed: it starts again no sooner.
+const SESSIONS: [&str; 2] = ["broker.session.timeout.ms=60000", "broker.session.timeout.ms=10000"];
 
 /// Any 16 bytes in base64.
 const CLUSTER_ID: &str = "bWlsbGdhdGUtdGVzdC0wMQ";
@@ -43,7 +46,8 @@ impl KafkaServer {
         let shared = fs::read_to_string(root().join("ops/kafka/server.properties")).unwrap();
         let ours = [port, controller_port].map(|port| port.to_string());
         let properties = std::iter::zip(SHARED_PORTS, &ours)
-            .fold(shared, |properties, (shared, ours)| properties.replace(shared, ours));
+            .fold(shared, |properties, (shared, ours)| properties.replace(shared, ours))
+            .replace(SESSIONS[0], SESSIONS[1]);
         fs::write(folder.path().join("server.properties"), properties).unwrap();
         Self { port, folder, process: Mutex::default() }
     }

@@ -22,7 +22,7 @@ use rdkafka::{
 use crate::{address, logs, unique};
 
 /// What is there, is there at once; this is for a machine that is busy with tests.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Topics under a prefix that nobody else uses, deleted with this value, and a group of the same
 /// name. What it writes and reads goes past the code under test, by the client itself.

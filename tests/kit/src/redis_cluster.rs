@@ -7,7 +7,7 @@ use redis::InfoDict;
 
 use crate::{RedisServer, free_port, unique, wait_until};
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_mins(1);
 const MASTERS: usize = 3;
 const SLOTS: usize = 16_384;
 /// Milliseconds without an answer after which a node is failing. Shorter, a busy machine would look like a dead one.

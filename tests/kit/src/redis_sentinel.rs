@@ -6,7 +6,7 @@ use millgate_jobs::RedisConfig;
 
 use crate::{Child, Folder, RedisServer, free_port, redis_space, tools::tool, unique, wait_until};
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_mins(1);
 const NAME: &str = "test";
 
 /// A master and a replica, and three sentinels, of which two agree.

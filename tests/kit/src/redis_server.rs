@@ -12,7 +12,7 @@ use redis::{Client, FromRedisValue, InfoDict};
 
 use crate::{Child, Folder, free_port, logs, redis_space, tools::tool, unique, wait_until};
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_mins(1);
 
 /// A Redis on a port of its own: append-only file synced every second, `noeviction`.
 #[derive(Debug)]

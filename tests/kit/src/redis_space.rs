@@ -7,7 +7,7 @@ use redis::{AsyncConnectionConfig, Client, FromRedisValue, aio::MultiplexedConne
 
 use crate::{address, logs, unique};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Keys under a prefix that nobody else uses, removed with this value.
 #[derive(Debug)]

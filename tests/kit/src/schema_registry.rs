@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// A Java virtual machine on a machine that is busy with tests.
-const START: Duration = Duration::from_mins(2);
+const START: Duration = Duration::from_mins(3);
 /// Where it speaks Confluent's API.
 const API: &str = "/apis/ccompat/v7";
 

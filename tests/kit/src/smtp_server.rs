@@ -8,7 +8,7 @@ use crate::{
     wait_until,
 };
 
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_mins(1);
 
 /// An SMTP server on a port of its own, which keeps what it accepts. Recipients choose their fate by
 /// their address: see `tests/kit/smtp_server.py`.

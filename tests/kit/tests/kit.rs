@@ -9,7 +9,7 @@ use millgate_testkit::{
 };
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 
-const SOON: Duration = Duration::from_secs(10);
+const SOON: Duration = Duration::from_mins(2);
 
 #[tokio::test]
 async fn what_was_put_on_a_topic_is_read_and_goes_with_the_space() {
@@ -228,7 +228,7 @@ async fn what_hinders_people_is_found() {
     let headers = "content-type: text/html\r\ncontent-security-policy: default-src 'self'";
     let server = HttpReceiver::start(move |request| async move {
         let plain = "<!doctype html><html lang=en><title>Order</title><main><h1>Order</h1>".to_owned();
-        let faulty = plain.replace(" lang=en", "") + "<input id=name><img src=/>";
+        let faulty = plain.replace(" lang=en", "") + "<input id=name><img src=/><font color=#dddddd>pale</font>";
         HttpAnswer::Say(200, headers, if request.line.contains("faulty") { faulty } else { plain })
     });
     let server = server.await;
@@ -241,6 +241,8 @@ async fn what_hinders_people_is_found() {
         assert!(found.iter().any(|line| line.starts_with(rule)), "{rule}: {found:#?}");
     }
     assert!(found.iter().any(|line| line.contains("at #name: Fix any")), "{found:#?}");
+    let of_looks = browser.axe_of_looks().await;
+    assert!(matches!(&*of_looks, [pale] if pale.starts_with("color-contrast (serious)")), "{of_looks:#?}");
 }
 
 #[tokio::test]
