@@ -55,6 +55,7 @@ pub(crate) use declared::declared;
 pub use environment::{FIXED_NAMES, process_environment};
 pub use http::HttpConfig;
 pub use key::Key;
+pub(crate) use key::nearest;
 pub use log::{LogConfig, LogFormat};
 pub use postgres::PostgresConfig;
 pub use problem::ConfigError;

@@ -19,7 +19,6 @@ mod jobs;
 mod mail;
 mod migrate;
 mod moment;
-mod near;
 mod operator;
 mod outbox;
 mod progress;

@@ -11,8 +11,8 @@ use millgate_dashboard::see::{self, TopicView};
 use millgate_events::{Topic, TopicAdmin, TopicChange, TopicSpec};
 use serde_json::{Value, json};
 
-use super::{Call, Outcome, answer, moment::span, near::near, with_causes};
-use crate::{servers::Servers, topics_file::TopicsFile};
+use super::{Call, Outcome, answer, moment::span, with_causes};
+use crate::{config::nearest, servers::Servers, topics_file::TopicsFile};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -152,7 +152,8 @@ fn without_effect<'a>(servers: &Servers, named: impl Iterator<Item = &'a String>
     known.extend([Some(lines.as_str()), errors.as_deref()].into_iter().flatten());
     let strange = servers.config.topics.by_name.keys().filter(|name| !known.contains(name.as_str()));
     let told = strange.map(|name| {
-        let hint = near(name, known.iter().copied()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+        let hint =
+            nearest(name, known.iter().copied()).map(|near| format!("; did you mean {near}?")).unwrap_or_default();
         format!(
             "[topics.\"{name}\"] has no effect: no route or event of this application is on a topic of that name{hint}"
         )

@@ -79,7 +79,7 @@ pub(super) fn is_bare(c: char) -> bool {
 const LIKENESS: f64 = 0.75;
 
 /// Which of the candidates somebody who wrote `wanted` most likely meant, if any.
-pub(super) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(wanted: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |name: &str| name.to_lowercase().replace(['-', '.'], "_");
     let likeness = |name: &str| strsim::jaro_winkler(&plain(wanted), &plain(name));
     let near = candidates.into_iter().map(|name| (likeness(name), name)).filter(|near| near.0 >= LIKENESS);

@@ -65,7 +65,7 @@ async fn stock_waits_for_the_database() {
     let mut shop = Shop::open("postgres-down").await;
     let proxy = Proxy::to(&shop.database.address());
     shop.set("MILLGATE_POSTGRES_URL", shop.database.url_at(&proxy.address()));
-    shop.set("MILLGATE_POSTGRES_CONNECT_TIMEOUT", "1s");
+    shop.set("MILLGATE_POSTGRES_CONNECT_TIMEOUT", "3s");
     shop.set("MILLGATE_WORKER_BACKOFF_MAX", "500ms");
     proxy.cut();
     let _bridge = shop.start(&["bridge"]);

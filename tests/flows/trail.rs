@@ -211,7 +211,7 @@ async fn a_database_that_is_away_holds_nothing_up() {
     let mut shop = Shop::open("trail-away").await;
     let proxy = Proxy::to(&shop.database.address());
     shop.set("MILLGATE_POSTGRES_URL", shop.database.url_at(&proxy.address()));
-    shop.set("MILLGATE_POSTGRES_CONNECT_TIMEOUT", "500ms");
+    shop.set("MILLGATE_POSTGRES_CONNECT_TIMEOUT", "3s");
     shop.set("MILLGATE_TRAIL_BUFFER", "10");
     proxy.cut();
     let bridge = shop.start(&["bridge"]);
