@@ -5,7 +5,7 @@ use std::time::Duration;
 use millgate_events::{Consumer, Event, KafkaConfig, KafkaError};
 use millgate_testkit::KafkaServer;
 
-use crate::bench::{Ordered, SOON, consuming, numbers, ordered, producer, put_numbers};
+use crate::bench::{Ordered, SOON, consuming, numbers, ordered, producer, put_numbers, wait_committed};
 
 #[tokio::test]
 async fn both_ends_may_start_before_their_broker_and_outlive_it() {
@@ -26,6 +26,8 @@ async fn both_ends_may_start_before_their_broker_and_outlive_it() {
     let batch = tokio::time::timeout(SOON, consumer.next()).await.expect("a batch comes").unwrap();
     assert_eq!(batch.records.len(), 1);
     batch.token.settle();
+    // The broker is away for longer than a session lasts: what is not committed by then comes again.
+    wait_committed(&space, &[Some(1)]).await;
 
     server.kill9();
     let during = producer.send(&ordered("o", 2)).unwrap();
