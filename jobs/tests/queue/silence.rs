@@ -140,8 +140,7 @@ async fn a_killed_workers_jobs_are_anothers_within_ten_seconds_by_default() {
     dying.kill();
     let killed = Instant::now();
     bench.until("they are done", |stats| stats.done() == 3).await;
-    // Ten seconds on a machine that has time for it; on a busy one still not a lease more.
-    assert!(killed.elapsed() < DEFAULT * 2, "{:?}", killed.elapsed());
+    assert!(killed.elapsed() < Duration::from_secs(10), "{:?}", killed.elapsed());
     other.stop().await;
     bench.check().await;
 }
