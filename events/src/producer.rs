@@ -40,17 +40,24 @@ const CLOSED_AT_ONCE: usize = 4;
 /// that doubles, and the order within a partition are the client's work (it is idempotent).
 #[derive(Clone)]
 pub struct Producer {
-    client: Arc<Mutex<FutureProducer<Listening>>>,
+    /// `None` until something is to be published: what publishes nothing needs no broker.
+    client: Arc<Mutex<Option<FutureProducer<Listening>>>>,
     config: Arc<KafkaConfig>,
     source: Arc<str>,
     values: Values,
 }
 
 impl Producer {
-    /// A producer for the service named `source`. Connects in the background.
+    /// A producer for the service named `source`. Connects when it is first given something to publish; settings that Kafka's
+    /// client does not take are refused here.
     pub fn new(config: &KafkaConfig, source: &str) -> Result<Self, KafkaError> {
-        let client = Arc::new(Mutex::new(connect(config)?));
-        Ok(Self { client, config: Arc::new(config.clone()), source: source.into(), values: Values::default() })
+        config.producer().create_native_config().map_err(|error| KafkaError::Config(error.to_string()))?;
+        Ok(Self {
+            client: Arc::default(),
+            config: Arc::new(config.clone()),
+            source: source.into(),
+            values: Values::default(),
+        })
     }
 
     /// The same producer, with large values going to that store. Without this they are refused by Kafka.
@@ -75,15 +82,17 @@ impl Producer {
         &self.values
     }
 
-    /// The client, or a new one: an idempotent producer that has lost its place (the end of a log that was cut off, say)
-    /// never sends again.
+    /// The client, or a new one: at first, and when an idempotent producer has lost its place (the end of a log that was cut
+    /// off, say), which never sends again.
     fn client(&self) -> Result<FutureProducer<Listening>, KafkaError> {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((code, reason)) = client.client().fatal_error() {
+        if let Some(old) = &*client {
+            let Some((code, reason)) = old.client().fatal_error() else { return Ok(old.clone()) };
             error!(%code, reason, "the Kafka producer cannot go on; making a new one");
-            *client = connect(&self.config)?;
         }
-        Ok(client.clone())
+        let new = connect(&self.config)?;
+        *client = Some(new.clone());
+        Ok(new)
     }
 
     /// The service in whose name it publishes.
@@ -194,7 +203,7 @@ impl Producer {
 
     /// Waits until everything handed over is acked or has failed, at most `timeout`.
     pub async fn flush(&self, timeout: Duration) -> Result<(), KafkaError> {
-        let client = self.client()?;
+        let Some(client) = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone() else { return Ok(()) };
         tokio::task::spawn_blocking(move || client.flush(Timeout::After(timeout)))
             .await
             .map_err(|_| KafkaError::Closed)?

@@ -205,8 +205,10 @@ async fn input_that_cannot_be_meant_ends_with_2_before_any_server_is_asked() {
         assert!(!said.contains("Kafka cannot be reached"), "{arguments:?}: {said}");
     }
     // Nor does what needs no server ask one.
-    let (code, said) = end(&without_servers(&folder).args(["schema", "export"]).spawn()).await;
-    assert!(code == Some(0) && !said.contains("Kafka"), "{said}");
+    for format in ["json-schema", "asyncapi"] {
+        let (code, said) = end(&without_servers(&folder).args(["schema", "export", "--format", format]).spawn()).await;
+        assert!(code == Some(0) && !said.contains("Kafka cannot be reached"), "{format}: {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -223,6 +225,7 @@ async fn what_there_is_none_of_is_said_and_so_is_what_to_look_at_when_the_databa
     ] {
         let (ended, said) = end(&without_servers(&folder).args(arguments.clone()).spawn()).await;
         assert!(ended == Some(code) && said.contains(&reason), "{arguments:?}: {ended:?}: {said}");
+        assert!(!said.contains("Kafka"), "it is not needed for that: {arguments:?}: {said}");
     }
 }
 
