@@ -27,6 +27,7 @@ mod log;
 mod named;
 mod postgres;
 mod problem;
+pub(crate) mod retention;
 mod secret;
 mod setting;
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub(crate) use key::nearest;
 pub use log::{LogConfig, LogFormat};
 pub use postgres::PostgresConfig;
 pub use problem::ConfigError;
+pub use retention::Retention;
 pub(crate) use secret::hide_in_text;
 pub use setting::{Origin, Setting, to_text};
 pub use topics::{TopicConfig, TopicSettings, TopicsConfig};

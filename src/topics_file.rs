@@ -1,13 +1,13 @@
 //! `topics.yaml`: topics as code, those of the application and others.
 
-use std::{collections::BTreeMap, fmt::Write, path::Path, time::Duration};
+use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use anyhow::Context;
 use millgate_events::TopicSpec;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 use serde_saphyr::{Error, Spanned};
 
-use crate::config::TopicsConfig;
+use crate::config::{Retention, TopicsConfig, retention::NO_RETENTION};
 
 /// What a file says, defaults filled in.
 #[derive(Debug, Default)]
@@ -28,25 +28,6 @@ struct Entry {
     compaction: Option<bool>,
     min_insync_replicas: Option<Spanned<u32>>,
     remove: bool,
-}
-
-/// `30 days`, or `forever`.
-#[derive(Debug, Clone, Copy)]
-struct Retention(Option<Duration>);
-
-const RETENTION: &str = "is no retention";
-
-impl<'de> Deserialize<'de> for Retention {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text == "forever" {
-            return Ok(Self(None));
-        }
-        match humantime::parse_duration(&text) {
-            Ok(time) if !time.is_zero() => Ok(Self(Some(time))),
-            _ => Err(D::Error::custom(format!("`{text}` {RETENTION}; it is a time like 30 days or 12h, or forever"))),
-        }
-    }
 }
 
 /// What is wrong, and where.
@@ -123,7 +104,7 @@ impl Entry {
             name,
             partitions: of(self.partitions, default.partitions) as usize,
             replication: i32::try_from(of(self.replication, default.replication)).unwrap_or(i32::MAX),
-            retention: self.retention.map_or(Some(default.retention), |Retention(time)| time),
+            retention: self.retention.map_or(default.retention, Retention::time),
             compaction: self.compaction.unwrap_or(default.compaction),
             min_insync_replicas: self.min_insync_replicas.map(|own| own.value).or(default.min_insync_replicas),
         }
@@ -153,7 +134,7 @@ fn told(error: &Error) -> String {
             let words = words.split_once(" at line ").map_or(words.as_str(), |(words, _)| words);
             let words = words.strip_prefix("error: ").unwrap_or(words);
             // Ours already.
-            if words.contains(RETENTION) {
+            if words.contains(NO_RETENTION) {
                 return words.to_owned();
             }
             format!("this is not understood: {words}; {INDENTED}")
@@ -175,6 +156,8 @@ fn no_name(name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn wrong(text: &str) -> Vec<String> {
@@ -213,6 +196,7 @@ mod tests {
             "6: b c has at least 1 of partitions",
         ];
         assert_eq!(wrong(text), told);
+        assert!(wrong("a:\n  retention: 0s\n")[0].contains("`0s` is no retention"));
         let retention = wrong("a:\n  partitions: 3\n  retention: 30 dys\n");
         assert!(retention[0].starts_with("3: ") && retention[0].contains("`30 dys` is no retention"), "{retention:?}");
         let word = wrong("a:\n  partitons: 3\n");

@@ -164,7 +164,6 @@ fn values(config: &Config) -> Vec<Row> {
         ("log_alerts.again_after", at_least(log_alerts.again_after, SECOND)),
         ("topics.partitions", at_least_one(topics.partitions)),
         ("topics.replication", at_least_one(topics.replication)),
-        ("topics.retention", at_least(topics.retention, SECOND)),
     ];
     let mut rows: Vec<Row> = fixed.into_iter().map(|(key, verdict)| (Key::of(key), None, verdict)).collect();
     for (name, own) in &topics.by_name {
@@ -172,7 +171,6 @@ fn values(config: &Config) -> Vec<Row> {
         rows.extend([
             (key.child("partitions"), None, own.partitions.and_then(at_least_one)),
             (key.child("replication"), None, own.replication.and_then(at_least_one)),
-            (key.child("retention"), None, own.retention.and_then(|span| at_least(span, SECOND))),
             (key, None, topic(name)),
         ]);
     }

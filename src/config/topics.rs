@@ -6,6 +6,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use toml::Table;
 
+use super::Retention;
+
 /// How topics are created: three defaults, and a table for each topic that differs.
 ///
 /// ```toml
@@ -23,8 +25,7 @@ pub struct TopicsConfig {
     /// Brokers that each hold a copy of it.
     pub replication: u32,
     /// How long its records are kept.
-    #[serde(with = "humantime_serde")]
-    pub retention: Duration,
+    pub retention: Retention,
     /// The topics that differ, by name, without `kafka.topic_prefix`.
     #[serde(flatten)]
     pub by_name: BTreeMap<String, TopicConfig>,
@@ -32,7 +33,12 @@ pub struct TopicsConfig {
 
 impl Default for TopicsConfig {
     fn default() -> Self {
-        Self { partitions: 6, replication: 1, retention: Duration::from_hours(7 * 24), by_name: BTreeMap::new() }
+        Self {
+            partitions: 6,
+            replication: 1,
+            retention: Retention::For(Duration::from_hours(7 * 24)),
+            by_name: BTreeMap::new(),
+        }
     }
 }
 
@@ -45,8 +51,7 @@ pub struct TopicConfig {
     /// Brokers that each hold a copy of it.
     pub replication: Option<u32>,
     /// How long its records are kept.
-    #[serde(with = "humantime_serde::option")]
-    pub retention: Option<Duration>,
+    pub retention: Option<Retention>,
     /// Keep the newest record of each key, whatever its age.
     pub compaction: Option<bool>,
     /// Copies that have to be up to date for a record to be acked; the brokers' own setting if left out.
@@ -60,8 +65,8 @@ pub struct TopicSettings {
     pub partitions: u32,
     /// Brokers that each hold a copy of it.
     pub replication: u32,
-    /// How long its records are kept.
-    pub retention: Duration,
+    /// How long its records are kept; `None`: forever.
+    pub retention: Option<Duration>,
     /// Keep the newest record of each key, whatever its age.
     pub compaction: bool,
     /// Copies that have to be up to date for a record to be acked; the brokers' own setting if `None`.
@@ -75,7 +80,7 @@ impl TopicsConfig {
         TopicSettings {
             partitions: own.and_then(|t| t.partitions).unwrap_or(self.partitions),
             replication: own.and_then(|t| t.replication).unwrap_or(self.replication),
-            retention: own.and_then(|t| t.retention).unwrap_or(self.retention),
+            retention: own.and_then(|t| t.retention).unwrap_or(self.retention).time(),
             compaction: own.and_then(|t| t.compaction).unwrap_or(false),
             min_insync_replicas: own.and_then(|t| t.min_insync_replicas),
         }

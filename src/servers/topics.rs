@@ -25,7 +25,7 @@ impl Servers {
                 name: name.to_owned(),
                 partitions: settings.partitions as usize,
                 replication: i32::try_from(settings.replication).unwrap_or(i32::MAX),
-                retention: Some(settings.retention),
+                retention: settings.retention,
                 compaction: settings.compaction,
                 min_insync_replicas: settings.min_insync_replicas,
             }

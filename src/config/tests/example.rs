@@ -30,7 +30,7 @@ fn what_the_example_comments_out_is_right_too() {
     let order = loaded.config.topics.settings_of("order.created");
     assert_eq!((order.partitions, order.replication, order.compaction), (24, 3, true));
     assert_eq!(order.min_insync_replicas, Some(2));
-    assert_eq!(order.retention, Duration::from_hours(30 * 24));
+    assert_eq!(order.retention, Some(Duration::from_hours(30 * 24)));
     assert_eq!(loaded.app, ShopSettings::default());
     assert_eq!(loaded.config.smtp.domains["example.org"].most, 4);
 }

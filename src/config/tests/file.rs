@@ -105,8 +105,20 @@ fn topics_have_tables_of_their_own() {
     let loaded = load(text, &[]).unwrap();
     assert_eq!(loaded.config.bridge.batch_size, 16);
     let order = loaded.config.topics.settings_of("order.created");
-    assert_eq!((order.partitions, order.retention), (24, Duration::from_hours(30 * 24)));
+    assert_eq!((order.partitions, order.retention), (24, Some(Duration::from_hours(30 * 24))));
     let user = loaded.config.topics.settings_of("user.registered");
     assert_eq!((user.partitions, user.replication, user.compaction), (3, 1, false));
     assert_eq!(origin(&loaded, "topics.\"order.created\".partitions"), "millgate.toml:5");
+}
+
+#[test]
+fn records_can_be_kept_forever() {
+    let text = "[topics.\"order.created\"]\nretention = \"30days\"\n";
+    let loaded = load(text, &[("MILLGATE_TOPICS_RETENTION", "forever")]).unwrap();
+    assert_eq!(loaded.config.topics.settings_of("order.created").retention, Some(Duration::from_hours(30 * 24)));
+    assert_eq!(loaded.config.topics.settings_of("user.registered").retention, None);
+    let loaded = load("[topics.a]\nretention = \"forever\"\n", &[]).unwrap();
+    assert_eq!(loaded.config.topics.settings_of("a").retention, None);
+    let told = wrong("[topics]\nretention = \"10ms\"\n", &[]);
+    assert!(told[0].contains("`10ms` is no retention") && told[0].contains("or forever"), "{told:?}");
 }
