@@ -398,7 +398,7 @@ impl Reporting {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
-    use millgate_dashboard::{StreamReader, see};
+    use millgate_dashboard::{Follower, see};
     use millgate_events::{Holding, Record};
     use millgate_streams::{Stage, StageError, Stream, StreamConfig};
     use millgate_testkit::{Database, KafkaSpace, RedisSpace, wait_for};
@@ -435,7 +435,7 @@ mod tests {
         let open = Arc::new(AtomicBool::new(false));
         let stream = Stream::new("gate", ["numbers"], Gate(open.clone()));
         let of_stream = stream.kafka(&kafka.config());
-        let seen = StreamReader { name: "gate".into(), topics: vec!["numbers".into()], kafka: of_stream.clone() };
+        let seen = Follower { name: "gate".into(), topics: vec!["numbers".into()], kafka: of_stream.clone() };
         let pool = database.pool().clone();
         let runner = StreamRunner::start(stream, &kafka.config(), &StreamConfig::default(), pool).unwrap();
         let (queues, stop) = (redis.queues(), CancellationToken::new());

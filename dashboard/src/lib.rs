@@ -13,4 +13,4 @@ pub mod web;
 
 pub use config::DashboardConfig;
 pub use event_registry::{EventRegistry, EventType};
-pub use site::{ProjectionSite, Reader, Site, StreamReader};
+pub use site::{Follower, ProjectionSite, Reader, Site};

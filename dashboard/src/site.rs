@@ -25,7 +25,7 @@ pub struct Reader {
 
 /// A stream of the application, or its orchestrators of sagas, with the consumer group by which it is read.
 #[derive(Clone)]
-pub struct StreamReader {
+pub struct Follower {
     /// Its name.
     pub name: String,
     /// What it reads, without the prefix.
@@ -59,9 +59,9 @@ pub struct Site {
     /// Its consumer groups, the main one first.
     pub readers: Arc<Vec<Reader>>,
     /// Its streams.
-    pub streams: Vec<StreamReader>,
+    pub streams: Vec<Follower>,
     /// What the orchestrators of its sagas read, if it has sagas.
-    pub orchestrators: Option<StreamReader>,
+    pub orchestrators: Option<Follower>,
     /// Its event types.
     pub events: Arc<EventRegistry>,
     /// The schedules of all queues.
@@ -98,7 +98,7 @@ pub struct Site {
 
 impl Site {
     /// Groups that fold what they read into tables: those of streams, and that of the orchestrators.
-    pub fn folding(&self) -> impl Iterator<Item = &StreamReader> {
+    pub fn followers(&self) -> impl Iterator<Item = &Follower> {
         self.streams.iter().chain(&self.orchestrators)
     }
 

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, fmt::Write, time::Duration};
 
 use millgate_dashboard::{
-    StreamReader,
+    Follower,
     see::{self, GroupLag, GroupView, SeeError},
 };
 use millgate_events::GroupMember;
@@ -45,8 +45,8 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let servers = call.servers()?;
     let site = servers.site();
     let is_meant =
-        |stream: &&StreamReader| group.is_all() && topic.as_ref().is_none_or(|topic| stream.topics.contains(topic));
-    let streams: Vec<&StreamReader> = site.folding().filter(is_meant).collect();
+        |stream: &&Follower| group.is_all() && topic.as_ref().is_none_or(|topic| stream.topics.contains(topic));
+    let streams: Vec<&Follower> = site.followers().filter(is_meant).collect();
     let mut readers = match group.of(&servers) {
         Ok(readers) => readers,
         Err(message) => return Ok(Outcome::Misunderstood(message)),

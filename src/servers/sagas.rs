@@ -1,7 +1,7 @@
 //! Sagas, and what drives them.
 
 use millgate_bridge::saga::{Orchestrator, SagaStore};
-use millgate_dashboard::StreamReader;
+use millgate_dashboard::Follower;
 use millgate_events::{KafkaConfig, Outbox};
 use millgate_workers::DeadSteps;
 
@@ -29,9 +29,9 @@ impl Servers {
     }
 
     /// What orchestrators read, for those who look.
-    pub(crate) fn orchestrators(&self) -> Option<StreamReader> {
+    pub(crate) fn orchestrators(&self) -> Option<Follower> {
         let topics: Vec<String> = self.sagas.definitions().read_topics().into_iter().map(str::to_owned).collect();
-        (!topics.is_empty()).then(|| StreamReader { name: "sagas".into(), topics, kafka: self.saga_kafka() })
+        (!topics.is_empty()).then(|| Follower { name: "sagas".into(), topics, kafka: self.saga_kafka() })
     }
 
     pub(super) fn dead_steps(&self) -> Option<DeadSteps> {

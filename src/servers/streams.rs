@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millgate_dashboard::StreamReader;
+use millgate_dashboard::Follower;
 use millgate_streams::{AuditLogs, AuditSettings, Resources, Stream, StreamPositions, windows::WindowStore};
 
 use super::Servers;
@@ -54,8 +54,8 @@ impl Servers {
         }
     }
 
-    pub(super) fn stream_readers(&self) -> Vec<StreamReader> {
-        let reader = |stream: Stream| StreamReader {
+    pub(super) fn stream_readers(&self) -> Vec<Follower> {
+        let reader = |stream: Stream| Follower {
             kafka: stream.kafka(&self.config.kafka),
             topics: stream.topics().to_vec(),
             name: stream.name().to_owned(),

@@ -9,7 +9,7 @@ use super::{
     PartitionLag, QueueView,
     wrong::{Group, serving, unknown_kinds},
 };
-use crate::StreamReader;
+use crate::Follower;
 
 /// So many topics that only streams read are drawn one by one.
 const ONE_BY_ONE: usize = 4;
@@ -82,7 +82,7 @@ pub struct Flow {
 /// What it is drawn of.
 pub(super) struct Sources<'a> {
     pub(super) groups: &'a [Group],
-    pub(super) streams: &'a [StreamReader],
+    pub(super) streams: &'a [Follower],
     /// Those are drawn as a box of their own.
     pub(super) dead_letter_topics: &'a [String],
     pub(super) processes: &'a [Process],
@@ -170,7 +170,7 @@ fn place(stage: Stage, name: &str, (health, words): (Health, String), page: &[&s
 }
 
 /// The topics of a stream that are drawn as such.
-fn folded<'a>(sources: &Sources<'a>, stream: &'a StreamReader) -> impl Iterator<Item = &'a str> + use<'a> {
+fn folded<'a>(sources: &Sources<'a>, stream: &'a Follower) -> impl Iterator<Item = &'a str> + use<'a> {
     let dead = sources.dead_letter_topics;
     stream.topics.iter().filter(|topic| !dead.contains(topic)).map(String::as_str)
 }
@@ -211,7 +211,7 @@ fn bridge(sources: &Sources<'_>, group: &Group) -> Place {
     place(Stage::Bridge, group.name, at_work(sources, &group.of_kafka), &["workers"])
 }
 
-fn fold(sources: &Sources<'_>, stream: &StreamReader) -> Place {
+fn fold(sources: &Sources<'_>, stream: &Follower) -> Place {
     let group = &stream.kafka.consumer_group;
     let lags = sources.stream_lags.unwrap_or_default().iter().filter(|lag| lag.reader == stream.name);
     let (records, seconds) =

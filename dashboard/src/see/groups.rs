@@ -12,7 +12,7 @@ use millgate_events::{KafkaConfig, Lag, Logs, Membership};
 use serde::Serialize;
 
 use super::SeeError;
-use crate::{Reader, Site, StreamReader};
+use crate::{Follower, Reader, Site};
 
 /// For one question to Kafka.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
@@ -85,11 +85,11 @@ pub async fn group_named(site: &Site, name: &str) -> Result<GroupView, SeeError>
     if let Some(reader) = site.readers.iter().find(is_meant) {
         return group(site, reader).await;
     }
-    let is_meant = |stream: &&StreamReader| stream.name == name || stream.kafka.consumer_group == name;
-    if let Some(stream) = site.folding().find(is_meant) {
+    let is_meant = |stream: &&Follower| stream.name == name || stream.kafka.consumer_group == name;
+    if let Some(stream) = site.followers().find(is_meant) {
         return stream_group(stream).await;
     }
-    let streams = site.folding().map(|stream| stream.name.as_str());
+    let streams = site.followers().map(|stream| stream.name.as_str());
     let known: Vec<&str> = site.readers.iter().map(|reader| reader.name).chain(streams).collect();
     Err(SeeError::Missing(format!("there is no group `{name}`; there are: {}", known.join(", "))))
 }
@@ -100,7 +100,7 @@ pub async fn lags(reader: &Reader, topic: Option<&str>) -> Result<Vec<GroupLag>,
 }
 
 /// The same of a stream.
-pub async fn stream_lags(stream: &StreamReader, topic: Option<&str>) -> Result<Vec<GroupLag>, SeeError> {
+pub async fn stream_lags(stream: &Follower, topic: Option<&str>) -> Result<Vec<GroupLag>, SeeError> {
     lags_in(&stream.name, &stream.kafka, stream.topics.iter().map(String::as_str), topic).await
 }
 
@@ -148,7 +148,7 @@ pub async fn group(site: &Site, reader: &Reader) -> Result<GroupView, SeeError> 
 }
 
 /// The group of a stream, or of orchestrators. It fills no queues, so it has no watermarks.
-pub async fn stream_group(stream: &StreamReader) -> Result<GroupView, SeeError> {
+pub async fn stream_group(stream: &Follower) -> Result<GroupView, SeeError> {
     let logs = Logs::new(&stream.kafka, PATIENCE);
     let (partitions, membership) =
         tokio::try_join!(stream_lags(stream, None), async { Ok::<_, SeeError>(logs.membership().await?) })?;
@@ -158,7 +158,7 @@ pub async fn stream_group(stream: &StreamReader) -> Result<GroupView, SeeError> 
 /// All groups, the main one first, those of streams and of orchestrators last.
 pub async fn groups(site: &Site) -> Result<Vec<GroupView>, SeeError> {
     let readers = try_join_all(site.readers.iter().map(|reader| group(site, reader)));
-    let streams = try_join_all(site.folding().map(stream_group));
+    let streams = try_join_all(site.followers().map(stream_group));
     let (mut groups, streams) = tokio::try_join!(readers, streams)?;
     groups.extend(streams);
     Ok(groups)

@@ -8,7 +8,7 @@ use millgate_events::{KafkaConfig, KafkaError, Logs};
 use serde::Serialize;
 
 use super::{background::Background, groups::now};
-use crate::{Reader, Site, StreamReader};
+use crate::{Follower, Reader, Site};
 
 /// Kafka is asked no more often than that.
 const LAGS_EVERY: Duration = Duration::from_secs(4);
@@ -61,7 +61,7 @@ impl Outside {
     /// How far the streams are behind.
     pub(super) fn streams(&self, site: &Site) -> Last<Arc<[PartitionLag]>> {
         let streams = site.streams.clone();
-        let of_stream = |stream: StreamReader| lags(stream.name, stream.kafka, stream.topics);
+        let of_stream = |stream: Follower| lags(stream.name, stream.kafka, stream.topics);
         self.streams.look(LAGS_EVERY, move || all(streams.into_iter().map(of_stream)))
     }
 

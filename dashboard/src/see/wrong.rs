@@ -10,7 +10,7 @@ use millgate_jobs::{History, Process};
 use serde::Serialize;
 
 use super::{PartitionLag, QueueView, ScheduleView, moment::span, outside::Last};
-use crate::StreamReader;
+use crate::Follower;
 
 /// A job that has waited longer says that its queue is behind.
 const LATE: Duration = Duration::from_mins(1);
@@ -63,7 +63,7 @@ pub(super) struct Group {
 pub(super) struct Seen<'a> {
     pub(super) now: DateTime<Utc>,
     pub(super) groups: &'a [Group],
-    pub(super) streams: &'a [StreamReader],
+    pub(super) streams: &'a [Follower],
     pub(super) processes: &'a [Process],
     pub(super) queues: &'a [QueueView],
     /// The last hour of all queues together.
@@ -222,13 +222,13 @@ fn bridges_missing(seen: &Seen<'_>) -> Vec<Wrong> {
 }
 
 /// Whether some process has a stream.
-fn is_folded(seen: &Seen<'_>, stream: &StreamReader) -> bool {
+fn is_folded(seen: &Seen<'_>, stream: &Follower) -> bool {
     let mut groups = seen.processes.iter().flat_map(|process| &process.groups);
     groups.any(|group| group.group == stream.kafka.consumer_group)
 }
 
 /// How far a stream is behind, where it is.
-fn lags_of<'a>(seen: &'a Seen<'_>, stream: &'a StreamReader) -> impl Iterator<Item = &'a PartitionLag> {
+fn lags_of<'a>(seen: &'a Seen<'_>, stream: &'a Follower) -> impl Iterator<Item = &'a PartitionLag> {
     let lags = seen.stream_lags.as_ref().and_then(|lags| lags.as_ref().ok()).map(|lags| &**lags).unwrap_or_default();
     lags.iter().filter(move |lag| lag.reader == stream.name && lag.records > 0)
 }

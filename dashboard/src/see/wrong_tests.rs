@@ -78,7 +78,7 @@ fn schedule() -> ScheduleView {
 /// All that there is to see; each test changes what it is about.
 struct Scene {
     groups: Vec<Group>,
-    streams: Vec<StreamReader>,
+    streams: Vec<Follower>,
     processes: Vec<Process>,
     queues: Vec<QueueView>,
     hour: Option<History>,
@@ -155,7 +155,7 @@ fn a_bridge_that_is_missing_is_bad_once_events_wait() {
 /// A stream of the application, and how far it is behind.
 fn stream(records: u64, seconds: u64) -> Scene {
     let kafka = millgate_events::KafkaConfig { consumer_group: "shop.audit".into(), ..Default::default() };
-    let stream = StreamReader { name: "audit".into(), topics: vec!["order.created".into()], kafka };
+    let stream = Follower { name: "audit".into(), topics: vec!["order.created".into()], kafka };
     let topic = "order.created".to_owned();
     let lag = PartitionLag { reader: "audit".into(), topic, partition: 0, records, seconds: Some(seconds) };
     Scene { streams: vec![stream], stream_lags: Some(Ok(Arc::new([lag]))), ..Scene::well() }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use millgate_bridge::{Routes, on};
-use millgate_dashboard::{Reader, Site, StreamReader, access::Viewer};
+use millgate_dashboard::{Follower, Reader, Site, access::Viewer};
 use millgate_events::{Event, KafkaConfig};
 use millgate_jobs::{BridgedGroup, JobOptions, NewJob};
 use millgate_testkit::{KafkaSpace, free_port, wait_for};
@@ -122,7 +122,7 @@ async fn a_stream_stands_in_the_picture_with_how_far_it_is() {
     let group = format!("{}.audit", kafka.config().consumer_group);
     let reads = KafkaConfig { consumer_group: group.clone(), ..kafka.config() };
     let topics = vec!["users".to_owned(), "users.dead".to_owned()];
-    let streams = vec![StreamReader { name: format!("audit{XSS}"), topics, kafka: reads }];
+    let streams = vec![Follower { name: format!("audit{XSS}"), topics, kafka: reads }];
     let dead_letter_topics = vec!["users.dead".to_owned()];
     let with = |site| Site { streams, dead_letter_topics, ..site };
     let desk = Desk::opened(Viewer::everything("ann"), with).await;
@@ -155,7 +155,7 @@ async fn many_topics_that_only_streams_read_are_one_box() {
     let kafka = KafkaConfig { brokers: format!("127.0.0.1:{}", free_port()), ..KafkaConfig::default() };
     let streams = ["audit", "copy"].map(|name| {
         let kafka = KafkaConfig { consumer_group: format!("shop.{name}"), ..kafka.clone() };
-        StreamReader { name: name.into(), topics: topics.clone(), kafka }
+        Follower { name: name.into(), topics: topics.clone(), kafka }
     });
     let reads = reads(kafka.clone());
     let desk = Desk::opened(Viewer::everything("ann"), |site| Site { streams: streams.into(), ..reads(site) }).await;
