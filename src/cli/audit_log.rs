@@ -17,7 +17,7 @@ use millgate_streams::{AuditHead, AuditLogs, AuditPlace, AuditReport};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Outcome, answer, away, moment};
+use super::{Outcome, answer, moment};
 
 #[derive(clap::Args)]
 pub(super) struct SearchArgs {
@@ -43,10 +43,10 @@ pub(super) struct SearchArgs {
     #[arg(long)]
     errors: bool,
     /// That happened then or later: a time, or how long ago (24h)
-    #[arg(long, value_name = "TIME", value_parser = moment::when)]
+    #[arg(long, value_name = "TIME")]
     since: Option<When>,
     /// That happened before
-    #[arg(long, value_name = "TIME", value_parser = moment::when)]
+    #[arg(long, value_name = "TIME")]
     until: Option<When>,
     /// Go on behind this place
     #[arg(long, value_name = "PLACE", value_parser = AuditPlace::from_str, allow_hyphen_values = true)]
@@ -59,7 +59,7 @@ pub(super) struct SearchArgs {
 #[derive(clap::Args)]
 pub(super) struct VerifyArgs {
     /// Only what was recorded then or later: a time, or how long ago (7days)
-    #[arg(long, value_name = "TIME", value_parser = moment::when)]
+    #[arg(long, value_name = "TIME")]
     since: Option<When>,
     /// Hold the chains against an earlier answer of `audit verify --json`, kept where nobody could change it
     #[arg(long, value_name = "FILE")]
@@ -96,10 +96,6 @@ pub(super) async fn search(site: &Site, json: bool, args: SearchArgs) -> anyhow:
         after: args.after,
         limit: Some(args.limit),
     };
-    // Asked here, since what is said of it from a page is for those who cannot mend it.
-    if let Some(logs) = &site.audit_logs {
-        logs.now().await.map_err(away::of_streams)?;
-    }
     let mask = |of: &str, value: Value| site.mask.shown(of, value);
     let page = match see::audit_logs(site, &choice, &mask).await {
         Err(SeeError::Misunderstood(message) | SeeError::Missing(message)) => {
@@ -146,9 +142,9 @@ pub(super) async fn verify(logs: &AuditLogs, json: bool, args: VerifyArgs) -> an
     };
     let since = match args.since {
         None => None,
-        Some(when) => Some(when.before(logs.now().await.map_err(away::of_streams)?)),
+        Some(when) => Some(when.before(logs.now().await?)),
     };
-    let report = logs.verify(since, &known, shown()).await.map_err(away::of_streams)?;
+    let report = logs.verify(since, &known, shown()).await?;
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     } else {
@@ -203,8 +199,8 @@ pub(super) async fn expire(logs: &AuditLogs, json: bool, keep: Duration, args: E
         let how = "say for how long the audit log is kept: --keep 13months, or audit.keep (MILLGATE_AUDIT_KEEP)";
         return Ok(Outcome::Misunderstood(how.to_owned()));
     }
-    let now = logs.now().await.map_err(away::of_streams)?;
-    let dropped = logs.expire(keep, now, args.dry_run).await.map_err(away::of_streams)?;
+    let now = logs.now().await?;
+    let dropped = logs.expire(keep, now, args.dry_run).await?;
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(&dropped)?))?;
         return Ok(Outcome::Well);

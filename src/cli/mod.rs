@@ -3,7 +3,6 @@
 mod answer;
 mod audit;
 mod audit_log;
-mod away;
 mod bench;
 mod claims;
 mod completions;

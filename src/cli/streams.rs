@@ -5,7 +5,7 @@ use std::sync::Arc;
 use millgate_streams::{Stream, StreamPosition, StreamRunner};
 use tokio::task::JoinSet;
 
-use super::{Call, Outcome, away, moment};
+use super::{Call, Outcome, moment};
 use crate::{health::Health, http::HttpServer, lifecycle::stop_on_signal, servers::Servers};
 
 #[derive(clap::Subcommand)]
@@ -58,7 +58,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
             Ok(Outcome::Well)
         }
         Command::List => {
-            let positions = servers.stream_positions().list().await.map_err(away::of_streams)?;
+            let positions = servers.stream_positions().list().await?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&positions)?);
             } else {
@@ -70,7 +70,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
             if !is_one(&streams, &name) {
                 return Ok(Outcome::Misunderstood(no_stream(&streams, &name)));
             }
-            let forgotten = servers.stream_positions().forget(&name).await.map_err(away::of_streams)?;
+            let forgotten = servers.stream_positions().forget(&name).await?;
             println!("forgot where {name} was in {forgotten} partitions");
             Ok(Outcome::Well)
         }

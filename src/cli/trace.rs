@@ -12,7 +12,7 @@ use millgate_events::Wanted;
 
 use super::{
     Call, Outcome, answer,
-    moment::{from_now, point, span, when},
+    moment::{from_now, point, span},
 };
 
 #[derive(clap::Args)]
@@ -37,7 +37,7 @@ pub(super) struct Args {
     #[arg(long, group = "by")]
     job: bool,
     /// What the trail does not know is looked for on Kafka, from then on: a time, or how long ago (30m, 2h, 1day)
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, value_name = "TIME")]
     since: Option<When>,
 }
 

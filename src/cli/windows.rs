@@ -6,11 +6,7 @@ use millgate_streams::{
     windows::{StoredWindow, WindowProgress},
 };
 
-use super::{
-    Call, Outcome, away,
-    moment::{point, when},
-    trace::now,
-};
+use super::{Call, Outcome, moment::point, trace::now};
 
 #[derive(clap::Subcommand)]
 pub(super) enum Command {
@@ -29,7 +25,7 @@ pub(super) struct ShowArgs {
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// Only windows that ended then or later: a time, or how long ago (30m, 2h, 1day)
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, value_name = "TIME")]
     since: Option<When>,
     /// So many at most
     #[arg(long, value_name = "N", default_value_t = 50)]
@@ -46,7 +42,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         (Err(_), Command::Show(ShowArgs { stream, .. })) if streams.iter().all(|known| known.name() != stream) => {
             return Ok(Outcome::Misunderstood(no_stream(stream, &[], &streams)));
         }
-        (Err(error), _) => return Err(away::of_streams(error)),
+        (Err(error), _) => return Err(error.into()),
     };
     match command {
         Command::List if json => println!("{}", serde_json::to_string_pretty(&progress)?),
@@ -60,7 +56,7 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
             }
             let since = since.map(|since| since.before(now()));
             let results = store.results(&stream, key.as_deref(), since, i64::from(limit)).await;
-            let results = results.map_err(away::of_streams)?;
+            let results = results?;
             if json {
                 println!("{}", serde_json::to_string_pretty(&results)?);
             } else {

@@ -66,6 +66,11 @@ pub enum StreamError {
         /// Where the partition ends.
         end: i64,
     },
+    /// The tables of streams, where their positions and what they know is kept.
+    #[error(
+        "the tables of streams cannot be used: {0}; is PostgreSQL up, and postgres.url (MILLGATE_POSTGRES_URL) right?"
+    )]
+    Tables(#[source] sqlx::Error),
     /// There are no tables.
     #[error("the tables of streams are missing; run: millgate migrate")]
     NoTables,
@@ -79,7 +84,22 @@ impl From<sqlx::Error> for StreamError {
         match &error {
             // undefined_table; https://www.postgresql.org/docs/current/errcodes-appendix.html
             sqlx::Error::Database(refused) if refused.code().as_deref() == Some("42P01") => Self::NoTables,
-            _ => Self::Stage(error.into()),
+            _ => Self::Tables(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_that_cannot_be_used_say_what_to_look_at_and_a_stages_own_do_not() {
+        let look = "is PostgreSQL up, and postgres.url (MILLGATE_POSTGRES_URL) right?";
+        let told = StreamError::from(sqlx::Error::PoolTimedOut).to_string();
+        assert!(told.contains(look) && told.contains(&sqlx::Error::PoolTimedOut.to_string()), "{told}");
+        let told = StreamError::from(StageError::from(sqlx::Error::RowNotFound)).to_string();
+        assert!(!told.contains(look), "{told}");
+        assert!(StreamError::NoTables.to_string().contains("millgate migrate"));
     }
 }

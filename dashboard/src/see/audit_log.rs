@@ -4,11 +4,7 @@ use millgate_events::Value;
 use millgate_streams::{AuditFilter, AuditLog, AuditLogs, AuditPlace, StreamError};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Mask, SeeError,
-    letters::{When, said},
-    payload,
-};
+use super::{Mask, SeeError, When, letters::said, payload};
 use crate::Site;
 
 /// Entries on a page, if nothing is said; and at most.

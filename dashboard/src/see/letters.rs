@@ -1,6 +1,6 @@
 //! Dead letters as one sees them.
 
-use std::{str::FromStr, time::Duration};
+use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 use millgate_events::{
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Mask, SeeError, payload};
+use super::{Mask, SeeError, When, payload};
 use crate::Site;
 
 /// Causes that anybody reads.
@@ -90,40 +90,6 @@ where
     let text = String::deserialize(from)?;
     let text = text.trim();
     if text.is_empty() { Ok(None) } else { text.parse().map(Some).map_err(serde::de::Error::custom) }
-}
-
-/// A point in time, or one so long ago.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum When {
-    /// Then.
-    At(DateTime<Utc>),
-    /// So long ago.
-    Ago(Duration),
-}
-
-impl FromStr for When {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let at = || DateTime::parse_from_rfc3339(text).ok().map(|time| Self::At(time.into()));
-        let ago = || humantime::parse_duration(text).ok().map(Self::Ago);
-        at().or_else(ago)
-            .ok_or_else(|| format!("`{text}` is neither a time, as 2026-03-01T12:00:00Z, nor how long ago, as 2h"))
-    }
-}
-
-impl When {
-    /// When that is, if it is now `now`.
-    pub fn before(self, now: DateTime<Utc>) -> DateTime<Utc> {
-        match self {
-            Self::At(time) => time,
-            // Longer ago than there is time is before all letters.
-            Self::Ago(span) => chrono::Duration::from_std(span)
-                .ok()
-                .and_then(|span| now.checked_sub_signed(span))
-                .unwrap_or(DateTime::UNIX_EPOCH),
-        }
-    }
 }
 
 impl LetterChoice {

@@ -42,13 +42,14 @@ pub use job_search::JobSearch;
 pub(crate) use jobs::now;
 pub use jobs::{Bound, JobList, SeenJob, in_state, jobs};
 pub use letters::{
-    CauseView, LetterChoice, LetterPage, LetterView, TrendName, When, cause, causes, letter, letters, no_letter,
-    no_letters, what_died,
+    CauseView, LetterChoice, LetterPage, LetterView, TrendName, cause, causes, letter, letters, no_letter, no_letters,
+    what_died,
 };
 pub use life::{
     AttemptLife, EventLife, HandedOff, JobLife, JobNow, LetterLife, Life, Link, Look, Moment, Outcome, RoutedBy,
     Severity, What,
 };
+pub use moment::When;
 pub use outside::{Outside, PartitionLag};
 pub use overview::{Figures, Overview, overview};
 pub use payload::{in_line, in_lines, payload};

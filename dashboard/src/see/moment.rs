@@ -1,8 +1,8 @@
 //! Times as people say them, where there is only text.
 
-use std::time::Duration;
+use std::{str::FromStr, time::Duration};
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Utc};
 
 /// `2026-03-01T12:00:00Z`.
 pub fn point(time: DateTime<Utc>) -> String {
@@ -27,8 +27,43 @@ pub fn span(time: Duration) -> String {
     humantime::format_duration(whole).to_string().split(' ').take(2).collect::<Vec<_>>().join(" ")
 }
 
-/// A time that somebody typed: `2026-03-01T12:00:00Z`, the same without a zone, which is UTC, `2h` for so long ago, or `+2h`
-/// for so far ahead.
+/// A point in time, or one so long ago: `2026-03-01T12:00:00Z`, a day in UTC, `2026-03-01`, or `2h`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum When {
+    /// Then.
+    At(DateTime<Utc>),
+    /// So long ago.
+    Ago(Duration),
+}
+
+impl FromStr for When {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let at = || DateTime::parse_from_rfc3339(text).ok().map(|time| Self::At(time.into()));
+        let ago = || humantime::parse_duration(text).ok().map(Self::Ago);
+        at().or_else(|| day(text).map(Self::At)).or_else(ago).ok_or_else(|| {
+            format!("`{text}` is neither a time, as 2026-03-01T12:00:00Z or 2026-03-01 (UTC), nor how long ago, as 2h")
+        })
+    }
+}
+
+impl When {
+    /// When that is, if it is now `now`.
+    pub fn before(self, now: DateTime<Utc>) -> DateTime<Utc> {
+        match self {
+            Self::At(time) => time,
+            // Longer ago than there is time is before all there is.
+            Self::Ago(span) => chrono::Duration::from_std(span)
+                .ok()
+                .and_then(|span| now.checked_sub_signed(span))
+                .unwrap_or(DateTime::UNIX_EPOCH),
+        }
+    }
+}
+
+/// A time that somebody typed: `2026-03-01T12:00:00Z`, the same without a zone, which is UTC, a day alone, `2h` for so long ago,
+/// or `+2h` for so far ahead.
 pub fn read(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
     let text = text.trim();
     let exact = || DateTime::parse_from_rfc3339(text).ok().map(|time| time.to_utc());
@@ -36,16 +71,22 @@ pub fn read(text: &str, now: DateTime<Utc>) -> Result<DateTime<Utc>, String> {
         let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S"];
         forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok()).map(|time| time.and_utc())
     };
+    let day = || day(text);
     let away = || {
         let (ahead, span) = text.strip_prefix('+').map_or((false, text), |span| (true, span));
         let span = chrono::Duration::from_std(humantime::parse_duration(span).ok()?).ok()?;
         if ahead { now.checked_add_signed(span) } else { now.checked_sub_signed(span) }
     };
-    exact().or_else(in_utc).or_else(away).ok_or_else(|| {
+    exact().or_else(in_utc).or_else(day).or_else(away).ok_or_else(|| {
         format!(
             "`{text}` is neither a time, as 2026-03-01T12:00:00Z, nor how long ago, as 2h, nor how far ahead, as +2h"
         )
     })
+}
+
+/// The midnight with which a day, `2026-03-01`, begins in UTC.
+pub(crate) fn day(text: &str) -> Option<DateTime<Utc>> {
+    text.parse::<NaiveDate>().ok()?.and_hms_opt(0, 0, 0).map(|midnight| midnight.and_utc())
 }
 
 #[cfg(test)]
@@ -62,12 +103,29 @@ mod tests {
     }
 
     #[test]
+    fn a_time_is_ago_or_a_point() {
+        let now = DateTime::from_timestamp(1_000_000, 0).unwrap();
+        let read = |text: &str| text.parse::<When>().map(|when| when.before(now).timestamp());
+        assert_eq!(read("1970-01-01T01:00:00+01:00"), Ok(0));
+        assert_eq!(read("1970-01-02"), Ok(86_400));
+        assert_eq!(read("2h"), Ok(1_000_000 - 7_200));
+        assert_eq!("1day".parse(), Ok(When::Ago(Duration::from_hours(24))));
+        for wrong in ["yesterday", "2026-03-32", "2", ""] {
+            assert!(
+                read(wrong).unwrap_err().starts_with(&format!("`{wrong}` is neither a time, as 2026-03-01")),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
     fn a_time_is_read_as_it_is_typed() {
         let now = DateTime::from_timestamp(1_000_000, 0).unwrap();
         let read = |text| read(text, now).map(|time| time.timestamp());
         assert_eq!(read("2h"), Ok(1_000_000 - 7_200));
         assert_eq!(read("+1m"), Ok(1_000_060));
         assert_eq!(read("1970-01-01T00:01"), Ok(60));
+        assert_eq!(read("1970-01-02"), Ok(86_400));
         assert_eq!(read("1970-01-01T01:00:00+01:00"), Ok(0));
         assert!(read("soon").unwrap_err().contains("as 2h"));
     }

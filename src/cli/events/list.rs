@@ -7,11 +7,7 @@ use millgate_dashboard::see::{RecordView, When};
 use millgate_events::{Logs, Record, Scan};
 
 use super::{
-    super::{
-        Outcome, answer,
-        moment::{from_now, when},
-        trace::now,
-    },
+    super::{Outcome, answer, moment::from_now, trace::now},
     open,
 };
 use crate::servers::Servers;
@@ -28,7 +24,7 @@ pub(in crate::cli) struct Args {
     #[arg(long, value_name = "NAME")]
     topic: String,
     /// Records of then or later: a time, or how long ago (30m, 2h, 1day); all there are if it is not said
-    #[arg(long, value_name = "TIME", value_parser = when)]
+    #[arg(long, value_name = "TIME")]
     since: Option<When>,
     /// So many at most
     #[arg(long, value_name = "N", default_value_t = 20)]
