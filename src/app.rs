@@ -331,6 +331,17 @@ impl App {
         std::iter::once((MAIN, &self.routes)).chain(self.groups.iter().map(|group| (group.name, &group.routes)))
     }
 
+    /// Whether something of it is kept in a database: tables of its own, or those of streams, the audit log, projections, sagas
+    /// or the workers of their steps.
+    pub(crate) fn keeps_tables(&self) -> bool {
+        self.migrations.is_some()
+            || !self.streams.is_empty()
+            || self.audit.is_some()
+            || !self.projections.is_empty()
+            || !self.sagas.is_empty()
+            || !self.handlers.steps().is_empty()
+    }
+
     /// Runs the command line. Exit codes: 0 well, 1 failed, 2 not understood (a wrong argument or setting).
     pub fn main(self) -> ExitCode {
         cli::main(self)

@@ -81,7 +81,7 @@ impl Servers {
         let dead_letter_topics = DeadLetterTopics::read(dead_letter_topic, dead_letter_topics)
             .map_err(|wrong| anyhow::anyhow!("bridge.dead_letter_topics: `{wrong}` is no domain=topic"))?;
         // Nobody keeps a database for an application that has no tables, unless they say so.
-        let has_database = app.migrations.is_some() || config.postgres.url != PostgresConfig::default().url;
+        let has_database = app.keeps_tables() || config.postgres.url != PostgresConfig::default().url;
         let letters = has_database.then(|| DeadLetterStore::new(database.clone()));
         let routes = Arc::new(app.routes);
         let main = group::main(routes.clone(), &config.kafka);

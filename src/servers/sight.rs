@@ -74,8 +74,11 @@ impl Servers {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use millgate_dashboard::access::HIDDEN;
     use millgate_derive::{Event, Job};
+    use millgate_streams::{Resources, windows::Windows};
     use millgate_workers::{Ctx, Done, JobError};
     use serde::{Deserialize, Serialize};
     use serde_json::json;
@@ -120,10 +123,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_application_without_tables_has_no_dead_letters_in_a_database_that_nobody_named() {
-        assert!(Servers::new(App::new("parcels"), Config::default()).unwrap().letters.is_none());
-        let named = PostgresConfig { url: "postgres://db/parcels".into(), ..PostgresConfig::default() };
-        let config = Config { postgres: named, ..Config::default() };
-        assert!(Servers::new(App::new("parcels"), config).unwrap().letters.is_some());
+    async fn there_is_a_database_where_something_is_kept_in_it_or_somebody_named_one() {
+        let has_one = |app, config| Servers::new(app, config).unwrap().letters.is_some();
+        assert!(!has_one(App::new("cards").event::<CardUsed>().worker(charge), Config::default()));
+        let uses = |resources: &Resources| {
+            Windows::over::<CardUsed>("uses", resources).tumbling(Duration::from_mins(5)).count().into_table()
+        };
+        assert!(has_one(App::new("cards").stream(uses), Config::default()));
+        assert!(has_one(App::new("cards").audit(|audit| audit), Config::default()));
+        let named = PostgresConfig { url: "postgres://db/cards".into(), ..PostgresConfig::default() };
+        assert!(has_one(App::new("cards"), Config { postgres: named, ..Config::default() }));
     }
 }
