@@ -4,18 +4,10 @@ use millgate_testkit::{Binary, Folder};
 
 use crate::shop::PATIENCE;
 
-fn parcels() -> Binary {
-    let tests = std::env::current_exe().unwrap();
-    let example = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples/parcels");
-    let build = "cargo build --workspace --features embedded --examples";
-    assert!(example.exists(), "examples are built by `cargo test` without `--test`, or by `{build}`");
-    Binary::new(example)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_without_a_database_says_where_its_dead_letters_are() {
     let folder = Folder::new("example");
-    let parcels = parcels().folder(folder.path()).args(["dlq", "list"]).spawn();
+    let parcels = Binary::example("parcels").folder(folder.path()).args(["dlq", "list"]).spawn();
     let status = parcels.wait_exit(PATIENCE).await;
     let said = parcels.output();
     assert_eq!(status.code(), Some(2), "{said}");
@@ -29,7 +21,7 @@ async fn an_application_without_a_database_says_where_its_dead_letters_are() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_application_of_ones_own_runs_its_event_job_route_and_handler() {
     let folder = Folder::new("example");
-    let parcels = parcels().folder(folder.path()).args(["dev", "--demo"]).spawn();
+    let parcels = Binary::example("parcels").folder(folder.path()).args(["dev", "--demo"]).spawn();
     let status = parcels.wait_exit(PATIENCE).await;
     let said = parcels.output();
     assert!(status.success(), "{said}");

@@ -6,6 +6,7 @@ mod access;
 mod audit;
 mod bench;
 mod browser;
+mod changes;
 mod claims;
 mod command_line;
 mod dashboard;

@@ -1,11 +1,8 @@
 //! `millgate projections` and `millgate store`, as an application of one's own has them: the example.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use millgate::{Event, EventStore, Expected, Metadata, StreamId};
@@ -55,12 +52,8 @@ impl Accounts {
     }
 
     fn start(&self, arguments: &[&str]) -> Child {
-        let tests = std::env::current_exe().unwrap();
-        let example: PathBuf = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples/accounts");
-        let build = "cargo build --workspace --features embedded --examples";
-        assert!(example.exists(), "examples are built by `cargo test` without `--test`, or by `{build}`");
         let (kafka, redis) = (self.kafka.config(), self.redis.config());
-        Binary::new(example)
+        Binary::example("accounts")
             .env("KAFKA_BROKERS", kafka.brokers)
             .env("KAFKA_CONSUMER_GROUP", kafka.consumer_group)
             .env("MILLGATE_KAFKA_TOPIC_PREFIX", kafka.topic_prefix)

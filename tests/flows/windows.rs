@@ -25,12 +25,8 @@ impl Analytics {
     }
 
     fn start(&self, arguments: &[&str]) -> Child {
-        let tests = std::env::current_exe().unwrap();
-        let example = tests.parent().and_then(|deps| deps.parent()).unwrap().join("examples/analytics");
-        let build = "cargo build --workspace --features embedded --examples";
-        assert!(example.exists(), "examples are built by `cargo test` without `--test`, or by `{build}`");
         let (kafka, redis) = (self.kafka.config(), self.redis.config());
-        Binary::new(example)
+        Binary::example("analytics")
             .env("KAFKA_BROKERS", kafka.brokers)
             .env("KAFKA_CONSUMER_GROUP", kafka.consumer_group)
             .env("KAFKA_SESSION_TIMEOUT", "6s")

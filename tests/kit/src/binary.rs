@@ -31,6 +31,16 @@ impl Binary {
         Self { path: path.into(), arguments: Vec::new(), variables: Vec::new(), folder: None }
     }
 
+    /// An example of ours: beside the test's own binary.
+    pub fn example(name: &str) -> Self {
+        let tests = std::env::current_exe().expect("a test is a program");
+        let target = tests.parent().and_then(|deps| deps.parent()).expect("which lies in deps");
+        let example = target.join("examples").join(name);
+        let build = "cargo build --workspace --features embedded --examples";
+        assert!(example.exists(), "examples are built by `cargo test` without `--test`, or by `{build}`");
+        Self::new(example)
+    }
+
     /// Adds an argument.
     #[must_use]
     pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
