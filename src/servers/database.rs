@@ -58,7 +58,7 @@ impl Servers {
 }
 
 /// Connections that are made when they are first used.
-pub(super) fn pool(config: &PostgresConfig) -> anyhow::Result<PgPool> {
+pub(crate) fn pool(config: &PostgresConfig) -> anyhow::Result<PgPool> {
     let wrong = "postgres.url cannot be read; it looks like postgres://user:password@127.0.0.1:5432/database";
     let mut options = PgConnectOptions::from_str(&config.url).context(wrong)?.application_name("millgate");
     if config.schema != "public" {

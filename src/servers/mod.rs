@@ -27,7 +27,7 @@ use millgate_workers::{Handlers, State};
 use sqlx::{PgPool, migrate::Migrator};
 use tracing::error;
 
-use self::database::pool;
+pub(crate) use self::database::pool;
 use crate::{
     App,
     app::{MakeStream, Report, Samples, queue_names},

@@ -102,11 +102,12 @@ async fn a_measurement_that_does_not_exist_is_answered_with_those_that_do() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_figure_of_the_bridge_is_measured_and_no_topic_is_left_behind() {
     let (redis, kafka) = (RedisSpace::fresh("bench-bridge"), KafkaSpace::fresh("bench-bridge"));
-    let (config, events) = (redis.config(), kafka.config());
+    let (config, events, database) = (redis.config(), kafka.config(), Database::fresh(None).await);
     let child = Binary::new(env!("CARGO_BIN_EXE_millgate"))
         .env("MILLGATE_REDIS_PREFIX", config.prefix)
         .env("MILLGATE_KAFKA_TOPIC_PREFIX", events.topic_prefix.clone())
-        .args(["bench", "bridge", "--events", "1000", "--partitions", "2", "--json"])
+        .env("MILLGATE_POSTGRES_URL", database.server_url())
+        .args(["bench", "bridge", "--events", "1000", "--partitions", "2", "--trail", "--json"])
         .args(["--redis", &config.url, "--brokers", &events.brokers])
         .spawn();
     let status = child.wait_exit(PATIENCE).await;
@@ -123,6 +124,10 @@ async fn every_figure_of_the_bridge_is_measured_and_no_topic_is_left_behind() {
         assert!(figures["latency_ms"][part].as_f64().unwrap() > 0.0, "{part}: {answer}");
     }
     assert_eq!((figures["events"].as_u64(), figures["partitions"].as_u64()), (Some(1000), Some(2)));
+    // Three times handed off, twice with events that bring things under way, and those of the latency.
+    let [events_noted, runs_noted, dropped] =
+        ["trail_events", "trail_runs", "trail_dropped"].map(|name| figures[name].as_i64().unwrap());
+    assert!(events_noted >= 6_000 && runs_noted >= 3_000 && dropped == 0, "{answer}");
     assert_eq!(redis.keys().await, [""; 0]);
     let topics = kafka.admin().list().await.unwrap();
     let left: Vec<_> = topics.into_iter().filter(|topic| topic.name.starts_with(&events.topic_prefix)).collect();

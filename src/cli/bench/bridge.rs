@@ -15,6 +15,7 @@ use super::{
     order::{BridgeReport, Report},
     rig::Rig,
     shipment::{self, Shipment},
+    trail::BenchTrail,
 };
 use crate::{
     cli::{Call, Outcome},
@@ -35,6 +36,9 @@ pub(in crate::cli) struct Args {
     /// Events in one measurement
     #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u32).range(100..=10_000_000))]
     events: u32,
+    /// Bridge and worker take notes for the trail, in the PostgreSQL of the configuration
+    #[arg(long)]
+    trail: bool,
     /// Partitions of their topic
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1000))]
     partitions: u16,
@@ -63,7 +67,7 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     config.redis.url = args.redis.unwrap_or(config.redis.url);
     config.kafka.brokers = args.brokers.unwrap_or(config.kafka.brokers);
     describe(&config.kafka, PATIENCE).await?;
-    let rig = match Rig::open(&config.redis, &config.worker, &config.log.level, (args.events, JOB_BYTES)).await {
+    let mut rig = match Rig::open(&config.redis, &config.worker, &config.log.level, (args.events, JOB_BYTES)).await {
         Ok(rig) => rig,
         Err(error @ QueueError::Url(_)) => return Ok(Outcome::Misunderstood(error.to_string())),
         Err(error) => return Err(error.into()),
@@ -73,11 +77,23 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     figures.note("appendonly", json!(rig.info.append_only));
     figures.note("events", json!(args.events));
     figures.note("partitions", json!(args.partitions));
+    if args.trail {
+        rig.trail = Some(BenchTrail::open(&config.postgres, &config.trail).await?);
+    }
+    let trail = rig.trail.clone();
     let rig = BridgeRig::new(rig, &config.kafka, &config.bridge, usize::from(args.partitions));
     let measured = stop.run_until_cancelled(measure(&rig, args.only, &mut figures)).await;
-    // Whatever came of it: what lies in Redis and Kafka is of no use to anybody.
+    // Whatever came of it: what lies on the servers is of no use to anybody.
     let closed = rig.close().await;
-    measured.unwrap_or_else(|| Err(anyhow::anyhow!("interrupted; nothing is left in Redis and Kafka")))?;
+    if let Some(trail) = trail {
+        let noted = trail.noted().await;
+        trail.close().await?;
+        let noted = noted?;
+        figures.note("trail_events", json!(noted.events));
+        figures.note("trail_runs", json!(noted.runs));
+        figures.note("trail_dropped", json!(noted.dropped));
+    }
+    measured.unwrap_or_else(|| Err(anyhow::anyhow!("interrupted; nothing is left on the servers")))?;
     closed?;
     if call.json {
         println!("{}", figures.to_json());

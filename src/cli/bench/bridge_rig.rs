@@ -63,7 +63,7 @@ impl BridgeRig {
     /// A bridge process that has still to begin.
     pub(super) async fn bridge(&self, line: &Line) -> anyhow::Result<Process> {
         let (kafka, bridge) = (line.kafka.clone(), self.bridge.clone());
-        let order = BridgeOrder { kafka, bridge, redis: self.rig.redis.clone() };
+        let order = BridgeOrder { kafka, bridge, redis: self.rig.redis.clone(), trail: self.rig.trail.clone() };
         self.rig.process("bridge-runner", &order).await
     }
 

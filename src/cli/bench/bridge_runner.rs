@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use millgate_bridge::{Bridge, Routes, on};
-use millgate_events::{Claims, DeadLetters, Producer};
+use millgate_events::{Claims, DeadLetters, Producer, Trail};
 use millgate_jobs::Queues;
 use tokio_util::sync::CancellationToken;
 
@@ -20,7 +20,7 @@ use crate::cli::Outcome;
 const JOB_BYTES: u32 = 200;
 
 pub(super) async fn run() -> anyhow::Result<Outcome> {
-    let (mut parent, BridgeOrder { kafka, bridge, redis }) = Parent::hear().await?;
+    let (mut parent, BridgeOrder { kafka, bridge, redis, trail }) = Parent::hear().await?;
     let queues = Queues::new(&redis)?;
     queues.info().await?;
     let dead_letters = DeadLetters::new(Producer::new(&kafka, "/bench")?, bridge.dead_letter_topic.as_str());
@@ -32,11 +32,14 @@ pub(super) async fn run() -> anyhow::Result<Outcome> {
     let before = spent::processor()?;
     let stop = CancellationToken::new();
     let bridge = Bridge::start(&kafka, &bridge, Arc::new(routes), queues, dead_letters, Claims::default())?;
-    let running = tokio::spawn(bridge.run(stop.clone()));
+    let trail = trail.map_or_else(|| Ok(Trail::default()), |trail| trail.start())?;
+    let running = tokio::spawn(bridge.with_trail(trail.clone()).run(stop.clone()));
     parent.end().await?;
-    let cpu_s = spent::processor()?.saturating_sub(before).as_secs_f64();
-    say(&BridgeReport { cpu_s, peak_memory_kib: spent::peak_memory_kib()? })?;
     stop.cancel();
     running.await??;
+    // What is noted is not for nothing.
+    trail.close().await;
+    let cpu_s = spent::processor()?.saturating_sub(before).as_secs_f64();
+    say(&BridgeReport { cpu_s, peak_memory_kib: spent::peak_memory_kib()? })?;
     Ok(Outcome::Well)
 }

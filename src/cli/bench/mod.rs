@@ -28,6 +28,7 @@ mod rig;
 mod schedule;
 mod shipment;
 mod spent;
+mod trail;
 mod windows;
 mod worker;
 

@@ -6,7 +6,10 @@ use millgate_jobs::RedisConfig;
 use millgate_workers::WorkerConfig;
 use serde::{Deserialize, Serialize};
 
-use super::clock::{Micros, seconds};
+use super::{
+    clock::{Micros, seconds},
+    trail::BenchTrail,
+};
 
 /// To a worker process, first of all. Not as arguments or variables: the URL may hold a password. A second line, of
 /// whatever text, lets it begin; the end of its input asks for its report.
@@ -16,6 +19,7 @@ pub(super) struct Order {
     pub(super) worker: WorkerConfig,
     /// Whether there are layers around its handlers.
     pub(super) layered: bool,
+    pub(super) trail: Option<BenchTrail>,
 }
 
 /// To a bridge process, first of all.
@@ -24,6 +28,7 @@ pub(super) struct BridgeOrder {
     pub(super) kafka: KafkaConfig,
     pub(super) bridge: BridgeConfig,
     pub(super) redis: RedisConfig,
+    pub(super) trail: Option<BenchTrail>,
 }
 
 /// From a bridge process, at its end.

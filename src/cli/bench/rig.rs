@@ -20,6 +20,7 @@ use super::{
     load::Load,
     order::Order,
     process::Process,
+    trail::BenchTrail,
 };
 
 /// Jobs that a worker process may have in hand. They do nothing, so this is how far it fetches ahead.
@@ -49,6 +50,8 @@ pub(super) struct Rig {
     pub(super) payload_bytes: u32,
     pub(super) worker: WorkerConfig,
     pub(super) redis: RedisConfig,
+    /// Where its processes take notes, if they do.
+    pub(super) trail: Option<BenchTrail>,
     log: String,
     processes: TaskTracker,
 }
@@ -73,6 +76,7 @@ impl Rig {
             payload_bytes,
             worker: WorkerConfig { queues: vec![Load::QUEUE.to_owned()], ..worker.clone() },
             redis,
+            trail: None,
             // Production's level, as spans have their price; without the lines that each process begins with.
             log: format!("{log},millgate_workers::worker=warn,apalis_core=warn"),
             processes: TaskTracker::new(),
@@ -167,15 +171,19 @@ impl Rig {
 
     /// A worker process that has still to begin.
     pub(super) async fn worker_process(&self, worker: WorkerConfig) -> anyhow::Result<Process> {
-        self.process("queue-worker", &Order { redis: self.redis.clone(), worker, layered: false }).await
+        self.process("queue-worker", &self.order(worker, false)).await
     }
 
     /// A worker process at full speed: with a span for each job and with layers around its handlers, or with neither.
     pub(super) async fn layered_process(&self, layered: bool) -> anyhow::Result<Process> {
         let worker = WorkerConfig { concurrency: CONCURRENCY, ..self.worker.clone() };
         let log = if layered { &self.log } else { "off" };
-        let order = Order { redis: self.redis.clone(), worker, layered };
+        let order = self.order(worker, layered);
         Process::start("queue-worker", &order, log, &self.processes).await
+    }
+
+    fn order(&self, worker: WorkerConfig, layered: bool) -> Order {
+        Order { redis: self.redis.clone(), worker, layered, trail: self.trail.clone() }
     }
 
     /// A process in another role.

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use millgate_events::Trail;
 use millgate_jobs::Queues;
 use millgate_workers::{Breaker, BreakerConfig, Ctx, Done, Handlers, JobError, LoadShed, State, Worker};
 use tokio_util::sync::CancellationToken;
@@ -49,7 +50,7 @@ async fn hang(_: Hang, ctx: Ctx) -> Result<Done, JobError> {
 }
 
 pub(super) async fn run() -> anyhow::Result<Outcome> {
-    let (mut parent, Order { redis, worker, layered }) = Parent::hear().await?;
+    let (mut parent, Order { redis, worker, layered, trail }) = Parent::hear().await?;
     let queues = Queues::new(&redis)?;
     // Connects, so that a release finds everything in place.
     queues.info().await?;
@@ -65,12 +66,16 @@ pub(super) async fn run() -> anyhow::Result<Outcome> {
         handlers.layer(Breaker::new("bench", BreakerConfig::default()));
     }
     let starts = Starts::default();
+    let trail = trail.map_or_else(|| Ok(Trail::default()), |trail| trail.start())?;
     let before = spent::processor()?;
-    let worker = Worker::start(&worker, &queues, Arc::new(handlers), State::new().with(starts.clone()))?;
+    let worker =
+        Worker::start(&worker, &queues, Arc::new(handlers), State::new().with(starts.clone()).with(trail.clone()))?;
     tokio::select! {
         () = worker.run(CancellationToken::new()) => anyhow::bail!("the worker ended by itself"),
         end = parent.end() => end?,
     }
+    // What is noted is not for nothing.
+    trail.close().await;
     let cpu_s = spent::processor()?.saturating_sub(before).as_secs_f64();
     say(&Report { cpu_s, starts: starts.take() })?;
     Ok(Outcome::Well)
