@@ -376,7 +376,8 @@ gave_up() {
 }
 
 await() {
-    local deadline=$((SECONDS + 60)) pid
+    # A Kafka that was killed waits for its old session to end (ops/kafka/server.properties: a minute).
+    local deadline=$((SECONDS + 120)) pid
     pid=$(cat "$state/$1.pid")
     until answers "$1"; do
         { kill -0 "$pid" 2>/dev/null && [ $SECONDS -lt $deadline ]; } || gave_up "$1"

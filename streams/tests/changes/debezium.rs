@@ -146,6 +146,7 @@ async fn what_a_real_debezium_tells_comes_to_what_the_tables_are() {
     wait_until("the keys to go", SOON, async || rig.filled(&["bob@x"]).await.is_empty()).await;
 
     // Killed: it sends again what it has not noted to have sent, and what came since.
+    world.debezium.noted().await;
     world.debezium.kill9();
     world.run("INSERT INTO users VALUES (4, 'Dee', 'dee@x'); UPDATE users SET name = 'Annie' WHERE id = 1").await;
     world.debezium.restart().await;

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::{
     Child, Folder, KafkaSpace, PostgresServer, free_port, logs,
     tools::{debezium_jars, root, tool},
+    wait_until,
 };
 
 /// A Java virtual machine on a machine that is busy with tests.
@@ -28,6 +29,8 @@ impl Debezium {
         let worker = fs::read_to_string(root().join("ops/debezium/connect.properties")).unwrap();
         let worker =
             worker.replace("127.0.0.1:19092", &kafka.config().brokers).replace(":18083", &format!(":{}", free_port()));
+        // Tests wait for it.
+        let worker = worker.replace("offset.flush.interval.ms=5000", "offset.flush.interval.ms=1000");
         fs::write(folder.path().join("connect.properties"), worker).unwrap();
         Self { folder, connectors: Vec::new(), process: Mutex::default() }
     }
@@ -73,6 +76,18 @@ impl Debezium {
         });
         process.wait_for_line("Starting streaming", START).await;
         *self.process.lock().unwrap() = Some(process);
+    }
+
+    /// Waits until each connector has noted a place in the log. Killed before, it would begin with another snapshot, and what
+    /// changed meanwhile would be rows that are there.
+    pub async fn noted(&self) {
+        let file = self.folder.path().join("connect.offsets");
+        wait_until("Debezium to note how far it is", START, async || {
+            // A Java map, with a JSON object for each connector: this is in those of changes, and not of snapshots.
+            let noted = fs::read(&file).unwrap_or_default();
+            String::from_utf8_lossy(&noted).matches("\"messageType\"").count() == self.connectors.len()
+        })
+        .await;
     }
 
     /// SIGKILL: how far it was is where it last said so.
