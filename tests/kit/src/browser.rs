@@ -4,6 +4,7 @@ use std::{path::Path, time::Duration};
 
 use fantoccini::{
     Client, ClientBuilder, Locator,
+    actions::{InputSource, KeyAction, KeyActions},
     cookies::Cookie,
     elements::Element,
     error::CmdError,
@@ -14,7 +15,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use url::{ParseError, Url};
 
-use crate::{Child, Folder, tool, wait_for, wait_until};
+use crate::{Child, Folder, free_port, tool, wait_for, wait_until};
 
 /// Long beside everything that a page does, and beside the start of a browser on a busy machine.
 const SOON: Duration = Duration::from_mins(2);
@@ -41,11 +42,12 @@ impl Browser {
     /// Starts one, 1280 by 900, in the light scheme.
     pub async fn start() -> Self {
         let profile = Folder::new("browser");
+        // With a port of its own choice it ends when another has that one at `::1`.
+        let port = free_port();
         let driver = Child::spawn("chromedriver", &tool("CHROMEDRIVER"), |command| {
-            command.arg("--port=0");
+            command.arg(format!("--port={port}"));
         });
-        let line = driver.wait_for_line("started successfully on port", SOON).await;
-        let port: String = line.chars().filter(char::is_ascii_digit).collect();
+        driver.wait_for_line("started successfully on port", SOON).await;
         let address = format!("http://127.0.0.1:{port}");
         let mut builder = ClientBuilder::new(HttpConnector::new());
         let connected =
@@ -109,8 +111,10 @@ impl Browser {
 
     /// Presses keys where the focus is: text, or one of [`Key`](fantoccini::key::Key) as a `char`.
     pub async fn press(&self, keys: &str) {
-        let focused = self.client.active_element().await.unwrap();
-        focused.send_keys(keys).await.unwrap();
+        // Not to the element that has the focus: a page that changes meanwhile may have taken it away.
+        let press = |value| [KeyAction::Down { value }, KeyAction::Up { value }];
+        let strokes = keys.chars().flat_map(press).fold(KeyActions::new("keys".into()), KeyActions::then);
+        self.client.perform_actions(strokes).await.unwrap();
     }
 
     /// The text that is seen of an element.
