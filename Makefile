@@ -5,7 +5,7 @@ SHELL := /bin/bash
 .PHONY: help demo test test-faults lint services-up services-down clean-services build-tools test-tools real-servers cargo-deny
 
 # Tests wait for servers more than they compute.
-export RUST_TEST_THREADS ?= $(shell expr 1 + $$(nproc))
+export RUST_TEST_THREADS ?= $(shell expr 2 \* $$(nproc))
 
 # Cargo is asked for one set of features everywhere, so that no target builds the dependencies of another again.
 FEATURES := --features embedded
