@@ -7,6 +7,8 @@ mod bench;
 mod driving;
 #[path = "saga/people.rs"]
 mod people;
+#[path = "saga/refusals.rs"]
+mod refusals;
 #[path = "saga/replies.rs"]
 mod replies;
 #[path = "saga/versions.rs"]

@@ -72,6 +72,36 @@ pub enum SagaError {
     Database(#[source] sqlx::Error),
 }
 
+impl SagaError {
+    /// Whether every other saga would meet the same now: the database is away, full or read-only, or lacks a table.
+    pub(super) fn is_of_all(&self) -> bool {
+        match self {
+            Self::NoTable(_) | Self::Outbox(OutboxError::NoTable(_) | OutboxError::Silent(_)) => true,
+            Self::Database(error) | Self::Outbox(OutboxError::Database(error)) => is_away(error),
+            _ => false,
+        }
+    }
+}
+
+fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        // Connection, resources, intervention, system; read_only_sql_transaction, on a standby. But query_canceled is a
+        // statement of one saga that took too long (PostgreSQL, appendix A).
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| match code.as_ref() {
+            "57014" => false,
+            "25006" => true,
+            code => ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)),
+        }),
+        sqlx::Error::RowNotFound
+        | sqlx::Error::Encode(_)
+        | sqlx::Error::Decode(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::TypeNotFound { .. } => false,
+        _ => true,
+    }
+}
+
 impl From<sqlx::Error> for SagaError {
     fn from(error: sqlx::Error) -> Self {
         // 42P01: undefined_table, 3F000: invalid_schema_name (PostgreSQL, appendix A).

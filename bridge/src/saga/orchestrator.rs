@@ -21,7 +21,9 @@ use uuid::Uuid;
 use super::{Applied, Input, SagaConfig, SagaError, Sagas, poison::Unusable, sagas::Origin, table};
 
 /// So many timers are looked up at a time.
-const STEP: i64 = 200;
+const STEP: usize = 200;
+/// Bytes of a saga's key. A row of the index by key takes about 2,700.
+const LONGEST_KEY: usize = 1_000;
 /// Old parked replies are looked for this often.
 const TIDY_EVERY: Duration = Duration::from_mins(10);
 /// What is said again and again is said this often.
@@ -206,9 +208,13 @@ impl Desk {
                 Ok(begun) => begun,
                 Err(unusable) => return Ok(Err(unusable)),
             };
-            // No column takes it, however often that is tried.
+            // No table takes it, however often that is tried.
             if key.contains('\0') {
                 return Ok(Err(Unusable::Start("its key has a NUL in it".into())));
+            }
+            if key.len() > LONGEST_KEY {
+                let message = format!("its key has {} bytes; at most {LONGEST_KEY} can be looked up", key.len());
+                return Ok(Err(Unusable::Start(message)));
             }
             let begin = || async {
                 let mut transaction = self.database.begin().await?;
@@ -246,7 +252,11 @@ impl Desk {
         let mut tidied = None;
         let mut is_away = false;
         while !stop.is_cancelled() {
-            match self.round(&mut tidied).await {
+            let goes_on = || {
+                turned.send_replace(Instant::now());
+                !stop.is_cancelled()
+            };
+            match self.round(&mut tidied, &goes_on).await {
                 Ok(()) => {
                     if std::mem::take(&mut is_away) {
                         info!("timers of sagas fire again");
@@ -266,16 +276,14 @@ impl Desk {
         }
     }
 
-    async fn round(&self, tidied: &mut Option<Instant>) -> Result<(), SagaError> {
+    /// `goes_on` is asked before each page, since a round can be long.
+    async fn round(&self, tidied: &mut Option<Instant>, goes_on: &(impl Fn() -> bool + Sync)) -> Result<(), SagaError> {
+        // One time for the whole round: what comes due while it lasts is the next one's, and so it ends.
+        let now: DateTime<Utc> = sqlx::query_scalar("SELECT now()").fetch_one(&self.database).await?;
         let (names, versions) = self.sagas.definitions().known();
-        let due = "SELECT id FROM sagas WHERE due <= now() AND saga = $1 AND version = $2 ORDER BY due LIMIT $3";
         for (name, version) in names.iter().zip(&versions) {
-            let ids: Vec<Uuid> =
-                sqlx::query_scalar(due).bind(name).bind(version).bind(STEP).fetch_all(&self.database).await?;
-            for id in ids {
-                self.said(id, self.sagas.apply(&self.database, id, &Input::Timer).await)?;
-            }
-            self.unpark(name, *version).await?;
+            self.fire(name, *version, now, goes_on).await?;
+            self.unpark(name, *version, goes_on).await?;
         }
         if tidied.is_none_or(|at| at.elapsed() > TIDY_EVERY) {
             self.tidy().await?;
@@ -284,27 +292,60 @@ impl Desk {
         self.remind().await
     }
 
-    /// Replies that came before their saga, or came to a program without its version.
-    async fn unpark(&self, name: &str, version: i32) -> Result<(), SagaError> {
-        let parked = "SELECT p.id, p.saga_id, p.reply FROM saga_parked AS p JOIN sagas AS s ON s.id = p.saga_id \
-            WHERE s.saga = $1 AND s.version = $2 ORDER BY p.id LIMIT $3";
-        let parked: Vec<Parked> =
-            sqlx::query_as(parked).bind(name).bind(version).bind(STEP).fetch_all(&self.database).await?;
-        for Parked { id, saga_id, reply } in parked {
-            let Ok(reply) = serde_json::from_str(&reply) else {
-                warn!(id, %saga_id, "a reply that was kept cannot be read");
-                continue;
-            };
-            let input = Input::Reply(reply);
-            self.said(saga_id, self.sagas.apply_parked(&self.database, saga_id, &input, Some(id)).await)?;
+    /// Timers that are due by then. Page after page: sagas that cannot be moved on stay due, and would fill the first one.
+    async fn fire(
+        &self,
+        name: &str,
+        version: i32,
+        now: DateTime<Utc>,
+        goes_on: &(impl Fn() -> bool + Sync),
+    ) -> Result<(), SagaError> {
+        let due = "SELECT due, id FROM sagas WHERE due <= $3 AND (due, id) > ($4, $5) AND saga = $1 AND version = $2 \
+            ORDER BY due, id LIMIT $6";
+        let mut after = (DateTime::UNIX_EPOCH, Uuid::nil());
+        while goes_on() {
+            let page = sqlx::query_as(due).bind(name).bind(version).bind(now).bind(after.0).bind(after.1);
+            let page: Vec<(DateTime<Utc>, Uuid)> = page.bind(most()).fetch_all(&self.database).await?;
+            for &(_, id) in &page {
+                self.said(id, self.sagas.apply(&self.database, id, &Input::Timer).await)?;
+            }
+            match page.last() {
+                Some(&last) if page.len() == STEP => after = last,
+                _ => break,
+            }
         }
         Ok(())
     }
 
-    /// One saga that cannot be moved on does not keep the others.
+    /// Replies that came before their saga, or came to a program without its version; page after page, too.
+    async fn unpark(&self, name: &str, version: i32, goes_on: &(impl Fn() -> bool + Sync)) -> Result<(), SagaError> {
+        let parked = "SELECT p.id, p.saga_id, p.reply FROM saga_parked AS p JOIN sagas AS s ON s.id = p.saga_id \
+            WHERE s.saga = $1 AND s.version = $2 AND p.id > $3 ORDER BY p.id LIMIT $4";
+        let mut after = 0;
+        while goes_on() {
+            let page = sqlx::query_as(parked).bind(name).bind(version).bind(after).bind(most());
+            let page: Vec<Parked> = page.fetch_all(&self.database).await?;
+            let is_last = page.len() < STEP;
+            for Parked { id, saga_id, reply } in page {
+                after = id;
+                let Ok(reply) = serde_json::from_str(&reply) else {
+                    warn!(id, %saga_id, "a reply that was kept cannot be read");
+                    continue;
+                };
+                let input = Input::Reply(reply);
+                self.said(saga_id, self.sagas.apply_parked(&self.database, saga_id, &input, Some(id)).await)?;
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// One saga that cannot be moved on does not keep the others. An error only if none of them can be.
     fn said(&self, id: Uuid, applied: Result<Applied, SagaError>) -> Result<(), SagaError> {
         match applied {
-            Err(error @ (SagaError::Refused(_) | SagaError::Broken { .. })) => {
+            Err(error) if !error.is_of_all() => {
                 let mut reminded = self.reminded.lock().unwrap_or_else(PoisonError::into_inner);
                 if reminded.is_none_or(|at| at.elapsed() > REMINDER) {
                     error!(%id, "a saga cannot go on: {error}");
@@ -370,6 +411,11 @@ impl Desk {
             pause = (pause * 2).min(Duration::from_secs(2));
         }
     }
+}
+
+/// Of one page.
+fn most() -> i64 {
+    i64::try_from(STEP).unwrap_or(i64::MAX)
 }
 
 /// Reads a reply, and the id of its saga.

@@ -18,7 +18,8 @@ const COMPENSATION_RETRIES: u32 = 10;
 
 /// A step of a saga whose state is an `S`: a command `C`, and what takes back what it did.
 pub struct Step<S, C> {
-    pub(super) definition: StepDefinition,
+    definition: StepDefinition,
+    compensation_retries: u32,
     types: PhantomData<fn(S) -> C>,
 }
 
@@ -43,10 +44,11 @@ where
     pub fn command(name: &'static str, data: impl Fn(&S) -> C + Send + Sync + 'static) -> Self {
         let command = CommandDefinition::of(name, data, RETRIES);
         let definition = StepDefinition { stage: 0, command, fold: None, compensation: None, refunds: false };
-        Self { definition, types: PhantomData }
+        Self { definition, compensation_retries: COMPENSATION_RETRIES, types: PhantomData }
     }
 
-    /// How long a reply may take, before the step is tried again or given up; 30 s if nothing is said.
+    /// How long a reply may take, of the step or of what takes it back, before that is tried again or given up; 30 s if
+    /// nothing is said.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.definition.command.timeout = timeout;
@@ -66,9 +68,6 @@ where
     #[must_use]
     pub fn backoff(mut self, first: Duration) -> Self {
         self.definition.command.backoff = first;
-        if let Some(compensation) = &mut self.definition.compensation {
-            compensation.backoff = first;
-        }
         self
     }
 
@@ -95,19 +94,14 @@ where
         name: &'static str,
         data: impl Fn(&S) -> D + Send + Sync + 'static,
     ) -> Self {
-        let command = &self.definition.command;
-        let (timeout, backoff) = (command.timeout, command.backoff);
-        let compensation = CommandDefinition::of(name, data, COMPENSATION_RETRIES);
-        self.definition.compensation = Some(CommandDefinition { timeout, backoff, ..compensation });
+        self.definition.compensation = Some(CommandDefinition::of(name, data, COMPENSATION_RETRIES));
         self
     }
 
     /// How often what takes it back is tried again, before it waits for people.
     #[must_use]
     pub fn compensation_retries(mut self, retries: u32) -> Self {
-        if let Some(compensation) = &mut self.definition.compensation {
-            compensation.retries = retries;
-        }
+        self.compensation_retries = retries;
         self
     }
 
@@ -116,5 +110,16 @@ where
     pub fn refunds(mut self) -> Self {
         self.definition.refunds = true;
         self
+    }
+}
+
+impl<S, C> Step<S, C> {
+    /// What was said of it holds for what takes it back too, in whatever order it was said.
+    pub(super) fn built(self) -> StepDefinition {
+        let Self { definition, compensation_retries: retries, .. } = self;
+        let (timeout, backoff) = (definition.command.timeout, definition.command.backoff);
+        let compensation = definition.compensation;
+        let compensation = compensation.map(|command| CommandDefinition { timeout, backoff, retries, ..command });
+        StepDefinition { compensation, ..definition }
     }
 }

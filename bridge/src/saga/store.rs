@@ -188,8 +188,11 @@ impl SagaStore {
 
     /// One saga, by its id, or by its key where only one has that.
     pub async fn find(&self, id_or_key: &str) -> Result<Option<SagaDetail>, SagaError> {
-        if let Ok(id) = id_or_key.parse() {
-            return self.show(id).await;
+        // Keys can be UUIDs, too.
+        if let Ok(id) = id_or_key.parse()
+            && let Some(saga) = self.show(id).await?
+        {
+            return Ok(Some(saga));
         }
         let filter = SagaFilter { key: Some(id_or_key.to_owned()), ..SagaFilter::default() };
         match self.list(&filter, None, 2).await?.sagas.as_slice() {

@@ -136,11 +136,15 @@ async fn what_no_saga_can_use_goes_to_the_dead_letters_and_holds_nobody_up() {
     put(r#"{"saga_id": "none", "step_name": "pay", "success": true}"#).await;
     bench.begin("panic").await;
     bench.begin("nu\0l").await;
+    // Its bytes count: letters of two are half as many.
+    bench.begin(&"é".repeat(501)).await;
+    let longest = bench.begin(&"é".repeat(500)).await;
+    bench.command::<BookCar>(longest, 1).await;
     let saga = bench.begin("t1").await;
     bench.command::<BookCar>(saga, 1).await;
-    let letters = bench.kafka.records(DEAD, 4).await;
+    let letters = bench.kafka.records(DEAD, 5).await;
     let codes: Vec<_> = letters.iter().filter_map(|letter| letter.headers.text("x-dlq-code")).collect();
-    assert_eq!(letters.len(), 4, "{codes:?}");
+    assert_eq!(letters.len(), 5, "{codes:?}");
     // Neither does one that no table takes.
     let odd = json!({ "saga_id": saga, "step_name": "fl\0y", "success": false, "error_message": "\0" });
     bench.reply("saga.trip.pay-done.event", &serde_json::from_value(odd).unwrap()).await;

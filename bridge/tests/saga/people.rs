@@ -1,6 +1,6 @@
 //! What waits for people, and what they do.
 
-use millgate_bridge::saga::{Input, SagaError, SagaFilter, SagaStatus};
+use millgate_bridge::saga::{Input, SagaError, SagaFilter, SagaStatus, Sagas};
 use millgate_events::StepCommand;
 
 use crate::bench::{Bench, BookCar, CancelCar, NEVER, Pay, Refund, only, trip};
@@ -38,6 +38,22 @@ async fn what_cannot_be_taken_back_is_stuck_until_somebody_sees_to_it() {
     assert!(detail.timeline.iter().any(|entry| entry.detail == "cancelled by phone"));
     let again = store.act(ids[1], &resolve).await.unwrap_err();
     assert!(matches!(&again, SagaError::Refused(_)), "{again}");
+    orchestrator.stop().await;
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn a_saga_is_found_by_its_id_and_by_a_key_that_looks_like_one() {
+    const ORDER: &str = "0d1f0b4e-8c5e-4f0a-9a53-6b1f8b1c2d3e";
+    let definitions = only(trip(NEVER, 0));
+    let bench = Bench::open(&definitions).await;
+    let (store, orchestrator) = (bench.store(&definitions), bench.orchestrator(&definitions));
+    let saga = bench.begin(ORDER).await;
+    bench.command::<BookCar>(saga, 1).await;
+    for name in [ORDER, &saga.to_string()] {
+        assert_eq!(store.find(name).await.unwrap().unwrap().row.id, saga, "by {name}");
+    }
+    assert_eq!(store.find(&Sagas::id("trip", "another").to_string()).await.unwrap(), None);
     orchestrator.stop().await;
     bench.close().await;
 }

@@ -57,8 +57,8 @@ pub(super) struct Reserved {
 
 #[derive(Serialize, Deserialize)]
 pub(super) struct Over {
-    trip: String,
-    why: String,
+    pub(super) trip: String,
+    pub(super) why: String,
 }
 
 impl Event for Over {
