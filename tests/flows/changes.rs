@@ -74,6 +74,10 @@ async fn a_directory_follows_a_table_is_told_of_new_names_and_drops_what_was_cac
     let world = World::open().await;
     world.run(&["migrate"]).await;
     world.run(&["topics", "apply"]).await;
+    let doubling = world.start(&["replay", "--topic", "user.renamed", "--into", "topic:dbserver1.public.users"]);
+    assert_eq!(doubling.wait_exit(PATIENCE).await.code(), Some(1), "{}", doubling.output());
+    let said = doubling.output();
+    assert!(said.contains("users reads topic dbserver1.public.users, and would count what is replayed"), "{said}");
     let running = [world.start(&["streams", "run"]), world.start(&["relay"])];
     world.debezium.restart().await;
     let cached = world.key("user:ann@mail.example");

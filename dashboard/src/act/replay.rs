@@ -150,6 +150,14 @@ async fn prepare(site: &Site, wanted: &Replaying) -> Result<Progress, ActError> 
                     readers.join(" and ")
                 ));
             }
+            let followers = site.followers().filter(|follower| follower.topics.contains(name));
+            let followers: Vec<&str> = followers.map(|follower| follower.name.as_str()).collect();
+            if !followers.is_empty() && !again {
+                return refused(format!(
+                    "{} reads topic {name}, and would count what is replayed there once more; --again if that is what you want",
+                    followers.join(" and ")
+                ));
+            }
             if logs.layout(&kafka.topic(name)).await?.is_none() {
                 return refused(KafkaError::UnknownTopic(kafka.topic(name)).to_string());
             }

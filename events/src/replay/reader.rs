@@ -28,6 +28,8 @@ const MOST_LOOKED_AT: u64 = 5_000;
 const BEAT: Duration = Duration::from_millis(200);
 /// For an answer of Kafka.
 const QUESTION: Duration = Duration::from_secs(10);
+/// Where nothing comes for so long after a connection was lost, it is said.
+const SILENCE: Duration = Duration::from_secs(10);
 /// So often it is asked, where offsets are missing, whether Kafka has deleted what was there.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -124,6 +126,7 @@ impl Reading<'_> {
         let mut chunk = self.empty();
         self.begin(&client, &mut chunk)?;
         let (mut bytes, mut began) = (0, Instant::now());
+        let mut lost: Option<(Instant, Client)> = None;
         while !self.open.is_empty() {
             if self.give.is_closed() {
                 return Err(Stop::Unheard);
@@ -131,16 +134,25 @@ impl Reading<'_> {
             match client.poll(BEAT) {
                 None => {}
                 Some(Ok(message)) => {
+                    lost = None;
                     if let Some(record) = self.look(&client, &message, &mut chunk)? {
                         bytes += record.size();
                         chunk.records.push(record);
                     }
                 }
                 // The log ends here; what it was to end at was there when it was asked.
-                Some(Err(Client::PartitionEOF(partition))) => self.close(&client, partition, &mut chunk)?,
-                // It connects again by itself.
-                Some(Err(error)) if is_passing(&error) => {}
+                Some(Err(Client::PartitionEOF(partition))) => {
+                    lost = None;
+                    self.close(&client, partition, &mut chunk)?;
+                }
+                // It connects again by itself, and tries for ever.
+                Some(Err(error)) if is_passing(&error) => {
+                    lost.get_or_insert_with(|| (Instant::now(), error));
+                }
                 Some(Err(error)) => return Err(wrong(error)),
+            }
+            if let Some((_, error)) = lost.take_if(|(since, _)| since.elapsed() > SILENCE) {
+                return Err(wrong(error));
             }
             let is_full = chunk.records.len() >= self.most || bytes >= MOST_BYTES || chunk.looked_at >= MOST_LOOKED_AT;
             if is_full || (began.elapsed() >= BEAT && !chunk.ends.is_empty()) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
@@ -16,6 +16,8 @@ use crate::{KafkaConfig, Values};
 
 /// For so long it is tried on while a server is away. Then it is left as it is, to be resumed.
 const PATIENCE: Duration = Duration::from_mins(5);
+/// So often, while it waits, it looks whether somebody wants it to stop.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// What is replayed, and how.
 pub struct Replay<'a> {
@@ -85,8 +87,10 @@ impl Replay<'_> {
                         return Err(problem);
                     }
                     warn!(%problem, "the replay cannot go on just now; trying on");
-                    if self.stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
-                        return Ok(false);
+                    match self.wait(&mut notes, tokio::time::sleep(pause)).await {
+                        Err(Broken::Failed(problem)) => return Err(problem),
+                        Err(_) => return Ok(false),
+                        Ok(()) => {}
                     }
                     pause = (pause * 2).min(Duration::from_secs(5));
                 }
@@ -103,6 +107,12 @@ impl Replay<'_> {
         pace: &mut Pace,
     ) -> Result<(), Broken> {
         destination.begin(progress).await?;
+        // What it has begun is its own, also when it is cut off before the first step.
+        if let Some(notes) = &mut notes
+            && notes.save(progress, tally).await?
+        {
+            return Err(Broken::Stopped);
+        }
         let chooser = Chooser {
             selection: self.selection,
             values: self.values,
@@ -113,17 +123,14 @@ impl Replay<'_> {
         loop {
             let (done, all) = progress.figures();
             (self.tell)(done, all);
-            let Some(chunk) = self.stop.run_until_cancelled(reader.next()).await else { return Err(Broken::Stopped) };
-            let Some(chunk) = chunk else { break };
+            let Some(chunk) = self.wait(&mut notes, reader.next()).await? else { break };
             let Chunk { topic, records, ends, looked_at, expired } = chunk.map_err(ReplayError::from)?;
             let mut part = Tally { looked_at, ..Tally::default() };
             for (partition, from, to) in expired {
                 self.miss(&format!("{topic}/{partition}"), from, to, &mut part)?;
             }
             let chosen = chooser.choose(records, &mut part).await?;
-            if self.stop.run_until_cancelled(pace.wait(chosen.len())).await.is_none() {
-                return Err(Broken::Stopped);
-            }
+            self.wait(&mut notes, pace.wait(chosen.len())).await?;
             let mut then = progress.clone();
             for (partition, end) in ends {
                 if let Some(span) = then.span(&topic, partition) {
@@ -154,6 +161,24 @@ impl Replay<'_> {
             destination.clear(progress).await?;
         }
         Ok(())
+    }
+
+    /// Waits for something, and no longer than until it is to stop.
+    async fn wait<T>(&self, notes: &mut Option<&mut ReplayRun>, what: impl Future<Output = T>) -> Result<T, Broken> {
+        tokio::pin!(what);
+        loop {
+            match self.stop.run_until_cancelled(timeout(LOOK, &mut what)).await {
+                Some(Ok(outcome)) => return Ok(outcome),
+                None => return Err(Broken::Stopped),
+                Some(Err(_)) => {
+                    if let Some(notes) = notes
+                        && notes.is_to_stop().await?
+                    {
+                        return Err(Broken::Stopped);
+                    }
+                }
+            }
+        }
     }
 
     fn miss(&self, partition: &str, from: i64, to: i64, tally: &mut Tally) -> Result<(), ReplayError> {

@@ -239,6 +239,13 @@ impl ReplayRun {
         self.note(progress, tally, "running", None).await
     }
 
+    /// Whether somebody wants it to stop.
+    pub async fn is_to_stop(&mut self) -> Result<bool, ReplayError> {
+        let read = sqlx::query_scalar("SELECT stop_asked FROM replays WHERE id = $1").bind(&self.id);
+        let asked = timeout(PATIENCE, read.fetch_one(&mut self.connection)).await;
+        Ok(asked.map_err(|_| ReplayError::Silent(PATIENCE))??)
+    }
+
     /// Notes that it has come to its end.
     pub async fn done(&mut self, progress: &Progress, tally: &Tally) -> Result<(), ReplayError> {
         self.note(progress, tally, "done", None).await.map(drop)

@@ -1,13 +1,13 @@
 //! Records once more: which of them, where to, and over what is cut off.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use millgate_events::{
     Chosen, Destination, IntoFile, IntoTopic, Logs, Progress, REPLAY_HEADERS, Record, Replay, ReplayError,
     ReplayStatus, ReplayStore, Selection, Taken, Tally, Values,
 };
-use millgate_testkit::{Database, Folder, KafkaSpace, wait_for};
+use millgate_testkit::{Database, Folder, KafkaServer, KafkaSpace, wait_for};
 use tokio_util::sync::CancellationToken;
 
 use crate::bench::SOON;
@@ -402,6 +402,53 @@ async fn a_replay_is_one_process_own_and_is_taken_up_where_it_was() {
     let unknown = store.get::<Selection>("r2").await.unwrap_err();
     assert!(unknown.to_string().contains("no replay r2"), "{unknown}");
     assert_eq!(store.list::<Selection>(5).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_kafka_it_tries_on_and_hears_that_it_is_to_stop() {
+    let (server, database) = (KafkaServer::start().await, Database::fresh(None).await);
+    let space = server.space("replay");
+    space.create("orders", 2).await;
+    // More than is fetched ahead.
+    let value = format!("{{\"n\":1,\"text\":\"{}\"}}", "x".repeat(500_000));
+    let headers = [("ce_id", "1"), ("ce_source", "s"), ("ce_type", "t")];
+    for partition in (0..2).cycle().take(60) {
+        space.put("orders", partition, None, Some(value.as_bytes()), &headers).await;
+    }
+    millgate_events::migrate(database.pool()).await.unwrap();
+    let store = ReplayStore::new(database.pool().clone());
+    let (mut progress, mut tally, mut pile) = (begun(&space, &all()).await, Tally::default(), Pile::default());
+    store.add("r1", ("ada", "a test"), &all(), &progress).await.unwrap();
+    let (mut run, _) = store.open::<Selection>("r1").await.unwrap();
+    let (config, values) = (space.config(), Values::default());
+    let replay = Replay {
+        kafka: &config,
+        values: &values,
+        selection: &all(),
+        rate: Some((20, Duration::from_secs(1))),
+        strict: false,
+        stop: CancellationToken::new(),
+        tell: &|done, _| {
+            if done > 0 {
+                server.kill9();
+            }
+        },
+    };
+    let asked = async {
+        let mut stood = (0, Instant::now());
+        loop {
+            let done = store.get::<Selection>("r1").await.unwrap().progress.figures().0;
+            if done != stood.0 {
+                stood = (done, Instant::now());
+            } else if done > 0 && stood.1.elapsed() > Duration::from_secs(2) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        assert!(store.ask_to_stop("r1").await.unwrap());
+    };
+    let (ended, ()) = tokio::join!(replay.run(&mut progress, &mut tally, &mut pile, Some(&mut run)), asked);
+    assert!(!ended.unwrap() && pile.records.len() < 60, "{progress:?}");
 }
 
 #[tokio::test]
