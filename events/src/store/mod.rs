@@ -16,7 +16,7 @@ mod stream;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::{Stream as Rows, TryStreamExt};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool};
+use sqlx::{AssertSqlSafe, PgConnection, PgExecutor, PgPool};
 
 pub use aggregate::{Aggregate, Loaded, Snapshots};
 pub use append::Expected;
@@ -61,7 +61,7 @@ impl EventStore {
         Self { is_published: false, ..self.clone() }
     }
 
-    /// Appends events to a stream if it is as expected, all or none. Gives its version after that.
+    /// Appends events to a stream if it is as expected, all or none. Gives its version after that. Of no events nothing is expected.
     ///
     /// Returns once it is committed. An error that is no conflict may come after the commit, when a connection breaks: with
     /// [`Metadata::once`] the append can be repeated all the same.
@@ -94,16 +94,14 @@ impl EventStore {
     ) -> Result<i64, StoreError> {
         let append = Append::new((&self.source, self.is_published), stream.clone(), expected, events, metadata)?;
         if append.rows.is_empty() {
-            return self.version(stream).await;
+            return version(database, stream).await;
         }
         append.execute(database).await
     }
 
     /// The version of a stream's last event; 0 if there is no such stream.
     pub async fn version(&self, stream: &StreamId) -> Result<i64, StoreError> {
-        let version = "SELECT version FROM store_streams WHERE stream = $1";
-        let version = sqlx::query_scalar(version).bind(stream.name()).fetch_optional(&self.database).await?;
-        Ok(version.unwrap_or_default())
+        version(&self.database, stream).await
     }
 
     /// The version that a stream had after the append with that key ([`Metadata::once`]); `None`: there was none.
@@ -132,4 +130,10 @@ impl EventStore {
             _ => committer.insert(Committer::start(self.database.clone())).clone(),
         }
     }
+}
+
+/// The version of a stream's last event, as this connection or transaction sees it.
+async fn version(database: impl PgExecutor<'_>, stream: &StreamId) -> Result<i64, StoreError> {
+    let version = "SELECT version FROM store_streams WHERE stream = $1";
+    Ok(sqlx::query_scalar(version).bind(stream.name()).fetch_optional(database).await?.unwrap_or_default())
 }

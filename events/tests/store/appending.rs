@@ -133,6 +133,9 @@ async fn in_a_transaction_of_ones_own_events_go_with_it() {
     let conflict =
         store.append_in(&mut transaction, &a, Expected::NoStream, &[deposited("a", 3)], &Metadata::default()).await;
     assert!(matches!(conflict, Err(StoreError::Conflict { actual: 1, .. })));
+    let none: [AccountEvent; 0] = [];
+    let here = store.append_in(&mut transaction, &a, Expected::Any, &none, &Metadata::default()).await;
+    assert_eq!(here.unwrap(), 1, "as this transaction sees it");
     // It goes on after that.
     let version =
         store.append_in(&mut transaction, &a, Expected::Version(1), &[deposited("a", 4)], &Metadata::default()).await;

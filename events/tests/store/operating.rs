@@ -68,6 +68,18 @@ async fn an_event_is_passed_over_only_where_it_stands_still_and_the_next_build_t
     bank.projections.rebuild(&projections, "balances", false).await.unwrap();
     assert_eq!(stands_still(&bank, ProjectionState::Building).await, events[2].id, "tried again");
     assert_eq!(bank.balances().await, [("a".into(), 13, 4)], "and what is read is what was");
+    skip(3).await.unwrap();
+    bank.projections.rebuild(&projections, "balances", true).await.unwrap();
+    wait_until("it stands still there again", SOON, async || {
+        bank.status("balances").await.iter().any(|status| {
+            status.state == ProjectionState::Building
+                && status.failed_event == Some(events[2].id)
+                && status.skipped == 0
+        })
+    })
+    .await;
+    assert_eq!(skip(3).await.unwrap().builds, [2], "what was begun anew has passed over nothing");
+    bank.projections.rebuild(&projections, "balances", true).await.unwrap();
     running.stop().await;
     // The code is mended.
     let running = bank.run(&balances::<1>());

@@ -159,6 +159,14 @@ async fn what_hangs_on_the_old_tables_is_said_and_a_reader_is_waited_for() {
     assert_eq!(bank.status("balances").await[0].build, 2);
     assert_eq!(bank.balances().await, bank.truth().await);
     running.stop().await;
+    let newer = bank.run(&balances::<2>());
+    wait_until("a newer program has it", SOON, async || {
+        bank.status("balances").await.iter().all(|status| status.version == 2)
+    })
+    .await;
+    newer.stop().await;
+    let refused = bank.projections.rebuild(&projections, "balances", true).await.unwrap_err().to_string();
+    assert!(refused.contains("a newer program has taken it over"), "{refused}");
 }
 
 /// Makes what would stay behind.

@@ -63,8 +63,13 @@ pub(super) async fn abandon(database: &mut PgConnection, name: &str, version: Op
         return Ok(());
     }
     run(&mut transaction, format!("DROP SCHEMA IF EXISTS {} CASCADE", quoted(&build.tables_in))).await?;
-    let remove = "DELETE FROM store_projections WHERE name = $1 AND build = $2";
-    sqlx::query(remove).bind(name).bind(build.number).execute(&mut *transaction).await?;
+    // The next build has the same number.
+    for forget in [
+        "DELETE FROM store_projections WHERE name = $1 AND build = $2",
+        "DELETE FROM store_skips WHERE projection = $1 AND build = $2",
+    ] {
+        sqlx::query(forget).bind(name).bind(build.number).execute(&mut *transaction).await?;
+    }
     Ok(transaction.commit().await?)
 }
 

@@ -5,7 +5,7 @@ use serde::Serialize;
 use sqlx::{FromRow, PgPool};
 use uuid::Uuid;
 
-use super::{Projections, build};
+use super::{Projections, build, row::Build};
 use crate::store::StoreError;
 
 /// Which part a build of a projection plays.
@@ -114,6 +114,10 @@ impl ProjectionStore {
         let wrong = |reason: String| StoreError::Projection { name: name.to_owned(), reason };
         let projection = projections.known(name)?;
         let mut connection = self.database.acquire().await?;
+        let live = Build::all(&mut connection, name).await?;
+        if live.iter().any(|(_, build)| build.version > projection.version()) {
+            return Err(wrong("a newer program has taken it over; rebuild it with that one".into()));
+        }
         if anew {
             build::abandon(&mut connection, name, None).await?;
         }

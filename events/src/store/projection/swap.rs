@@ -1,6 +1,9 @@
 //! A build that has caught up takes the place of the one that everybody reads.
 
+use std::time::Duration;
+
 use sqlx::{Connection, PgConnection};
+use tokio::time::sleep;
 use tracing::info;
 
 use super::{ProjectionState, build, follower::Follower, row::Build};
@@ -8,6 +11,8 @@ use crate::store::{StoreError, reader};
 
 /// Batches that may come meanwhile. If more do, it is not time yet.
 const BATCHES: usize = 10;
+/// Time for those who read, between two tries.
+const READERS: Duration = Duration::from_secs(2);
 
 /// Puts the tables of the build in the place of the live ones: in one transaction, in which nothing is missing. False: not yet.
 pub(super) async fn swap(follower: &Follower, database: &mut PgConnection) -> Result<bool, StoreError> {
@@ -15,6 +20,9 @@ pub(super) async fn swap(follower: &Follower, database: &mut PgConnection) -> Re
         // Somebody reads the old tables for long, or works on them. Those who come later must not wait for that.
         Err(StoreError::Database(sqlx::Error::Database(error))) if error.code().as_deref() == Some("55P03") => {
             info!(projection = follower.projection.name(), "it is built, and waits for those who read the old tables");
+            // What the transaction has locked is let go with its rollback, which goes with the next statement.
+            database.ping().await?;
+            sleep(READERS).await;
             Ok(false)
         }
         swapped => swapped,
@@ -56,6 +64,8 @@ async fn try_swap(follower: &Follower, database: &mut PgConnection) -> Result<bo
         transaction.commit().await?;
         return Ok(false);
     }
+    // Whoever reads the old tables from now on waits for as long as this does.
+    build::run(&mut transaction, "SET LOCAL lock_timeout = '200ms'".to_owned()).await?;
     build::drop_tables(&mut transaction, name, &live).await?;
     build::publish(&mut transaction, name, &building.tables_in, &base, &building.tables).await?;
     let remove = "DELETE FROM store_projections WHERE name = $1 AND build = $2";
