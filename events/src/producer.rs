@@ -197,7 +197,14 @@ impl Producer {
         out.payload = record.value.as_deref();
         match self.client()?.send_result(out) {
             Ok(future) => Ok(Delivery { future, topic: topic.into(), bytes }),
-            Err((error, _)) => Err(KafkaError::of_delivery(error, &topic, bytes)),
+            Err((error, _)) => {
+                let refused = KafkaError::of_delivery(error, &topic, bytes);
+                // Who finds the queue full tries again.
+                if !matches!(refused, KafkaError::QueueFull) {
+                    metrics().produced(&topic.into(), false);
+                }
+                Err(refused)
+            }
         }
     }
 

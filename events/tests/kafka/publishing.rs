@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use millgate_events::{Event, EventMeta, Incoming, KafkaConfig, KafkaError, OutRecord, TraceParent};
 use millgate_testkit::KafkaSpace;
+use prometheus_client::registry::Registry;
 
 use crate::bench::{Ordered, SOON, ordered, producer, space};
 
@@ -91,6 +92,21 @@ async fn a_topic_that_does_not_exist_is_named() {
         )
     );
     assert!(!error.is_transient());
+}
+
+/// Once the client knows that there is no such topic it refuses at once, and delivers nothing.
+#[tokio::test]
+async fn what_is_refused_is_counted_too() {
+    let space = KafkaSpace::fresh("events");
+    let producer = producer(&space.config());
+    for _ in 0..3 {
+        producer.publish(&ordered("o", 1)).await.unwrap_err();
+    }
+    let (mut registry, mut text) = (Registry::default(), String::new());
+    millgate_events::metrics().register(&mut registry);
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let counted = format!("kafka_messages_failed_total{{topic=\"{}\"}} 3\n", space.name(Ordered::TOPIC));
+    assert!(text.contains(&counted), "{text}");
 }
 
 #[tokio::test]
