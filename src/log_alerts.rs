@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use millgate_jobs::{Job, JobOptions, NewJob, QueueError, Queues};
+use millgate_jobs::{Enqueued, Job, JobOptions, NewJob, QueueError, Queues};
 use millgate_streams::{LogAlert, LogAlertConfig, LogAlerts};
 use millgate_workers::{email::NotificationEmail, webhook::Webhook};
 use serde_json::json;
@@ -48,12 +48,14 @@ pub(crate) async fn run(servers: &Servers, stop: CancellationToken) -> anyhow::R
 }
 
 /// A job for each way that somebody is told. Within `again_after` the next one about the same service is not taken in, whoever
-/// makes it: another process that counts, or this one after a restart.
-async fn tell(queues: Queues, config: Arc<LogAlertConfig>, alert: LogAlert) -> Result<(), QueueError> {
+/// makes it: another process that counts, or this one after a restart. Says whether one was.
+async fn tell(queues: Queues, config: Arc<LogAlertConfig>, alert: LogAlert) -> Result<bool, QueueError> {
+    let mut is_told = false;
     for job in jobs(&config, &alert)? {
-        queues.queue(&job.queue).enqueue(&[job]).await?;
+        let enqueued = queues.queue(&job.queue).enqueue(&[job]).await?;
+        is_told |= enqueued.iter().any(|job| matches!(job, Enqueued::New(_)));
     }
-    Ok(())
+    Ok(is_told)
 }
 
 fn jobs(config: &LogAlertConfig, alert: &LogAlert) -> Result<Vec<NewJob>, QueueError> {

@@ -144,7 +144,7 @@ impl Fields<'_> {
         // `r#type` is `type`.
         let name = field.name().trim_start_matches("r#");
         let last = name.rsplit('.').next().unwrap_or(name);
-        let is_masked = self.mask.iter().any(|masked| masked.eq_ignore_ascii_case(last));
+        let is_masked = self.mask.iter().any(|masked| [last, name].iter().any(|name| masked.eq_ignore_ascii_case(name)));
         self.fields.insert(name.to_owned(), if is_masked { HIDDEN.into() } else { value() });
     }
 }
@@ -205,7 +205,9 @@ mod tests {
         let take = Box::new(move |text: &[u8], is_error| {
             taken.lock().unwrap().push((serde_json::from_slice(text).unwrap(), is_error));
         });
-        let layer = LogLayer::into(take, &LogShippingConfig::default(), "shop");
+        let mut config = LogShippingConfig::default();
+        config.mask.push("user.mail".into());
+        let layer = LogLayer::into(take, &config, "shop");
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), log);
         lines.lock().unwrap().clone()
     }
@@ -218,6 +220,8 @@ mod tests {
                 url = "https://a.example",
                 token = "t0p",
                 user.password = "x",
+                user.mail = "x",
+                shop.mail = "y",
                 late = tracing::field::Empty
             );
             let _entered = span.enter();
@@ -229,7 +233,7 @@ mod tests {
         assert_eq!((&line["level"], &line["service"], is_error), (&"info".into(), &"shop".into(), &false));
         assert_eq!(line["message"], "order 17 is packed");
         assert_eq!(line["fields"], json!({ "order": 17, "paid": true, "api_key": HIDDEN }));
-        let fields = json!({ "url": "https://a.example", "token": HIDDEN, "user.password": HIDDEN, "late": 7 });
+        let fields = json!({ "url": "https://a.example", "token": HIDDEN, "user.password": HIDDEN, "user.mail": HIDDEN, "shop.mail": "y", "late": 7 });
         assert_eq!(line["spans"], json!([{ "name": "call", "fields": fields }]));
         assert!(line["time"].as_str().unwrap().parse::<DateTime<Utc>>().is_ok());
         assert!(lines[1].1 && lines[1].0["fields"]["error"] == "no paper");

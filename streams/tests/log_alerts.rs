@@ -24,6 +24,8 @@ struct Told {
     alerts: Arc<Mutex<Vec<LogAlert>>>,
     /// So often telling fails.
     fails: Arc<AtomicUsize>,
+    /// So often somebody else was told lately.
+    others: Arc<AtomicUsize>,
 }
 
 impl Told {
@@ -41,8 +43,11 @@ impl Told {
                 if told.fails.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
                     return Err("Redis is away");
                 }
+                if told.others.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1)).is_ok() {
+                    return Ok(false);
+                }
                 told.alerts.lock().unwrap().push(alert);
-                Ok(())
+                Ok(true)
             }
         };
         (tokio::spawn(alerts.run(tell, stop.clone())), stop)
@@ -84,6 +89,25 @@ async fn too_many_errors_of_one_service_are_told_once() {
     log(&space, "quiet", 1).await;
     wait_until("three are told", SOON, async || fresh.services().len() == 3).await;
     assert_eq!(fresh.services().last().unwrap(), &("quiet".to_owned(), 10));
+    stop.cancel();
+    counting.await.unwrap();
+}
+
+/// Whose notes of when that was are not known here.
+#[tokio::test]
+async fn where_another_process_has_told_it_is_not_silent_for_as_long_once_more() {
+    let space = KafkaSpace::fresh("alerts");
+    space.create(ERRORS, 2).await;
+    let told = Told::default();
+    told.others.store(2, SeqCst);
+    let often = LogAlertConfig { again_after: Duration::from_mins(10), ..config() };
+    let (counting, stop) = told.counting(&space, &often);
+    log(&space, "shop", 10).await;
+    wait_until("one is told", SOON, async || {
+        log(&space, "shop", 1).await;
+        !told.services().is_empty()
+    })
+    .await;
     stop.cancel();
     counting.await.unwrap();
 }

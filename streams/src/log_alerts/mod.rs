@@ -19,6 +19,8 @@ use window::Window;
 
 /// Pauses while an alert cannot be handed over.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Where somebody else has told of a service, it is tried so many times until nobody has been told for long enough.
+const TRIES: i32 = 600;
 /// More services than anybody has: names may come from whoever writes to the topic.
 const MOST_SERVICES: usize = 10_000;
 
@@ -49,6 +51,8 @@ struct Watched {
     window: Window,
     /// When its last alert was.
     told: Option<DateTime<Utc>>,
+    /// Whether that was another process'.
+    by_another: bool,
 }
 
 /// Reads errors, and tells.
@@ -71,25 +75,49 @@ impl LogAlerts {
         Ok(Self { tail, config: config.clone(), services: HashMap::new() })
     }
 
-    /// Hands each alert to `tell` until `stop` fires. What fails is tried again, until it works.
-    pub async fn run<E: Display, F: Future<Output = Result<(), E>> + Send>(
+    /// Hands each alert to `tell` until `stop` fires, which says whether somebody was told now, or had been lately. What fails
+    /// is tried again, until it works.
+    pub async fn run<E: Display, F: Future<Output = Result<bool, E>> + Send>(
         mut self,
         tell: impl Fn(LogAlert) -> F,
         stop: CancellationToken,
     ) {
         while let Some(Some(record)) = stop.run_until_cancelled(self.tail.next()).await {
             let Some(alert) = self.count(&record) else { continue };
-            warn!(service = alert.service, errors = alert.errors, "a service logs errors");
             let mut pause = PAUSES.0;
-            while let Err(problem) = tell(alert.clone()).await {
-                error!(%problem, service = alert.service, "nobody can be told of a service's errors; trying on");
+            let is_told = loop {
+                match tell(alert.clone()).await {
+                    Ok(is_told) => break is_told,
+                    Err(problem) => {
+                        error!(%problem, service = alert.service, "nobody can be told of a service's errors; trying on");
+                    }
+                }
                 if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                     return;
                 }
                 pause = (pause * 2).min(PAUSES.1);
+            };
+            if is_told {
+                warn!(service = alert.service, errors = alert.errors, "a service logs errors");
+                if let Some(watched) = self.services.get_mut(&alert.service) {
+                    watched.by_another = false;
+                }
+            } else {
+                self.told_by_another(&alert);
             }
         }
         info!("no more errors are counted");
+    }
+
+    /// Somebody was told lately, when is not known here: it is tried again soon.
+    fn told_by_another(&mut self, alert: &LogAlert) {
+        let again_after = span(self.config.again_after);
+        if let Some(watched) = self.services.get_mut(&alert.service) {
+            if !std::mem::replace(&mut watched.by_another, true) {
+                info!(service = alert.service, errors = alert.errors, "a service logs errors, as somebody was told lately");
+            }
+            watched.told = alert.at.checked_sub_signed(again_after - again_after / TRIES);
+        }
     }
 
     /// Counts a line. Gives an alert if that is one too many, and nobody was told of the service lately.
@@ -103,7 +131,7 @@ impl LogAlerts {
             self.services.retain(|_, watched| watched.window.is_alive(at));
         }
         let config = &self.config;
-        let new = || Watched { window: Window::new(config.window), told: None };
+        let new = || Watched { window: Window::new(config.window), told: None, by_another: false };
         let watched = self.services.entry(service.clone()).or_insert_with(new);
         let errors = watched.window.count(at);
         let is_lately = watched.told.is_some_and(|told| at - told < span(config.again_after));
