@@ -192,14 +192,11 @@ impl Report<'_> {
     }
 
     fn is_well(&self) -> bool {
+        // More copies than asked for are no harm.
+        let is_harm = |change: &TopicChange| !matches!(change, TopicChange::Replicate { has, wants, .. } if has > wants);
         match self.step {
-            Step::Show { check } => !check || self.changes.is_empty(),
-            // More copies than asked for are no harm.
-            Step::Apply { .. } => {
-                let is_harm =
-                    |change: &TopicChange| !matches!(change, TopicChange::Replicate { has, wants, .. } if has > wants);
-                self.refused().is_empty() && !self.stuck().any(is_harm)
-            }
+            Step::Show { check } => !check || !self.changes.iter().any(is_harm),
+            Step::Apply { .. } => self.refused().is_empty() && !self.stuck().any(is_harm),
         }
     }
 
@@ -280,4 +277,21 @@ fn text(topic: &TopicView) -> Result<String, std::fmt::Error> {
         )?;
     }
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_copies_than_wanted_are_no_reason_for_an_exit_code() {
+        let is_well = |has, wants, step| {
+            let changes = [TopicChange::Replicate { name: "a".into(), has, wants }];
+            Report { changes: &changes, losing: &[], harmless: 0, others: &[], step }.is_well()
+        };
+        for step in [Step::Show { check: true }, Step::Apply { allow_data_loss: false }] {
+            assert!(is_well(3, 1, step) && !is_well(1, 3, step));
+        }
+        assert!(is_well(1, 3, Step::Show { check: false }));
+    }
 }

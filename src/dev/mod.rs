@@ -76,7 +76,11 @@ pub(crate) async fn run(app: App, configuration: Configuration, plan: Plan) -> a
     }
     let admin = TopicAdmin::new(&servers.config.kafka, Duration::from_secs(10))?;
     let changes = admin.plan(&servers.topic_specs()).await?;
-    admin.apply(&changes).await?;
+    let (losing, harmless): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.loses().is_some());
+    for change in &losing {
+        println!("not made, since records would be lost: {change}");
+    }
+    admin.apply(&harmless).await?;
     servers.migrate().await.context("the tables cannot be created")?;
 
     // The event store needs more of PostgreSQL than the one in memory can do.

@@ -70,7 +70,10 @@ async fn streams_run_where_there_is_a_real_database_and_are_shown() {
     let mut shop = Shop::open("dev-streams").await;
     shop.set("MILLGATE_SHOP_AUDIT", "true");
     shop.set("MILLGATE_DASHBOARD_LISTEN", "127.0.0.1:0");
+    // Nor does it take records away, where it is given a cluster.
+    shop.set("MILLGATE_TOPICS_RETENTION", "1h");
     let dev = shop.start(&["dev", "--no-samples"]);
+    dev.wait_for_line("not made, since records would be lost: ~ order.created", PATIENCE).await;
     let line = dev.wait_for_line("dashboard at http://", PATIENCE).await;
     let dashboard = line.split("http://").nth(1).unwrap().trim_end_matches('/').to_owned();
     shop.publish(&[order(1)]).await;
