@@ -182,10 +182,15 @@ fn told(report: &AuditReport, since: Option<DateTime<Utc>>) -> String {
     let since = since.map(|at| format!(" recorded since {}", at.to_rfc3339_opts(SecondsFormat::Secs, true)));
     let since = since.unwrap_or_default();
     let (entries, chains) = (report.entries, report.heads.len());
+    let unchecked = report.unchecked.iter().map(|AuditHead { topic, partition, number, .. }| {
+        format!("{topic} partition {partition}: what was known of entry {number} was held against nothing: it lies before what was looked at")
+    });
+    let mut lines: Vec<String> = unchecked.collect();
     if report.flaws == 0 {
-        return format!("{entries} entries{since} in {chains} chains: all are as they were recorded\n");
+        lines.push(format!("{entries} entries{since} in {chains} chains: all are as they were recorded"));
+        return lines.join("\n") + "\n";
     }
-    let mut lines: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    lines.extend(report.findings.iter().map(ToString::to_string));
     if report.flaws > report.findings.len() as u64 {
         lines.push(format!("… and {} more", report.flaws - report.findings.len() as u64));
     }
@@ -218,6 +223,15 @@ pub(super) async fn expire(logs: &AuditLogs, json: bool, keep: Duration, args: E
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_not_be_checked_is_named_and_no_fault() {
+        let head = AuditHead { topic: "orders".into(), partition: 2, epoch: 1, number: 7, hash: "00".into() };
+        let report = AuditReport { entries: 3, unchecked: vec![head], ..AuditReport::default() };
+        let text = told(&report, None);
+        assert!(text.starts_with("orders partition 2: what was known of entry 7 was held against nothing"), "{text}");
+        assert!(text.ends_with("3 entries in 0 chains: all are as they were recorded\n"), "{text}");
+    }
 
     #[test]
     fn a_file_of_known_ends_that_is_not_there_or_none_is_misunderstood() {

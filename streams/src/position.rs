@@ -7,10 +7,13 @@ use sqlx::{FromRow, PgConnection, PgPool};
 
 use crate::StreamError;
 
-/// Moves, unless it is not where it is believed to be. Without a belief there must be no row.
-const MOVE: &str = "INSERT INTO stream_positions (stream, topic, partition, next_offset) VALUES ($1, $2, $3, $4) \
-    ON CONFLICT (stream, topic, partition) DO UPDATE SET next_offset = EXCLUDED.next_offset, moved_at = now() \
-    WHERE stream_positions.next_offset = $5";
+/// Without a belief where it is there must be no row.
+const BEGIN: &str = "INSERT INTO stream_positions (stream, topic, partition, next_offset) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (stream, topic, partition) DO NOTHING";
+
+/// Moves, unless it is not where it is believed to be. One that was forgotten meanwhile (`streams reset`) is not put back.
+const MOVE: &str = "UPDATE stream_positions SET next_offset = $4, moved_at = now() \
+    WHERE stream = $1 AND topic = $2 AND partition = $3 AND next_offset = $5";
 
 const READ: &str = "SELECT next_offset FROM stream_positions WHERE stream = $1 AND topic = $2 AND partition = $3";
 
@@ -32,8 +35,10 @@ pub(crate) async fn advance(
     to: i64,
     database: &mut PgConnection,
 ) -> Result<(), StreamError> {
-    let advance = sqlx::query(MOVE).bind(stream).bind(&**partition.topic()).bind(partition.partition()).bind(to);
-    if advance.bind(from).execute(database).await?.rows_affected() == 1 {
+    let advance = sqlx::query(if from.is_some() { MOVE } else { BEGIN });
+    let advance = advance.bind(stream).bind(&**partition.topic()).bind(partition.partition()).bind(to);
+    let advance = if let Some(from) = from { advance.bind(from) } else { advance };
+    if advance.execute(database).await?.rows_affected() == 1 {
         return Ok(());
     }
     let topic = partition.topic().to_string();

@@ -199,3 +199,19 @@ async fn one_that_was_overtaken_writes_nothing() {
     assert_eq!(positions.list().await.unwrap()[0].next_offset, 12);
     assert_eq!(positions.forget("copy").await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_position_that_was_forgotten_is_not_put_back_by_one_who_remembers_it() {
+    let rig = Rig::fresh().await;
+    rig.put(0..5).await;
+    let running = rig.start(0);
+    rig.until(5).await;
+    let positions = StreamPositions::new(rig.pool());
+    assert_eq!(positions.forget("copy").await.unwrap(), 1);
+    rig.put(5..8).await;
+    rig.until(8).await;
+    assert!(running.stats.read().failures > 0, "it finds out that it was overtaken, and begins as the tables say");
+    running.end().await;
+    assert_eq!(rig.copied().await, numbers(8));
+    assert_eq!(positions.list().await.unwrap()[0].next_offset, 8);
+}

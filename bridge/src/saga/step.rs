@@ -119,7 +119,7 @@ impl<S, C> Step<S, C> {
         let Self { definition, compensation_retries: retries, .. } = self;
         let (timeout, backoff) = (definition.command.timeout, definition.command.backoff);
         let compensation = definition.compensation;
-        let compensation = compensation.map(|command| CommandDefinition { timeout, backoff, retries, ..command });
+        let compensation = compensation.map(|command| CommandDefinition { timeout, retries, backoff, ..command });
         StepDefinition { compensation, ..definition }
     }
 }

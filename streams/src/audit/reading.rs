@@ -62,7 +62,11 @@ impl Reading<'_> {
             Ok(None) => return AuditLog { action: "deleted".into(), ..unreadable(record, topic, entry) },
             Err(error) => {
                 let (is_error, error) = (true, Some(cut(&format!("cannot be read: {error}"), MESSAGE)));
-                return AuditLog { is_error, error, ..with_value(record, unreadable(record, topic, entry)) };
+                return AuditLog {
+                    is_error,
+                    error,
+                    ..self.with_hidden(record, topic, unreadable(record, topic, entry))
+                };
             }
         };
         let is_claim = Claims::is_claim(record);
@@ -90,6 +94,25 @@ impl Reading<'_> {
                 AuditLog { is_error, error, ..with_value(record, entry) }
             }
         }
+    }
+
+    /// The value of a record whose attributes cannot be read. If it is JSON, what nobody is shown is hidden by any type that it may be of,
+    /// which is as much as its type can be believed here.
+    fn with_hidden(&self, record: &Record, topic: &str, entry: AuditLog) -> AuditLog {
+        let bytes = record.value.as_deref().unwrap_or_default();
+        let json = (!Claims::is_claim(record)).then(|| serde_json::from_slice::<Value>(bytes).ok()).flatten();
+        let Some(mut value) = json else { return with_value(record, entry) };
+        let said = ["ce_type", "event-type"].map(|name| record.headers.text(name).map(str::to_owned));
+        let within = ["type", "event_type", "eventType"].map(|name| Some(value.get(name)?.as_str()?.to_owned()));
+        let mut is_masked = false;
+        for of in said.into_iter().chain(within).flatten().chain([topic.to_owned()]) {
+            is_masked |= (self.settings.hide)(Some(&of), None, &mut value);
+            // Of an event with its attributes around it.
+            if let Some(data) = value.get_mut("data") {
+                is_masked |= (self.settings.hide)(Some(&of), None, data);
+            }
+        }
+        if is_masked { with_json(value.to_string().as_bytes(), entry) } else { with_json(bytes, entry) }
     }
 
     /// A job that died, with what leads back to its event.

@@ -28,7 +28,7 @@ pub enum AuditFlaw {
     Changed,
     /// Entries are not there.
     Missing,
-    /// An entry is there that was never recorded.
+    /// An entry is there that was never recorded, or that an anchor says was dropped.
     Added,
     /// An entry stands where another one was.
     Reordered,
@@ -74,7 +74,7 @@ impl fmt::Display for AuditFinding {
             AuditFlaw::Changed => " was changed, or does not follow from the one before it",
             AuditFlaw::Missing if number == until => " is missing",
             AuditFlaw::Missing => " are missing",
-            AuditFlaw::Added => " was added, and never recorded",
+            AuditFlaw::Added => " was added and never recorded, or is said to be dropped",
             AuditFlaw::Reordered => " stands in another's place",
             AuditFlaw::Rewritten => " has another hash than was known of it: the chain was written anew",
         })
@@ -88,6 +88,9 @@ pub struct AuditReport {
     pub entries: u64,
     /// Where each chain ends. Kept elsewhere, they prove that nothing before them was written anew.
     pub heads: Vec<AuditHead>,
+    /// Heads that were known and nothing could be held against: they lie before what was looked at. Up to there a chain was dropped, which an
+    /// anchor says, or only later entries were asked for.
+    pub unchecked: Vec<AuditHead>,
     /// What is wrong; the first thousand.
     pub findings: Vec<AuditFinding>,
     /// How many findings there are.
@@ -117,6 +120,7 @@ impl AuditLogs {
             walk.go(&mut transaction, &mut report, &mut |done| progress(done, all)).await?;
             transaction.commit().await?;
             report.heads.push(walk.chain.head());
+            report.unchecked.append(&mut walk.unchecked);
         }
         gone(&chains, known, &mut report);
         of_no_chain(&mut connection, &mut report).await?;
@@ -138,6 +142,8 @@ impl AuditReport {
 /// The way along a chain.
 struct Walk {
     chain: Chain,
+    /// The least number that is read.
+    first: i64,
     /// The number that comes next.
     next: i64,
     /// The hash before it; `None` behind a gap.
@@ -146,6 +152,8 @@ struct Walk {
     offset: i64,
     /// Hashes that were known, by number.
     known: HashMap<i64, String>,
+    /// Those before all that is looked at.
+    unchecked: Vec<AuditHead>,
 }
 
 impl Walk {
@@ -159,11 +167,12 @@ impl Walk {
         let is_of = |head: &&AuditHead| {
             (&*head.topic, head.partition, head.epoch) == (&*chain.topic, chain.record_partition, chain.epoch)
         };
-        let known = known.iter().filter(is_of).map(|head| (head.number, head.hash.clone())).collect();
         let (mut next, mut before) = match anchor {
             Some(anchor) => (anchor.number + 1, Some(anchor.hash)),
             None => (1, Some(BEGIN.to_vec())),
         };
+        // Whoever can write an anchor must not hide what is still there: before one, as before the beginning, there must be nothing.
+        let mut least = i64::MIN;
         if let Some(since) = since {
             let first = "SELECT min(number) FROM audit_logs WHERE chain = $1 AND recorded_at >= $2";
             let first: Option<i64> =
@@ -176,9 +185,15 @@ impl Walk {
                 before = sqlx::query_scalar(read).bind(chain.id).bind(next).fetch_optional(database).await?;
                 // One that is gone is found missing.
                 next += i64::from(before.is_some());
+                least = next;
             }
         }
-        Ok(Self { chain, next, before, offset: -1, known })
+        // The one before the first is held against them, too.
+        let compared = next - i64::from(before.is_some());
+        let (known, unchecked): (Vec<_>, Vec<_>) = known.iter().filter(is_of).partition(|head| head.number >= compared);
+        let known = known.into_iter().map(|head| (head.number, head.hash.clone())).collect();
+        let unchecked = unchecked.into_iter().cloned().collect();
+        Ok(Self { chain, first: least, next, before, offset: -1, known, unchecked })
     }
 
     async fn go(
@@ -193,10 +208,8 @@ impl Walk {
         }
         let read =
             format!("SELECT {COLUMNS} FROM audit_logs WHERE chain = $1 AND number >= $2 ORDER BY number, recorded_at");
-        // From the beginning there must be nothing before it, either.
-        let first = if self.next == 1 { i64::MIN } else { self.next };
         let mut rows =
-            sqlx::query_as::<_, AuditLog>(AssertSqlSafe(read)).bind(self.chain.id).bind(first).fetch(database);
+            sqlx::query_as::<_, AuditLog>(AssertSqlSafe(read)).bind(self.chain.id).bind(self.first).fetch(database);
         // Those of one number, which should be one.
         let mut same: Vec<AuditLog> = Vec::new();
         while let Some(row) = rows.try_next().await? {

@@ -114,7 +114,11 @@ impl LogAlerts {
         let again_after = span(self.config.again_after);
         if let Some(watched) = self.services.get_mut(&alert.service) {
             if !std::mem::replace(&mut watched.by_another, true) {
-                info!(service = alert.service, errors = alert.errors, "a service logs errors, as somebody was told lately");
+                info!(
+                    service = alert.service,
+                    errors = alert.errors,
+                    "a service logs errors, as somebody was told lately"
+                );
             }
             watched.told = alert.at.checked_sub_signed(again_after - again_after / TRIES);
         }

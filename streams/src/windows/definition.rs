@@ -319,7 +319,7 @@ impl<E: Event, A: Aggregate<E>> Aggregated<E, A> {
         self.sink(TransactionSink(write))
     }
 
-    /// An event of a final result, by the outbox: each window of each key once, under an id that follows from both.
+    /// An event of a final result, by the outbox: each window of each key once, under an id that follows from both and the event's type.
     #[must_use]
     pub fn publish<O: Event>(
         self,
@@ -348,10 +348,11 @@ impl<E: Event, A: Aggregate<E>> Aggregated<E, A> {
         period: Option<i64>,
         event: impl Fn(&WindowResult<A::Value>) -> Option<O> + Send + Sync + 'static,
     ) -> Self {
+        let number = self.published.iter().filter(|topic| **topic == O::TOPIC).count();
         self.published.push(O::TOPIC);
         let source = self.over.resources.producer.source().to_owned();
         let (outbox, stream) = (Outbox::new(&source), self.over.name.clone());
-        self.sink(PublishSink { outbox, source, stream, period, event })
+        self.sink(PublishSink { outbox, source, stream, number, period, event })
     }
 
     /// The stage alone, for tests that give it records and turns of the clock themselves.

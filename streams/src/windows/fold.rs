@@ -57,6 +57,8 @@ pub(crate) struct Fold<P> {
     rules: Rules,
     /// No event before this is waited for.
     watermark: i64,
+    /// What ends here or before is closed, whatever the watermark and the lateness say: another lateness may have been allowed then.
+    closed: i64,
     /// The latest event.
     newest: i64,
     /// The latest event that is stored.
@@ -77,10 +79,11 @@ pub(crate) struct Change<'a, P> {
 
 impl<P: Clone> Fold<P> {
     /// A partition as it is stored.
-    pub(crate) fn new(rules: Rules, watermark: i64, newest: i64) -> Self {
+    pub(crate) fn new(rules: Rules, watermark: i64, newest: i64, closed: i64) -> Self {
         Self {
             rules,
             watermark,
+            closed,
             newest,
             stored_newest: newest,
             keys: HashMap::new(),
@@ -120,7 +123,8 @@ impl<P: Clone> Fold<P> {
     }
 
     pub(crate) fn is_late(&self, time: i64) -> bool {
-        self.rules.shape.is_late(time, self.watermark, self.rules.lateness)
+        let Rules { shape, lateness, .. } = self.rules;
+        shape.is_late(time, self.watermark, lateness) || shape.is_late(time, self.closed, 0)
     }
 
     /// Folds an event that is not late.

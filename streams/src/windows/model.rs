@@ -76,7 +76,7 @@ fn whatever_is_forgotten_and_wherever_a_batch_ends_all_events_count_once() {
         let (mut cells, mut counted, mut late) = (BTreeMap::<String, Vec<_>>::new(), Vec::new(), 0);
         for _ in 0..3 {
             let mut reader = Reader { kind, lateness, disorder, watermark: NEVER, counted: Vec::new(), late: 0 };
-            let (mut stored, mut fold, mut clock) = (Stored::new(), Fold::new(rules, NEVER, NEVER), 0);
+            let (mut stored, mut fold, mut clock) = (Stored::new(), Fold::new(rules, NEVER, NEVER, NEVER), 0);
             for _ in 0..random.random_range(1..30) {
                 let before = fold.watermark();
                 for _ in 0..random.random_range(1..12) {
@@ -97,7 +97,7 @@ fn whatever_is_forgotten_and_wherever_a_batch_ends_all_events_count_once() {
                 assert_eq!(fold.watermark(), reader.watermark);
                 store(&mut fold, &mut stored, before, random.random_range(1..20));
                 if random.random_bool(0.2) {
-                    fold = Fold::new(rules, fold.watermark(), fold.newest());
+                    fold = Fold::new(rules, fold.watermark(), fold.newest(), NEVER);
                 }
             }
             for ((key, _), cell) in stored {
@@ -120,7 +120,7 @@ fn whatever_is_forgotten_and_wherever_a_batch_ends_all_events_count_once() {
 #[test]
 fn a_late_event_makes_one_session_of_two() {
     let rules = Rules { shape: Shape::Session { gap: 10 }, lateness: 0, disorder: 100 };
-    let mut fold = Fold::new(rules, NEVER, NEVER);
+    let mut fold = Fold::new(rules, NEVER, NEVER, NEVER);
     for time in [0, 20, 5, 15] {
         fold.add("k", time, &CountAndSum, |(count, _)| *count += 1);
     }
@@ -132,7 +132,7 @@ fn a_late_event_makes_one_session_of_two() {
 #[test]
 fn more_cells_than_may_be_open_are_forgotten_and_those_that_are_closed_first() {
     let rules = Rules { shape: Shape::Aligned { size: 10, every: 10, slice: 10 }, lateness: 0, disorder: 0 };
-    let mut fold = Fold::new(rules, NEVER, NEVER);
+    let mut fold = Fold::new(rules, NEVER, NEVER, NEVER);
     for number in 0..100 {
         fold.add(&number.to_string(), 5, &CountAndSum, |(count, _)| *count += 1);
     }

@@ -57,17 +57,25 @@ const NEW_STREAM: &str = "INSERT INTO window_streams (stream, shape, watermark, 
 const NEW_MARK: &str = "INSERT INTO window_watermarks (stream, topic, partition, watermark, newest) \
     SELECT stream, $2, $3, watermark, $4 FROM window_streams WHERE stream = $1 RETURNING watermark, newest";
 
-/// Reads how far a partition is. One that is new begins where the stream is: what is final stays so. Gives whether it is.
+/// A partition as it is found.
+pub(super) struct Found {
+    pub(super) mark: Mark,
+    /// Windows of the stream that end here or before are final.
+    pub(super) closed: i64,
+    pub(super) is_new: bool,
+}
+
+/// Reads how far a partition is. One that is new begins where the stream is: what is final stays so.
 pub(super) async fn open(
     stream: &str,
     shape: Shape,
     partition: &Holding,
     database: &mut PgConnection,
-) -> Result<(Mark, bool), StageError> {
+) -> Result<Found, StageError> {
     let shape = shape.to_string();
     sqlx::query(NEW_STREAM).bind(stream).bind(&shape).bind(NEVER).execute(&mut *database).await?;
-    let noted = sqlx::query_scalar("SELECT shape FROM window_streams WHERE stream = $1").bind(stream);
-    let noted: String = noted.fetch_one(&mut *database).await?;
+    let noted = sqlx::query_as("SELECT shape, closed_through FROM window_streams WHERE stream = $1").bind(stream);
+    let (noted, closed): (String, i64) = noted.fetch_one(&mut *database).await?;
     if noted != shape {
         return Err(StageError::Other(format!(
             "stream {stream} has windows that are {noted}, and is told now that they are {shape}: give it another name"
@@ -77,13 +85,14 @@ pub(super) async fn open(
     let (topic, number) = (&**partition.topic(), partition.partition());
     let mark = sqlx::query_as(read).bind(stream).bind(topic).bind(number).fetch_optional(&mut *database).await?;
     if let Some(mark) = mark {
-        return Ok((mark, false));
+        return Ok(Found { mark, closed, is_new: false });
     }
     // Nothing is made final between this and the commit.
-    let hold = sqlx::query("SELECT 1 FROM window_streams WHERE stream = $1 FOR UPDATE").bind(stream);
-    hold.execute(&mut *database).await?;
+    let hold =
+        sqlx::query_scalar("SELECT closed_through FROM window_streams WHERE stream = $1 FOR UPDATE").bind(stream);
+    let closed = hold.fetch_one(&mut *database).await?;
     let new = sqlx::query_as(NEW_MARK).bind(stream).bind(topic).bind(number).bind(NEVER);
-    Ok((new.fetch_one(database).await?, true))
+    Ok(Found { mark: new.fetch_one(database).await?, closed, is_new: true })
 }
 
 /// Moves a partition on from where it is believed to be.

@@ -152,6 +152,8 @@ pub(super) struct PublishSink<F> {
     pub(super) outbox: Outbox,
     pub(super) source: String,
     pub(super) stream: String,
+    /// How many events to the same topic the stream has been told to publish before this one.
+    pub(super) number: usize,
     /// In milliseconds: of a key one event in so long, at most.
     pub(super) period: Option<i64>,
     pub(super) event: F,
@@ -170,7 +172,9 @@ where
     ) -> BoxFuture<'a, Result<(), StageError>> {
         Box::pin(async move {
             let events = emission.finals.iter().filter_map(|result| {
-                let name = format!("{}\n{}\n{}", self.stream, result.start.timestamp_millis(), result.key);
+                let start = result.start.timestamp_millis();
+                // A stream may tell of one window by several events. The key is last: it may have any characters in it.
+                let name = format!("{}\n{}\n{}\n{start}\n{}", self.stream, self.number, O::TYPE, result.key);
                 let id = Uuid::new_v5(&EVENT_IDS, name.as_bytes());
                 let meta = EventMeta::new::<O>(&self.source, result.end).with_id(id.to_string());
                 Some((result, ((self.event)(result)?, meta)))

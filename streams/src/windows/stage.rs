@@ -17,11 +17,11 @@ use super::{
     Aggregate, WindowStats,
     definition::{Aggregated, Allowed, Late},
     fold::{Fold, Folding, Rules},
-    partials::{self, Changes, Mark, Tally},
+    partials::{self, Changes, Found, Mark, Tally},
 };
 use crate::{Clock, Resources, Stage, StageError, Turn};
 
-/// An event that says it happens later than this from now has a wrong clock; the watermark must not follow it.
+/// An event that says it happens so much later than it was written has a wrong clock; the watermark must not follow it.
 const AHEAD: i64 = 60 * 60 * 1000;
 /// Between turns, where no early results are wanted.
 const TURN: Duration = Duration::from_secs(1);
@@ -224,12 +224,12 @@ impl<E: Event, A: Aggregate<E>> Stage for WindowStage<E, A> {
     type State = State<A::Partial>;
 
     async fn open(&self, partition: &Holding, database: &mut PgConnection) -> Result<Self::State, StageError> {
-        let (mark, is_new) = partials::open(self.name(), self.rules.shape, partition, database).await?;
+        let Found { mark, closed, is_new } = partials::open(self.name(), self.rules.shape, partition, database).await?;
         if !is_new && self.allowed().early.is_some() {
             let all = (partition.topic().to_string(), partition.partition(), String::new());
             self.changed().partitions.push_back(all);
         }
-        let fold = Fold::new(self.rules, mark.watermark, mark.newest);
+        let fold = Fold::new(self.rules, mark.watermark, mark.newest, closed);
         Ok(State { partition: partition.clone(), fold, mark, changed: Vec::new(), tally: Tally::default() })
     }
 
@@ -239,9 +239,12 @@ impl<E: Event, A: Aggregate<E>> Stage for WindowStage<E, A> {
         records: &[Record],
         database: &mut PgConnection,
     ) -> Result<(), StageError> {
-        let horizon = now().timestamp_millis() + AHEAD;
+        let now = now().timestamp_millis();
         let mut aside = Vec::new();
         for record in records {
+            // By when it was written: what is refused live must not be taken in after a pause. A clock that is ahead may have given the
+            // record its time, too.
+            let horizon = record.timestamp.map_or(now, |written| written.min(now)) + AHEAD;
             let folded = if Values::is_closed(record) {
                 match self.resources().values.open(record).await? {
                     Ok(whole) => self.fold(state, &whole.record, horizon),

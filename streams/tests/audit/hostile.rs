@@ -78,3 +78,33 @@ async fn nothing_that_happened_is_missing_whatever_it_is() {
     let filter = AuditFilter { user: Some("a\0b".into()), ..AuditFilter::default() };
     assert_eq!(rig.logs().search(&filter, 10).await.unwrap().len(), 1, "found by what was asked");
 }
+
+/// What is wrong with an attribute says nothing of the payload.
+#[tokio::test]
+async fn what_nobody_is_shown_is_not_recorded_of_an_event_whose_attributes_cannot_be_read() {
+    let rig = Rig::fresh(1).await;
+    let secret = br#"{"card": "4111", "pin": 17, "order": 1}"#;
+    let wrong = [headers("order.created", "event-1").as_slice(), &[("ce_time", "yesterday")]].concat();
+    rig.kafka.put("orders", 0, None, Some(secret), &wrong).await;
+    let without_a_type = [("ce_specversion", "1.0"), ("ce_id", "event-2"), ("ce_source", "shop")];
+    rig.kafka.put("orders", 0, None, Some(br#"{"card": "4111"}"#), &without_a_type).await;
+    let around = r#"{"id": "event-3", "source": "shop", "type": "order.created", "time": "yesterday", "data": {"card": "4111", "pin": 17}}"#;
+    let structured = [("content-type", "application/cloudevents+json; charset=utf-8")];
+    rig.kafka.put("orders", 0, None, Some(around.as_bytes()), &structured).await;
+    let plain = br#"{"eventType": "order.created", "version": "none", "pin": 17}"#;
+    rig.kafka.put("orders", 0, None, Some(plain), &[]).await;
+    rig.kafka.put("orders", 0, None, Some(br#"{"order":  1}"#), &wrong).await;
+    let topic = rig.kafka.name("orders");
+    let letter = [wrong.as_slice(), &[("x-dlq-kind", "event"), ("__dlq.errors.topic", &*topic)]].concat();
+    rig.kafka.put("dlq", 0, None, Some(secret), &letter).await;
+
+    let entries = rig.record(Audit::default(), 6).await;
+    assert!(entries.iter().all(|entry| entry.is_error && entry.raw.is_none()), "{entries:#?}");
+    let payloads: Vec<&str> = entries.iter().map(|entry| entry.payload.as_deref().unwrap()).collect();
+    let hidden = r#"{"card":"•••","order":1,"pin":"•••"}"#;
+    let around = r#"{"data":{"card":"•••","pin":"•••"},"id":"event-3","source":"shop","time":"yesterday","type":"order.created"}"#;
+    let plain = r#"{"eventType":"order.created","pin":"•••","version":"none"}"#;
+    // The dead letter's topic comes first.
+    assert_eq!(payloads, [hidden, hidden, r#"{"card":"•••"}"#, around, plain, r#"{"order":  1}"#]);
+    assert!(entries[1].error.as_deref().unwrap().contains("ce_time"), "{:?}", entries[1].error);
+}

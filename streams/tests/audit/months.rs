@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use millgate_streams::{Audit, AuditFilter, AuditFlaw, StreamPositions};
+use millgate_streams::{Audit, AuditFilter, AuditFlaw, AuditHead, StreamPositions};
 
 use crate::rig::Rig;
 
@@ -71,7 +71,7 @@ async fn a_month_that_somebody_dropped_too_early_is_made_again_and_nothing_waits
 async fn what_is_left_of_a_chain_is_provable_when_its_old_months_are_gone() {
     let rig = three_months().await;
     let logs = rig.logs();
-    let kept = logs.heads().await.unwrap();
+    let mut kept = logs.heads().await.unwrap();
     let now = time("2099-03-20T00:00:00Z");
     let would = logs.expire(60 * DAY, now, true).await.unwrap();
     assert_eq!(rig.entries().await.len(), 16, "a dry run drops nothing");
@@ -81,8 +81,13 @@ async fn what_is_left_of_a_chain_is_provable_when_its_old_months_are_gone() {
     assert_eq!((&*last.table, last.entries, count), ("audit_logs_2098_12", 5, 6));
     let entries = rig.entries().await;
     assert_eq!(entries.iter().map(|entry| entry.number).collect::<Vec<_>>(), (7..=16).collect::<Vec<_>>());
+    // One of what is dropped, that of the last entry that was, and the newest.
+    let old = [3, 6].map(|number| AuditHead { number, ..kept[0].clone() });
+    kept.extend(old.clone());
     let report = logs.verify(None, &kept, |_, _| ()).await.unwrap();
-    assert_eq!((report.findings, report.entries), (Vec::new(), 10));
+    let flaws: Vec<_> = report.findings.iter().map(|it| (it.flaw, it.number)).collect();
+    assert_eq!(flaws, [(AuditFlaw::Rewritten, 6)], "the anchor has another hash than that made-up head");
+    assert_eq!((report.entries, report.unchecked), (10, vec![old[0].clone()]));
     assert_eq!(logs.expire(60 * DAY, now, false).await.unwrap(), [], "once");
 
     // It goes on, and what comes first now is still tied to what was dropped.

@@ -18,14 +18,18 @@ pub(crate) struct Rig {
     pub(crate) database: Database,
 }
 
-/// Hides what is called `card`.
+/// Hides what is called `card`, and `pin` in an `order.created`.
 pub(crate) fn hide() -> Hide {
-    Arc::new(|_, _, value| match value.get_mut("card") {
-        Some(card) => {
-            *card = "•••".into();
-            true
+    Arc::new(|event, _, value| {
+        let pin = (event == Some("order.created")).then_some("pin");
+        let mut is_masked = false;
+        for name in ["card"].into_iter().chain(pin) {
+            if let Some(field) = value.get_mut(name) {
+                *field = "•••".into();
+                is_masked = true;
+            }
         }
-        None => false,
+        is_masked
     })
 }
 

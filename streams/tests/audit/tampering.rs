@@ -146,3 +146,25 @@ async fn what_is_verified_since_a_time_is_what_was_recorded_since() {
     let report = rig.logs().verify(Some(since), &[], |_, _| ()).await.unwrap();
     assert_eq!(report.findings[0].number, 20, "what it begins with stands on one that is gone");
 }
+
+#[tokio::test]
+async fn an_anchor_for_which_nothing_was_dropped_hides_nothing() {
+    let rig = recorded().await;
+    let kept = rig.logs().heads().await.unwrap();
+    let early = AuditHead { number: 5, ..kept[0].clone() };
+    let anchor = |number: i64| {
+        format!(
+            "INSERT INTO audit_anchors (chain, number, hash, month) SELECT chain, number, hash, '2020-01-01' \
+             FROM audit_logs WHERE number = {number}"
+        )
+    };
+    rig.tamper("UPDATE audit_logs SET user_id = 'bob' WHERE number = 3").await;
+    for last in [10, 20] {
+        rig.tamper(&anchor(last)).await;
+        assert_eq!(rig.flaws().await, (1..=last).map(|number| (Added, number, number)).collect::<Vec<_>>());
+    }
+    // With the entries gone it looks as if they had been dropped: it is told which heads prove nothing any more.
+    rig.tamper("DELETE FROM audit_logs").await;
+    let report = rig.logs().verify(None, &[early.clone(), kept[0].clone()], |_, _| ()).await.unwrap();
+    assert_eq!((report.findings, report.unchecked), (Vec::new(), vec![early]));
+}

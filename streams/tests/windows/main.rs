@@ -4,4 +4,5 @@
 mod flowing;
 mod model;
 mod reference;
+mod restarts;
 mod rig;

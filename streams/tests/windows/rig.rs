@@ -43,6 +43,20 @@ impl Event for Popular {
     }
 }
 
+/// Another one of the same windows.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Seen {
+    pub(crate) page: String,
+}
+
+impl Event for Seen {
+    const TYPE: &'static str = "page.seen";
+
+    fn key(&self) -> String {
+        self.page.clone()
+    }
+}
+
 pub(crate) fn headers(time: i64) -> [(&'static str, String); 5] {
     let time = chrono::DateTime::from_timestamp_millis(time).unwrap();
     [
