@@ -144,7 +144,8 @@ impl Fields<'_> {
         // `r#type` is `type`.
         let name = field.name().trim_start_matches("r#");
         let last = name.rsplit('.').next().unwrap_or(name);
-        let is_masked = self.mask.iter().any(|masked| [last, name].iter().any(|name| masked.eq_ignore_ascii_case(name)));
+        let is_masked =
+            self.mask.iter().any(|masked| [last, name].iter().any(|name| masked.eq_ignore_ascii_case(name)));
         self.fields.insert(name.to_owned(), if is_masked { HIDDEN.into() } else { value() });
     }
 }

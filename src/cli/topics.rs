@@ -193,7 +193,8 @@ impl Report<'_> {
 
     fn is_well(&self) -> bool {
         // More copies than asked for are no harm.
-        let is_harm = |change: &TopicChange| !matches!(change, TopicChange::Replicate { has, wants, .. } if has > wants);
+        let is_harm =
+            |change: &TopicChange| !matches!(change, TopicChange::Replicate { has, wants, .. } if has > wants);
         match self.step {
             Step::Show { check } => !check || !self.changes.iter().any(is_harm),
             Step::Apply { .. } => self.refused().is_empty() && !self.stuck().any(is_harm),
