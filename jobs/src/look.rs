@@ -16,6 +16,8 @@ use crate::{
 
 /// Jobs in one call: the script takes a few µs each.
 pub(crate) const STEP: usize = 200;
+/// The same of those that run: a page of them is what runs at one moment.
+const RUNNING: usize = 10_000;
 
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -213,8 +215,9 @@ impl Queue {
 
     /// Ids of jobs in a state, oldest first where that is known, `kind` only if it is given.
     ///
-    /// One call looks at no more than some hundred entries, so that it never holds Redis up. Jobs that move meanwhile
-    /// may be missed, or come twice.
+    /// One call looks at no more than some hundred entries, 10,000 of those that run, so that it never holds Redis up. Jobs that
+    /// go from state to state meanwhile may be missed, or come twice. What stays comes, whatever is taken ahead of it; of what
+    /// runs that is only so within a page.
     pub async fn page(
         &self,
         state: JobState,
@@ -234,8 +237,9 @@ impl Queue {
         most: usize,
         kind: Option<&str>,
     ) -> Result<Page, QueueError> {
+        let limit = if state == JobState::Active { RUNNING } else { STEP };
         let mut call = self.prepare(&self.queues.scripts.page);
-        call.arg(state.as_str()).arg(from.unwrap_or_default()).arg(most.clamp(1, STEP)).arg(kind.unwrap_or_default());
+        call.arg(state.as_str()).arg(from.unwrap_or_default()).arg(most.clamp(1, limit)).arg(kind.unwrap_or_default());
         for end in [span.since, span.until] {
             call.arg(end.map(|end| end.timestamp_millis().to_string()).unwrap_or_default());
         }

@@ -14,18 +14,20 @@ use super::spot::Spot;
 
 /// For an answer of Kafka.
 const QUESTION: Duration = Duration::from_secs(10);
-/// Jobs that are looked at in one step.
-const STEP: usize = 200;
-/// Where a job may be. It goes from one to the next, or to the end of its life, which is covered by its age; only from a
-/// failed run does it go back, to the first.
-const STATES: [JobState; 7] = [
+/// Jobs that are looked at in one step: as many as there may be. Those that run come in one.
+const STEP: usize = 10_000;
+/// Where a job may be. It goes from one to the next, or to the end of its life, which is covered by its age. From a failed run it
+/// goes back to the first, and to those that wait if its worker died: so the way is gone twice.
+const STATES: [JobState; 9] = [
     JobState::Delayed,
     JobState::Held,
     JobState::Waiting,
     JobState::Active,
+    JobState::Delayed,
+    JobState::Waiting,
+    JobState::Active,
     JobState::Dead,
     JobState::Done,
-    JobState::Delayed,
 ];
 
 /// What to do about jobs that the live group has made, or will make.

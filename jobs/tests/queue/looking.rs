@@ -130,6 +130,70 @@ async fn active_dead_and_done_jobs() {
 }
 
 #[tokio::test]
+async fn what_waits_is_not_missed_while_workers_take_what_is_ahead_of_it() {
+    let bench = Bench::new();
+    let mut all = HashSet::new();
+    let options = [JobOptions::default(), JobOptions::default().index("a", "b"), JobOptions::default().tenant("t", 2)];
+    for options in options {
+        let (works, plays) = enter_both(&bench, options).await;
+        all.extend(works.into_iter().chain(plays));
+    }
+    let mut worker = bench.worker(Settings::concurrency(60));
+    let (mut seen, mut taken, mut from) = (HashSet::new(), HashSet::new(), None);
+    loop {
+        let page = bench.queue.page(JobState::Waiting, from.as_deref(), 150, None).await.unwrap();
+        seen.extend(page.ids);
+        for _ in 0..70 {
+            let run = worker.next().await;
+            taken.insert(run.key());
+            run.end(Verdict::Done);
+        }
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    // What it has claimed and not given out.
+    taken.extend(paged(&bench.queue, JobState::Active, None).await);
+    assert!(seen.len() > all.len() / 2 && taken.len() > 700, "{} {}", seen.len(), taken.len());
+    let missed: Vec<_> = all.iter().filter(|id| !seen.contains(id) && !taken.contains(id)).collect();
+    assert!(missed.is_empty(), "{} of {}", missed.len(), all.len());
+    worker.kill();
+    bench.check().await;
+}
+
+#[tokio::test]
+async fn what_stays_is_not_missed_while_others_leave_the_middle() {
+    let bench = Bench::new();
+    let later = bench.queue.now().await.unwrap() + Duration::from_hours(1);
+    bench.enter(job(0, JobOptions::default().ordered_by("a"))).await;
+    let options = [
+        (JobState::Delayed, JobOptions::default().run_at(later)),
+        (JobState::Held, JobOptions::default().ordered_by("a")),
+        (JobState::Waiting, JobOptions::default().tenant("t", 2)),
+        (JobState::Waiting, JobOptions::default().index("a", "b")),
+    ];
+    for (state, options) in options {
+        let (works, plays) = enter_both(&bench, options).await;
+        let (mut seen, mut from) = (HashSet::new(), None);
+        loop {
+            let page = bench.queue.page(state, from.as_deref(), 150, None).await.unwrap();
+            // Also the one that the next page begins behind.
+            let gone: Vec<_> = page.ids.iter().rev().step_by(2).copied().collect();
+            seen.extend(page.ids);
+            bench.queue.stop(&gone).await.unwrap();
+            from = page.next;
+            if from.is_none() {
+                break;
+            }
+        }
+        let missed = works.iter().chain(&plays).filter(|id| !seen.contains(id)).count();
+        assert_eq!(missed, 0, "{state}");
+    }
+    bench.check().await;
+}
+
+#[tokio::test]
 async fn jobs_are_found_by_what_they_are_indexed_under() {
     let bench = Bench::new();
     let color = |n: usize| ["red", "green", "red=green"][n % 3];
