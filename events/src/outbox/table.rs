@@ -10,6 +10,8 @@ use super::{OutboxError, row::Row};
 
 /// A batch is there in milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// What has to look past all that cannot go, which may be gigabytes.
+const LONG_PATIENCE: Duration = Duration::from_mins(2);
 
 /// Of the session. A delete that a crash of the server takes back lets events be published again, which they may be. A
 /// relay that froze, or whose machine is gone, does not keep the lock. Servers that do not know one of these do without.
@@ -67,7 +69,8 @@ impl Table {
 
     /// The oldest events that may go, without those of `closed` topics.
     pub(super) async fn fetch(&mut self, closed: &[&str], most: u32) -> Result<Vec<Row>, OutboxError> {
-        within(sqlx::query_as(FETCH).bind(closed).bind(i64::from(most)).bind(BYTES).fetch_all(&mut self.0)).await
+        let fetch = sqlx::query_as(FETCH).bind(closed).bind(i64::from(most)).bind(BYTES);
+        no_longer_than(LONG_PATIENCE, fetch.fetch_all(&mut self.0)).await
     }
 
     /// Removes what is published; with `recovered`, also the word that it was refused.
@@ -102,13 +105,15 @@ impl Table {
     /// Forgets that keys are stuck whose event somebody has removed, and rows of the inbox, and replies of steps of sagas,
     /// that are older than `age`.
     pub(super) async fn tidy(&mut self, age: Duration) -> Result<(), OutboxError> {
-        let gone = "DELETE FROM outbox_stuck WHERE position NOT IN (SELECT o.position FROM outbox AS o)";
-        within(sqlx::query(gone).execute(&mut self.0)).await?;
+        // One look into the index for each, however much there is to publish.
+        let gone =
+            "DELETE FROM outbox_stuck AS s WHERE NOT EXISTS (SELECT FROM outbox AS o WHERE o.position = s.position)";
+        no_longer_than(LONG_PATIENCE, sqlx::query(gone).execute(&mut self.0)).await?;
         for old in [
             "DELETE FROM inbox WHERE processed_at < now() - $1 * INTERVAL '1 second'",
             "DELETE FROM saga_replies WHERE replied_at < now() - $1 * INTERVAL '1 second'",
         ] {
-            within(sqlx::query(old).bind(age.as_secs_f64()).execute(&mut self.0)).await?;
+            no_longer_than(LONG_PATIENCE, sqlx::query(old).bind(age.as_secs_f64()).execute(&mut self.0)).await?;
         }
         Ok(())
     }
@@ -116,5 +121,9 @@ impl Table {
 
 /// A connection that went silent would be waited for as long as the system believes in it.
 async fn within<T>(work: impl Future<Output = sqlx::Result<T>>) -> Result<T, OutboxError> {
-    Ok(timeout(PATIENCE, work).await.map_err(|_| OutboxError::Silent(PATIENCE))??)
+    no_longer_than(PATIENCE, work).await
+}
+
+async fn no_longer_than<T>(patience: Duration, work: impl Future<Output = sqlx::Result<T>>) -> Result<T, OutboxError> {
+    Ok(timeout(patience, work).await.map_err(|_| OutboxError::Silent(patience))??)
 }

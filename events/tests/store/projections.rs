@@ -116,6 +116,13 @@ async fn one_that_fails_stops_there_and_says_so_and_goes_on_once_that_is_mended(
     mended.store(true, Relaxed);
     bank.caught_up("balances").await;
     assert_eq!(bank.balances().await, [("a".into(), 25, 5)]);
+    // What PostgreSQL said when it went away is past, though no event comes.
+    let away = "UPDATE store_projections SET error = 'terminating connection', failed_at = now()";
+    sqlx::query(away).execute(bank.database.pool()).await.unwrap();
+    wait_until("nothing to be told", SOON, async || {
+        bank.status("balances").await.iter().all(|status| status.error.is_none())
+    })
+    .await;
     running.stop().await;
 }
 

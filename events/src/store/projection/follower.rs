@@ -85,7 +85,10 @@ impl Follower {
         }
         let horizon = reader::horizon(&mut transaction).await?;
         if horizon <= build.position {
-            transaction.rollback().await?;
+            if self.state == ProjectionState::Live {
+                build.go_on(&mut transaction, projection.name()).await?;
+            }
+            transaction.commit().await?;
             if self.state == ProjectionState::Building && swap::swap(self, connection).await? {
                 return Ok(Turn::Moved);
             }

@@ -71,6 +71,14 @@ impl Build {
         Ok(())
     }
 
+    /// Notes that nothing keeps it from going on, if something did.
+    pub(super) async fn go_on(&self, database: &mut PgConnection, name: &str) -> Result<(), StoreError> {
+        let go_on = "UPDATE store_projections SET error = NULL, failed_position = NULL, failed_at = NULL \
+            WHERE name = $1 AND build = $2 AND error IS NOT NULL";
+        sqlx::query(go_on).bind(name).bind(self.number).execute(database).await?;
+        Ok(())
+    }
+
     /// Notes why it stands still, unless it has gone on meanwhile.
     pub(super) async fn fail(
         database: &mut PgConnection,
@@ -78,7 +86,8 @@ impl Build {
         (state, replay): (ProjectionState, Option<&str>),
         (position, error): (Option<i64>, &str),
     ) -> Result<(), StoreError> {
-        let fail = "UPDATE store_projections SET error = $3, failed_position = $4, failed_at = now() \
+        // An event that cannot be applied still cannot, though PostgreSQL was away since.
+        let fail = "UPDATE store_projections SET error = $3, failed_position = COALESCE($4, failed_position), failed_at = now() \
             WHERE name = $1 AND state = $2 AND ($4 IS NULL OR position < $4) \
             AND (state = 'live' OR replay IS NOT DISTINCT FROM $5)";
         let fail = sqlx::query(fail).bind(name).bind(state.name()).bind(error).bind(position);
