@@ -35,6 +35,9 @@ use crate::{
     group,
 };
 
+/// Connections for dead letters alone: who writes one may hold one of the pool's until it is written.
+const FOR_LETTERS: u32 = 4;
+
 /// Everything that a role needs.
 pub(crate) struct Servers {
     pub(crate) config: Config,
@@ -82,7 +85,8 @@ impl Servers {
             .map_err(|wrong| anyhow::anyhow!("bridge.dead_letter_topics: `{wrong}` is no domain=topic"))?;
         // Nobody keeps a database for an application that has no tables, unless they say so.
         let has_database = app.keeps_tables() || config.postgres.url != PostgresConfig::default().url;
-        let letters = has_database.then(|| DeadLetterStore::new(database.clone()));
+        let of_letters = pool(&PostgresConfig { pool_size: FOR_LETTERS, ..config.postgres.clone() })?;
+        let letters = has_database.then(|| DeadLetterStore::new(of_letters));
         let routes = Arc::new(app.routes);
         let main = group::main(routes.clone(), &config.kafka);
         let groups = app.groups.into_iter().map(|group| group::reader(group, &config.kafka));

@@ -6,6 +6,7 @@
 
 mod audit;
 pub mod changes;
+mod comparing;
 mod config;
 mod error;
 mod log_alerts;

@@ -2,18 +2,19 @@
 
 use std::{
     collections::HashMap,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use millgate_events::{Batch, Holding, Logs, Troubles, metrics};
-use sqlx::{Connection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 use tokio::{sync::Mutex as Slot, time::sleep};
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
-use crate::{Clock, Stage, StreamError, StreamStats, position};
+use crate::{Clock, Stage, StageError, StreamError, StreamStats, position};
 
 /// First pause after something went wrong, then doubled.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -37,9 +38,9 @@ pub(crate) struct Servers {
 pub(crate) trait Take: Send + Sync {
     /// Takes a batch, however often that has to be tried, unless the partition is lost or the runner stops.
     fn take<'a>(&'a self, batch: Batch, servers: &'a Servers) -> BoxFuture<'a, ()>;
-    /// How often the clock turns.
+    /// How often the clock turns, if the stage has any use for it.
     fn clock(&self) -> Option<Clock>;
-    /// A turn of the clock, at a process that has these partitions.
+    /// A turn of the clock, at a process that has these partitions, also for a stage that has no use for it.
     fn turn<'a>(&'a self, holdings: &'a [Holding], servers: &'a Servers) -> BoxFuture<'a, Result<(), StreamError>>;
 }
 
@@ -52,6 +53,8 @@ pub(crate) struct Open<T> {
     pub(crate) since: Instant,
     /// When Kafka was last asked whether it is idle.
     pub(crate) asked: Option<Instant>,
+    /// Whether a batch showed that Kafka gives what comes next.
+    is_compared: bool,
     pub(crate) state: T,
 }
 
@@ -61,14 +64,14 @@ pub(crate) struct Partitions<S: Stage> {
     /// Held while something is done with a partition: a batch, or a turn of the clock.
     slots: Mutex<HashMap<Place, OpenSlot<S::State>>>,
     /// Those that are read again from where the tables are.
-    rewound: Mutex<HashMap<Place, (Holding, i64)>>,
+    pub(crate) rewound: Mutex<HashMap<Place, (Holding, i64)>>,
     /// How many partitions each topic has, and when that was asked.
     pub(crate) counts: Mutex<Option<(Instant, Counts)>>,
 }
 
 /// Topics, and how many partitions each has.
 pub(crate) type Counts = Vec<(String, usize)>;
-type Place = (Arc<str>, i32);
+pub(crate) type Place = (Arc<str>, i32);
 type OpenSlot<T> = Arc<Slot<Option<Open<T>>>>;
 
 /// What to do with a batch that was looked at.
@@ -112,22 +115,16 @@ impl<S: Stage> Partitions<S> {
         let mut transaction = connection.begin().await?;
         // Taken out: if anything fails from here on, it is opened anew.
         let known = held.take().filter(|open| open.holding.is(holding));
-        let mut open = if let Some(open) = known {
-            open
-        } else {
-            let next = position::read(&self.stream, holding, &mut transaction).await?;
-            if let Some(next) = next {
-                self.compare(next, first, holding, servers).await?;
-                if next < first && holding.began() != Some(next) {
-                    if !self.was_rewound(holding, next) {
-                        return Ok(Taken::ReadFrom(next));
-                    }
-                    self.tell_missing(next, holding, servers).await?;
-                }
-            }
-            let state = self.stage.open(holding, &mut transaction).await?;
-            Open { holding: holding.clone(), next, since: Instant::now(), asked: None, state }
+        let mut open = match known {
+            Some(open) => open,
+            None => self.open(holding, &mut transaction).await?,
         };
+        if !open.is_compared {
+            if let Some(from) = self.behind(open.next, first, holding, servers).await? {
+                return Ok(Taken::ReadFrom(from));
+            }
+            open.is_compared = true;
+        }
         let begin = batch.records.partition_point(|record| Some(record.offset) < open.next);
         let fresh = &batch.records[begin..];
         if !fresh.is_empty() {
@@ -143,36 +140,15 @@ impl<S: Stage> Partitions<S> {
         Ok(Taken::All)
     }
 
-    /// Whether this was asked before, and what comes first now is all that there is.
-    fn was_rewound(&self, holding: &Holding, to: i64) -> bool {
-        let place = (holding.topic().clone(), holding.partition());
-        let before = lock(&self.rewound).insert(place, (holding.clone(), to));
-        before.is_some_and(|(before, place)| before.is(holding) && place == to)
-    }
-
-    /// Records may be missing that were compacted away, or never were any. That Kafka deleted them is worth to be known.
-    async fn tell_missing(&self, next: i64, holding: &Holding, servers: &Servers) -> Result<(), StreamError> {
-        let (begin, _) = servers.logs.bounds(holding.topic(), holding.partition()).await?;
-        if begin > next {
-            error!(
-                stream = self.stream, topic = %holding.topic(), partition = holding.partition(), next, begin,
-                "Kafka has deleted records that are not in the tables; raise the topic's retention"
-            );
-        }
-        Ok(())
-    }
-
-    /// Whether a position can be one of this partition.
-    async fn compare(&self, next: i64, first: i64, holding: &Holding, servers: &Servers) -> Result<(), StreamError> {
-        if next <= first {
-            return Ok(());
-        }
-        let (_, end) = servers.logs.bounds(holding.topic(), holding.partition()).await?;
-        if next <= end {
-            return Ok(());
-        }
-        let (stream, topic) = (self.stream.clone(), holding.topic().to_string());
-        Err(StreamError::TopicIsAnother { stream, topic, partition: holding.partition(), position: next, end })
+    /// Reads where the tables are in a partition, and what they have of it.
+    pub(crate) async fn open(
+        &self,
+        holding: &Holding,
+        database: &mut PgConnection,
+    ) -> Result<Open<S::State>, StreamError> {
+        let next = position::read(&self.stream, holding, database).await?;
+        let state = self.stage.open(holding, database).await?;
+        Ok(Open { holding: holding.clone(), next, since: Instant::now(), asked: None, is_compared: false, state })
     }
 }
 
@@ -181,13 +157,22 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A panic, of a stage or of what it was given, is an error like any other: it is told, and tried again after a pause.
+pub(crate) async fn caught<T>(work: impl Future<Output = Result<T, StreamError>>) -> Result<T, StreamError> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<&str>().map(ToString::to_string);
+        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(StageError::Other(format!("panicked: {}", said.as_deref().unwrap_or("without a word"))).into())
+    })
+}
+
 impl<S: Stage> Take for Partitions<S> {
     fn take<'a>(&'a self, batch: Batch, servers: &'a Servers) -> BoxFuture<'a, ()> {
         Box::pin(async move {
             let (mut pause, began) = (PAUSE, Instant::now());
             let trouble = servers.troubles.of(batch.token.holding(), &self.stream);
             loop {
-                match self.once(&batch, servers).await {
+                match caught(self.once(&batch, servers)).await {
                     Ok(Taken::All) => {
                         trouble.goes_on();
                         let topic = batch.token.holding().topic();

@@ -10,26 +10,28 @@ use tracing::{debug, warn};
 
 use crate::{
     Clock, Stage, StreamError, Turn,
-    partition::{Counts, LONGEST_PAUSE, Open, Partitions, Servers, Take, lock},
+    partition::{Counts, LONGEST_PAUSE, Open, Partitions, Servers, Take, caught, lock},
     position,
 };
 
+/// Between looks at the partitions of a stage that has no use for the clock.
+const LOOK: Duration = Duration::from_secs(5);
 /// A topic may get more partitions; Kafka is asked again after so long.
 const COUNTS_LAST: Duration = Duration::from_mins(1);
 
 /// Lets the clock turn until the runner stops.
 pub(crate) async fn turn(take: &dyn Take, servers: &Servers, holdings: impl Fn() -> Vec<Holding> + Send) {
-    let Some(clock) = take.clock() else { return };
-    let mut pause = clock.every;
+    let every = take.clock().map_or(LOOK, |clock| clock.every);
+    let mut pause = every;
     while servers.stopping.run_until_cancelled(sleep(pause)).await.is_some() {
         let holdings = holdings();
         let Some(turned) = servers.stopping.run_until_cancelled(take.turn(&holdings, servers)).await else { return };
         pause = match turned {
-            Ok(()) => clock.every,
+            Ok(()) => every,
             Err(error) => {
                 servers.stats.failed();
                 warn!(%error, "a turn of the clock failed; trying again");
-                (pause * 2).min(LONGEST_PAUSE.max(clock.every))
+                (pause * 2).min(LONGEST_PAUSE.max(every))
             }
         };
     }
@@ -37,47 +39,68 @@ pub(crate) async fn turn(take: &dyn Take, servers: &Servers, holdings: impl Fn()
 
 impl<S: Stage> Partitions<S> {
     pub(crate) async fn turned(&self, holdings: &[Holding], servers: &Servers) -> Result<(), StreamError> {
-        let Some(clock) = self.stage.clock() else { return Ok(()) };
-        self.forget_lost(holdings);
+        let turned = caught(self.turned_each(holdings, servers)).await;
+        let target = format!("{}, by the clock", self.stream);
         for holding in holdings {
-            self.idled(holding, clock, servers).await?;
+            let trouble = servers.troubles.of(holding, &target);
+            match &turned {
+                Ok(()) => trouble.goes_on(),
+                Err(error) => trouble.waits(format_args!(
+                    "stream {} cannot do what the clock has it do, trying on: {error}",
+                    self.stream
+                )),
+            }
         }
-        let topics = self.counts(servers).await?;
-        let (mut more, mut again) = (true, false);
-        while more {
-            let mut connection = servers.database.acquire().await?;
-            let mut transaction = connection.begin().await?;
-            let turn = Turn { topics: &topics, holdings, at: now(), again };
-            more = self.stage.turn(&turn, &mut transaction).await?;
-            transaction.commit().await?;
-            self.stage.turned();
-            again = true;
+        turned
+    }
+
+    async fn turned_each(&self, holdings: &[Holding], servers: &Servers) -> Result<(), StreamError> {
+        self.forget_lost(holdings);
+        let mut wrong = None;
+        for holding in holdings {
+            match self.looked(holding, servers).await {
+                // It waits, for somebody to say what is right. The others need not.
+                Err(error @ StreamError::TopicIsAnother { .. }) => wrong = Some(error),
+                looked => looked?,
+            }
         }
+        if let Some(clock) = self.stage.clock() {
+            for holding in holdings {
+                self.idled(holding, clock, servers).await?;
+            }
+            self.turned_whole(holdings, servers).await?;
+        }
+        wrong.map_or(Ok(()), Err)
+    }
+
+    /// Sees to it that a partition is open where the tables are, and that Kafka gives what comes there.
+    async fn looked(&self, holding: &Holding, servers: &Servers) -> Result<(), StreamError> {
+        let slot = self.slot(holding);
+        // A batch is out: it sees for itself.
+        let Ok(mut held) = slot.try_lock() else { return Ok(()) };
+        let known = held.as_ref().filter(|open| open.holding.is(holding)).map(|open| open.next);
+        let mut connection = servers.database.acquire().await?;
+        if let Some(known) = known
+            && known == position::read(&self.stream, holding, &mut connection).await?
+        {
+            return Ok(());
+        }
+        *held = None;
+        let mut transaction = connection.begin().await?;
+        let open = self.open(holding, &mut transaction).await?;
+        transaction.commit().await?;
+        self.catch_up(open.next, known.flatten(), holding, servers).await?;
+        *held = Some(open);
         Ok(())
     }
 
     /// If a partition is idle, has the stage know.
     async fn idled(&self, holding: &Holding, clock: Clock, servers: &Servers) -> Result<(), StreamError> {
         let slot = self.slot(holding);
-        // A batch is out: it is not idle.
         let Ok(mut held) = slot.try_lock() else { return Ok(()) };
-        let known = held.take().filter(|open| open.holding.is(holding));
-        let mut open = match known {
-            Some(open) if !is_to_be_asked(&open, clock) => {
-                *held = Some(open);
-                return Ok(());
-            }
-            Some(open) => open,
-            None => {
-                let mut connection = servers.database.acquire().await?;
-                let mut transaction = connection.begin().await?;
-                let next = position::read(&self.stream, holding, &mut transaction).await?;
-                let state = self.stage.open(holding, &mut transaction).await?;
-                transaction.commit().await?;
-                *held = Some(Open { holding: holding.clone(), next, since: Instant::now(), asked: None, state });
-                return Ok(());
-            }
-        };
+        let is_due = |open: &mut Open<_>| open.holding.is(holding) && is_to_be_asked(open, clock);
+        // Taken out: if anything fails from here on, it is opened anew.
+        let Some(mut open) = held.take_if(is_due) else { return Ok(()) };
         open.asked = Some(Instant::now());
         let at = now();
         let is_at_end = match open.next.or(holding.began()) {
@@ -97,6 +120,21 @@ impl<S: Stage> Partitions<S> {
             self.stage.taken(&mut open.state);
         }
         *held = Some(open);
+        Ok(())
+    }
+
+    async fn turned_whole(&self, holdings: &[Holding], servers: &Servers) -> Result<(), StreamError> {
+        let topics = self.counts(servers).await?;
+        let (mut more, mut again) = (true, false);
+        while more {
+            let mut connection = servers.database.acquire().await?;
+            let mut transaction = connection.begin().await?;
+            let turn = Turn { topics: &topics, holdings, at: now(), again };
+            more = self.stage.turn(&turn, &mut transaction).await?;
+            transaction.commit().await?;
+            self.stage.turned();
+            again = true;
+        }
         Ok(())
     }
 

@@ -146,7 +146,10 @@ impl<T: DeserializeOwned + Send + Sync + 'static> Following<T> {
         }
         let known = key.and_then(|key| batch.ledger.get(key)).cloned();
         let mut row = envelope.after.clone();
-        let unchanged = row.as_mut().map(|row| fill(row, envelope, known.as_ref(), &batch.ledger)).unwrap_or_default();
+        let told = envelope.before.as_ref().filter(|_| self.changes.full);
+        let moved = envelope.moved_from.as_ref().and_then(|key| batch.ledger.get(key));
+        let from = [told, remembered(known.as_ref()), moved.and_then(|moved| moved.row.as_ref())];
+        let unchanged = row.as_mut().map(|row| fill(row, &from)).unwrap_or_default();
         let typed = match self.typed(record, envelope, row.as_ref(), known.as_ref(), unchanged) {
             Ok(change) => change,
             Err((code, message)) => {
@@ -332,14 +335,15 @@ fn read_row<T: DeserializeOwned>(row: &Row) -> Result<T, serde_json::Error> {
     T::deserialize(Value::Object(row.clone()))
 }
 
-/// Puts in what PostgreSQL did not send: from the row as it was, told or known, also under another key. Gives the columns that
-/// nobody knows, which are taken out.
-fn fill(row: &mut Row, envelope: &Envelope, known: Option<&Known>, ledger: &Ledger<'_>) -> Vec<String> {
+fn remembered(known: Option<&Known>) -> Option<&Row> {
+    known.filter(|known| !known.deleted)?.row.as_ref()
+}
+
+/// Puts in what PostgreSQL did not send: from the row as it was, told if that is to be believed, or known, also under another key.
+/// Gives the columns that nobody knows, which are taken out.
+fn fill(row: &mut Row, before: &[Option<&Row>]) -> Vec<String> {
     let absent: Vec<String> =
         row.iter().filter(|(_, value)| is_unavailable(value)).map(|(column, _)| column.clone()).collect();
-    let moved = envelope.moved_from.as_ref().and_then(|key| ledger.get(key)).and_then(|known| known.row.as_ref());
-    let known = known.filter(|known| !known.deleted).and_then(|known| known.row.as_ref());
-    let before = [envelope.before.as_ref(), known, moved];
     let mut unchanged = Vec::new();
     for column in absent {
         let value = before.iter().flatten().find_map(|row| row.get(&column).filter(|value| !is_unavailable(value)));

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod cell;
+mod changed;
 mod definition;
 mod distinct;
 mod fold;

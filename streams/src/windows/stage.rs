@@ -1,11 +1,10 @@
 //! Windows as a stage: the records of a partition, folded and stored.
 
 use std::{
-    collections::{HashSet, VecDeque},
     marker::PhantomData,
     mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, SystemTime},
 };
 
 use chrono::{DateTime, Utc};
@@ -15,6 +14,7 @@ use sqlx::PgConnection;
 
 use super::{
     Aggregate, WindowStats,
+    changed::Changed,
     definition::{Aggregated, Allowed, Late},
     fold::{Fold, Folding, Rules},
     partials::{self, Changes, Found, Mark, Tally},
@@ -34,22 +34,8 @@ pub(super) struct WindowStage<E, A: Aggregate<E>> {
     pub(super) windows: Aggregated<E, A>,
     pub(super) rules: Rules,
     pub(super) stats: Arc<WindowStats>,
-    pub(super) changed: Mutex<Changed>,
+    changed: Mutex<Changed>,
     group: String,
-}
-
-/// What is to be given out early.
-#[derive(Debug, Default)]
-pub(super) struct Changed {
-    pub(super) keys: HashSet<Box<str>>,
-    /// Those of them that this turn is about.
-    pub(super) due: Vec<Box<str>>,
-    /// Partitions that came here, all of whose keys may have changed since they were given out; and behind which key to go on.
-    pub(super) partitions: VecDeque<(String, i32, String)>,
-    /// What is being given out, until that has been committed.
-    pub(super) showing: Vec<Box<str>>,
-    /// When results that are too old were last removed.
-    pub(super) expired: Option<Instant>,
 }
 
 pub(super) struct State<P> {
@@ -87,7 +73,8 @@ impl<E: Event, A: Aggregate<E>> WindowStage<E, A> {
         // `WindowsOver::into` refuses it before.
         let Some(rules) = windows.over.rules() else { panic!("no windows were named") };
         let group = format!("{}.{}", windows.over.resources.consumer_group, windows.over.name);
-        Self { windows, rules, stats, changed: Mutex::default(), group }
+        let changed = Mutex::new(Changed::new(windows.over.allowed.most_open));
+        Self { windows, rules, stats, changed, group }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -226,8 +213,7 @@ impl<E: Event, A: Aggregate<E>> Stage for WindowStage<E, A> {
     async fn open(&self, partition: &Holding, database: &mut PgConnection) -> Result<Self::State, StageError> {
         let Found { mark, closed, is_new } = partials::open(self.name(), self.rules.shape, partition, database).await?;
         if !is_new && self.allowed().early.is_some() {
-            let all = (partition.topic().to_string(), partition.partition(), String::new());
-            self.changed().partitions.push_back(all);
+            self.changed().add_all(partition.topic(), partition.partition());
         }
         let fold = Fold::new(self.rules, mark.watermark, mark.newest, closed);
         Ok(State { partition: partition.clone(), fold, mark, changed: Vec::new(), tally: Tally::default() })
@@ -268,7 +254,7 @@ impl<E: Event, A: Aggregate<E>> Stage for WindowStage<E, A> {
         self.stats.took(topic, partition, state.fold.open(), counts[0], counts[1]);
         let changed = mem::take(&mut state.changed);
         if self.allowed().early.is_some() {
-            self.changed().keys.extend(changed);
+            self.changed().add(topic, partition, changed);
         }
     }
 
@@ -298,7 +284,7 @@ impl<E: Event, A: Aggregate<E>> Stage for WindowStage<E, A> {
     }
 
     fn turned(&self) {
-        self.changed().showing.clear();
+        self.changed().shown();
     }
 }
 

@@ -4,7 +4,6 @@
 
 use std::{
     collections::HashMap,
-    mem,
     time::{Duration, Instant},
 };
 
@@ -15,6 +14,7 @@ use sqlx::PgConnection;
 use super::{
     Aggregate, WindowResult,
     cell::{Cell, Whole, windows},
+    changed::KEYS,
     fold::Folding,
     partials::{Gone, Row},
     result::moment,
@@ -27,8 +27,6 @@ use crate::{StageError, Turn};
 /// Windows, and the places of the rows that each is of.
 type Wholes<P> = Vec<(Whole<P>, Vec<usize>)>;
 
-/// Keys that are looked at in one go.
-const KEYS: usize = 1_000;
 /// Results that are too old are removed so often, so many at a time.
 const EXPIRE: Duration = Duration::from_mins(1);
 const EXPIRED: i64 = 10_000;
@@ -60,9 +58,16 @@ impl<E: Event, A: Aggregate<E>> WindowStage<E, A> {
         let lock = "SELECT watermark, closed_through FROM window_streams WHERE stream = $1 FOR UPDATE";
         let locked: Option<(i64, i64)> = sqlx::query_as(lock).bind(self.name()).fetch_optional(&mut *database).await?;
         let Some((before, closed_through)) = locked else { return Ok(None) };
-        let topics: Vec<&str> = turn.topics.iter().map(|(topic, _)| topic.as_str()).collect();
-        let least = "SELECT count(*), min(watermark) FROM window_watermarks WHERE stream = $1 AND topic = ANY($2)";
-        let least = sqlx::query_as(least).bind(self.name()).bind(topics);
+        let (topics, counts): (Vec<&str>, Vec<i32>) = turn
+            .topics
+            .iter()
+            .map(|(topic, count)| (topic.as_str(), i32::try_from(*count).unwrap_or(i32::MAX)))
+            .unzip();
+        // A topic that was made anew may have fewer than it had: nobody will be further in those that are gone.
+        let least = "SELECT count(*), min(watermark) FROM window_watermarks \
+            JOIN unnest($2::text[], $3::int[]) AS topics (topic, partitions) USING (topic) \
+            WHERE stream = $1 AND partition < partitions";
+        let least = sqlx::query_as(least).bind(self.name()).bind(topics).bind(counts);
         let (known, least): (i64, Option<i64>) = least.fetch_one(&mut *database).await?;
         let all: usize = turn.topics.iter().map(|(_, partitions)| partitions).sum();
         let is_whole = all > 0 && usize::try_from(known).is_ok_and(|known| known >= all);
@@ -81,39 +86,27 @@ impl<E: Event, A: Aggregate<E>> WindowStage<E, A> {
 
     /// Gives out what has changed and is still open. Gives whether there is more.
     async fn show(&self, at: &At, turn: &Turn<'_>, database: &mut PgConnection) -> Result<bool, StageError> {
-        let (mut keys, from) = {
+        let page = {
             let mut changed = self.changed();
-            // What was not committed is to be shown again.
-            let again = mem::take(&mut changed.showing);
-            changed.due.extend(again);
             if !turn.again {
-                // What changes from now on is for the next turn.
-                let keys = mem::take(&mut changed.keys);
-                changed.due.extend(keys);
+                changed.begin();
             }
-            let from = changed.due.len().saturating_sub(KEYS);
-            let some = changed.due.split_off(from);
-            let from = if some.len() < KEYS { changed.partitions.pop_front() } else { None };
-            (some, from)
+            changed.next()
         };
-        if let Some((topic, partition, after)) = from {
+        if let Some(page) = page {
+            let (topic, partition) = &page.place;
             let more = "SELECT DISTINCT key FROM window_partials WHERE stream = $1 AND topic = $2 AND partition = $3 \
                 AND key > $4 ORDER BY key LIMIT $5";
-            let more = sqlx::query_scalar(more).bind(self.name()).bind(&topic).bind(partition).bind(&after);
-            let more: Vec<String> = more.bind(as_limit(KEYS)).fetch_all(&mut *database).await?;
-            if let Some(last) = more.last().filter(|_| more.len() == KEYS) {
-                self.changed().partitions.push_back((topic, partition, last.clone()));
-            }
-            keys.extend(more.into_iter().map(String::into_boxed_str));
+            let more = sqlx::query_scalar(more).bind(self.name()).bind(topic).bind(partition).bind(&page.after);
+            let more = more.bind(as_limit(KEYS)).fetch_all(&mut *database).await?;
+            self.changed().read(&page, more);
         }
-        let wanted: Vec<String> = keys.iter().map(ToString::to_string).collect();
-        let is_more = {
-            let mut changed = self.changed();
-            changed.showing = keys;
-            !changed.due.is_empty() || !changed.partitions.is_empty()
+        let (wanted, is_more) = {
+            let changed = self.changed();
+            (changed.showing(), changed.is_more())
         };
         if wanted.is_empty() {
-            return Ok(false);
+            return Ok(is_more);
         }
         let of_keys = format!("{COLUMNS} WHERE stream = $1 AND key = ANY($2) ORDER BY key");
         let rows = sqlx::query_as(sqlx::AssertSqlSafe(of_keys)).bind(self.name()).bind(&wanted);

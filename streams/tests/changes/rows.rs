@@ -33,6 +33,21 @@ async fn a_value_that_was_not_sent_overwrites_nothing() {
 }
 
 #[tokio::test]
+async fn a_row_as_it_was_is_believed_only_where_it_is_whole() {
+    let rig = Rig::fresh().await;
+    rig.tell("c", 1, 10, Value::Null, with_bio(1, "Ann", "long")).await;
+    rig.run(Changes::<User>::of(USERS).sink(Directory::default())).await;
+    // As of a table whose replica identity is an index: the columns of the index, and nothing of the others.
+    let before = json!({ "id": 1, "name": "Ann", "bio": null });
+    rig.tell("u", 1, 20, before, with_bio(1, "Anna", ABSENT)).await;
+    rig.run(Changes::<User>::of(USERS).sink(Directory::default())).await;
+    assert_eq!(rig.directory().await, [(1, "Anna".to_owned(), Some("long".to_owned()))]);
+    rig.tell("u", 1, 30, with_bio(1, "Anna", "longer"), with_bio(1, "Anne", ABSENT)).await;
+    rig.run(Changes::<User>::of(USERS).replica_identity_full().sink(Directory::default())).await;
+    assert_eq!(rig.directory().await, [(1, "Anne".to_owned(), Some("longer".to_owned()))]);
+}
+
+#[tokio::test]
 async fn a_row_that_gets_another_key_keeps_its_long_values() {
     let rig = Rig::fresh().await;
     let changes = || Changes::<User>::of(USERS).remember_rows().sink(Directory::default());

@@ -64,6 +64,23 @@ async fn two_processes_one_of_which_dies_count_each_event_once() {
 }
 
 #[tokio::test]
+async fn partitions_that_there_are_no_more_hold_nobody_up() {
+    let rig = Rig::fresh(1).await;
+    rig.put(0, BEGIN, "/a", 1).await;
+    let running = rig.start(counted(&rig));
+    wait_until("it is counted", SOON, async || rig.results().await.len() == 1).await;
+    running.end().await;
+    // As if the topic had had three before it was made anew.
+    let more = "INSERT INTO window_watermarks (stream, topic, partition, watermark, newest) \
+        SELECT stream, topic, partition + more, watermark, newest FROM window_watermarks, generate_series(1, 2) AS more";
+    sqlx::query(more).execute(rig.database.pool()).await.unwrap();
+    rig.put(0, BEGIN + 30 * SECOND, "/a", 1).await;
+    let running = rig.start(counted(&rig));
+    assert_eq!(rig.until_final(1).await.len(), 2);
+    running.end().await;
+}
+
+#[tokio::test]
 async fn a_partition_without_events_holds_nobody_up_once_it_is_idle() {
     let rig = Rig::fresh(3).await;
     rig.put(0, BEGIN, "/a", 1).await;
