@@ -31,6 +31,21 @@ thread_local! {
     static MAKES_A_LINE: Cell<bool> = const { Cell::new(false) };
 }
 
+/// For as long as a line is made, also where a value panics when it is written, and that is caught.
+struct Making;
+
+impl Making {
+    fn begin() -> Option<Self> {
+        (!MAKES_A_LINE.replace(true)).then_some(Self)
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        MAKES_A_LINE.set(false);
+    }
+}
+
 /// Takes a line, and whether it is an error. Must not wait.
 type Take = Box<dyn Fn(&[u8], bool) + Send + Sync>;
 
@@ -114,9 +129,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
     }
 
     fn on_event(&self, event: &Event<'_>, context: layer::Context<'_, S>) {
-        if MAKES_A_LINE.replace(true) {
-            return;
-        }
+        let Some(_made) = Making::begin() else { return };
         let spans = context.event_scope(event).into_iter().flat_map(Scope::from_root).map(|span| {
             let fields = span.extensions().get::<OfSpan>().map(|known| known.0.clone()).unwrap_or_default();
             json!({ "name": span.name(), "fields": fields })
@@ -129,7 +142,6 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
             text = line.to_string();
         }
         (self.take)(text.as_bytes(), *event.metadata().level() == Level::ERROR);
-        MAKES_A_LINE.set(false);
     }
 }
 
@@ -249,6 +261,24 @@ mod tests {
             info!(again = ?Chatty, "somebody looks at me");
             out.write_str("chatty")
         }
+    }
+
+    struct Broken;
+
+    impl Debug for Broken {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("nobody can look at me")
+        }
+    }
+
+    #[test]
+    fn a_value_that_panics_takes_no_other_line_with_it() {
+        let lines = shipped(|| {
+            std::panic::catch_unwind(|| info!(value = ?Broken, "a line")).unwrap_err();
+            info!("another");
+        });
+        assert_eq!(lines.len(), 1);
+        assert_eq!(lines[0].0["message"], "another");
     }
 
     #[test]

@@ -71,7 +71,8 @@ impl Desk {
         let mut office = Office::open("sagas").await;
         let sagas = Sagas::new(Arc::new(definitions()), Outbox::new("parcels"));
         let store = SagaStore::new(office.database.as_ref().unwrap().pool().clone(), sagas.clone());
-        let mask = Mask::of(&["pin".to_owned()]);
+        // What an event hides is hidden in the saga that has it from there.
+        let mask = Mask::default().event("parcel.wanted", ["pin"]);
         let site = Site { sagas: Some(store.clone()), mask, ..office.site() };
         office.router = web::router(site, &DashboardConfig::default());
         Self { office, sagas, store }
@@ -130,6 +131,24 @@ async fn a_saga_is_found_and_its_steps_and_timeline_are_shown() {
     assert_eq!(desk.office.json("/api/sagas/p1").await["progress"][0]["status"], "done");
     let (status, _) = desk.office.get(&format!("/sagas/{}", Uuid::nil())).await;
     assert_eq!(status, StatusCode::NOT_FOUND);
+    // What nobody means is no fault of PostgreSQL or Redis.
+    let odd = [
+        ("/api/sagas?after=nonsense", StatusCode::BAD_REQUEST, "is no place in the list of sagas"),
+        (
+            "/api/sagas?after=-8000000000000000000/00000000-0000-0000-0000-000000000000",
+            StatusCode::BAD_REQUEST,
+            "no place",
+        ),
+        ("/api/sagas?key=%00", StatusCode::OK, "[]"),
+        ("/api/sagas?saga=%00", StatusCode::OK, "[]"),
+        ("/sagas/%00", StatusCode::NOT_FOUND, ""),
+        ("/api/actions?before=foo", StatusCode::BAD_REQUEST, "is no id of an entry"),
+        ("/audit?before=1-x", StatusCode::BAD_REQUEST, "is no id of an entry"),
+    ];
+    for (path, expected, text) in odd {
+        let (status, said) = desk.office.get(path).await;
+        assert!(status == expected && said.contains(text), "{path}: {status} {said}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

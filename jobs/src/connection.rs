@@ -50,6 +50,11 @@ impl Queues {
         })
     }
 
+    /// What every key of millgate's own begins with.
+    pub fn prefix(&self) -> &str {
+        &self.config.prefix
+    }
+
     /// The queue of that name.
     pub fn queue(&self, name: &str) -> Queue {
         Queue::new(self.clone(), name)

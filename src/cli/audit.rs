@@ -56,7 +56,10 @@ pub(super) async fn run(call: Call, args: Args) -> anyhow::Result<Outcome> {
     let logs = || site.audit_logs.clone().ok_or_else(see::no_audit_log);
     match args.command.unwrap_or(Command::List(ListArgs { limit: 50, before: None })) {
         Command::List(ListArgs { limit, before }) => {
-            let entries = act::entries(&site, before.as_deref(), limit as usize).await?;
+            let entries = match act::entries(&site, before.as_deref(), limit as usize).await {
+                Err(ActError::Refused(message)) => return Ok(Outcome::Misunderstood(message)),
+                entries => entries?,
+            };
             let text = if json { serde_json::to_string_pretty(&entries)? } else { table(&entries) };
             answer::write(&format!("{text}\n"))?;
             Ok(Outcome::Well)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use millgate_bridge::saga::{SagaDetail, SagaFilter, SagaRow, SagaStatus, SagaStore, StepView};
+use millgate_bridge::saga::{SagaDetail, SagaError, SagaFilter, SagaRow, SagaStatus, SagaStore, StepView};
 use millgate_dashboard::act::{self, ActError, Action, Performed, Work};
 use serde_json::json;
 use uuid::Uuid;
@@ -39,8 +39,8 @@ pub(super) struct ListArgs {
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// At most so many
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     /// Where the page before ended
     #[arg(long, value_name = "PLACE")]
     after: Option<String>,
@@ -93,10 +93,11 @@ pub(super) async fn run(call: Call, command: Command) -> anyhow::Result<Outcome>
         Command::Compensate(args) => &args.name,
         Command::Resolve(args) => &args.of.name,
     };
-    let Some(detail) = store.find(&name.id).await? else {
+    let Some(mut detail) = store.find(&name.id).await? else {
         let message = format!("there is no saga {}, or several are about it; see `millgate saga list --key`", name.id);
         return Ok(Outcome::Misunderstood(message));
     };
+    detail.state = servers.mask().shown_in_saga(detail.state);
     let Some(action) = command.action(detail.row.id) else { return show(&detail, json) };
     match act::perform(&servers.site(), &operator(), &action, &Work::new()).await {
         Ok(Performed { text, .. }) if json => println!("{}", json!({ "saga": detail.row.id, "text": text })),
@@ -143,7 +144,10 @@ async fn drive(call: Call) -> anyhow::Result<Outcome> {
 
 async fn list(store: &SagaStore, args: &ListArgs, json: bool) -> anyhow::Result<Outcome> {
     let filter = SagaFilter { statuses: args.status.clone(), saga: args.saga.clone(), key: args.key.clone() };
-    let page = store.list(&filter, args.after.as_deref(), args.limit).await?;
+    let page = match store.list(&filter, args.after.as_deref(), args.limit as usize).await {
+        Err(error @ SagaError::Place(_)) => return Ok(Outcome::Misunderstood(error.to_string())),
+        page => page?,
+    };
     if json {
         answer::write(&format!("{}\n", serde_json::to_string_pretty(&page)?))?;
         return Ok(Outcome::Well);

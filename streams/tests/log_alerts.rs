@@ -113,6 +113,23 @@ async fn where_another_process_has_told_it_is_not_silent_for_as_long_once_more()
 }
 
 #[tokio::test]
+async fn a_machine_whose_clock_is_ahead_does_not_silence_the_others() {
+    let space = KafkaSpace::fresh("alerts");
+    space.create(ERRORS, 2).await;
+    let told = Told::default();
+    let (counting, stop) = told.counting(&space, &config());
+    let ahead = now().timestamp_millis() + 50 * 60 * 1000;
+    let line = br#"{"level":"error","service":"shop","message":"from tomorrow"}"#;
+    for partition in 0..2 {
+        space.put_at(Some(ahead), ERRORS, partition, None, Some(line), &[]).await;
+    }
+    log(&space, "shop", 8).await;
+    wait_until("it is told", SOON, async || told.services() == [("shop".to_owned(), 10)]).await;
+    stop.cancel();
+    counting.await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_over_is_over_and_a_topic_may_come_later() {
     let space = KafkaSpace::fresh("alerts");
     let told = Told::default();

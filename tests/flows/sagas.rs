@@ -345,6 +345,10 @@ async fn what_is_stuck_is_shown_and_people_decide() {
     let shown: Value = serde_json::from_str(&shop.run(&["saga", "show", "b0", "--json"]).await).unwrap();
     assert_eq!(shown["progress"][0]["failure"]["code"], "validation_failed", "{shown}");
     assert_eq!(shown["progress"][0]["status"], "stuck");
+    assert_eq!(shown["state"]["request"]["customer"], "poor");
+    let masked = shop.millgate(&["saga", "show", "b0"]).env("MILLGATE_DASHBOARD_MASK", "customer").spawn();
+    assert!(masked.wait_exit(PATIENCE).await.success());
+    assert!(masked.output().contains(r#""customer":"•••""#), "{}", masked.output());
 
     change("ALTER TABLE bookings DROP CONSTRAINT keep").await;
     let said = shop.run(&["saga", "retry", &ids[0]]).await;

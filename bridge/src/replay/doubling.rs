@@ -10,7 +10,7 @@ use millgate_events::{KafkaConfig, KafkaError, Lag, Logs, Record, Span};
 use millgate_jobs::{JobState, NewJob, QueueError, Queues};
 use uuid::Uuid;
 
-use super::spot::Spot;
+use super::{names::Names, spot::Spot};
 
 /// For an answer of Kafka.
 const QUESTION: Duration = Duration::from_secs(10);
@@ -86,12 +86,13 @@ impl LeftOut {
 }
 
 impl Present {
-    /// Looks through queues for the names of all jobs that are there.
+    /// Looks through queues for the names of all jobs that are there. Where they are `kept` there are those that were found first, too.
     pub(super) async fn look(
         queues: &Queues,
         names: &BTreeSet<String>,
         asked_at: DateTime<Utc>,
         window: Duration,
+        kept: Option<&Names>,
     ) -> Result<Self, QueueError> {
         let mut found = HashSet::new();
         for name in names {
@@ -108,6 +109,9 @@ impl Present {
                     }
                 }
             }
+        }
+        if let Some(kept) = kept {
+            found = kept.keep(found).await?;
         }
         let window = TimeDelta::from_std(window).unwrap_or(TimeDelta::MAX);
         let young = asked_at.checked_sub_signed(window).unwrap_or(DateTime::<Utc>::MIN_UTC);

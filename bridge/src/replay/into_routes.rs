@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use super::{
     doubling::{Doubling, Present},
+    names::Names,
     spot::Spot,
 };
 use crate::{Plan, Poison, RouteTable, Routes, partition::source, share::Share};
@@ -237,8 +238,9 @@ fn away(error: QueueError) -> ReplayError {
 impl Destination for IntoRoutes {
     async fn begin(&mut self, progress: &mut Progress) -> Result<(), ReplayError> {
         if self.doubling == Doubling::Never && self.present.is_none() {
-            let names = self.queue_names();
-            let present = Present::look(&self.queues, &names, self.asked_at, self.window).await;
+            let (queues, kept) = (self.queue_names(), Names::new(&self.queues, &self.id));
+            let kept = Some(&kept).filter(|_| !self.is_dry);
+            let present = Present::look(&self.queues, &queues, self.asked_at, self.window, kept).await;
             self.present = Some(present.map_err(away)?);
         }
         // What it was killed in the midst of may be there; what Redis lost since is not.
@@ -306,6 +308,6 @@ impl Destination for IntoRoutes {
                 self.queues.queue(queue).forget_watermarks(&[&self.source(span)]).await.map_err(away)?;
             }
         }
-        Ok(())
+        Names::new(&self.queues, &self.id).forget().await.map_err(away)
     }
 }

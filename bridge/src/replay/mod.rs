@@ -2,6 +2,7 @@
 
 mod doubling;
 mod into_routes;
+mod names;
 mod spot;
 
 pub use doubling::{Doubling, live_positions};

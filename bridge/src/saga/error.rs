@@ -34,6 +34,9 @@ pub enum SagaError {
         /// What serde said.
         source: serde_json::Error,
     },
+    /// It is no place in a list of sagas.
+    #[error("`{0}` is no place in the list of sagas; each page says where to go on")]
+    Place(String),
     /// There is no such saga.
     #[error("there is no saga {0}; `millgate saga list` shows those that there are")]
     Gone(String),

@@ -121,6 +121,9 @@ pub struct StepProgress {
     pub status: StepStatus,
     /// Commands that were sent, of those that do it or of those that take it back.
     pub tries: u32,
+    /// How many of them were sent before somebody had it tried anew: they do not count any more.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub forgiven: u32,
     /// When its timer fires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<DateTime<Utc>>,
@@ -138,12 +141,25 @@ pub struct StepProgress {
     pub early: Option<SagaEvent>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(count: &u32) -> bool {
+    *count == 0
+}
+
+impl StepProgress {
+    /// Commands that were sent since somebody had it tried anew.
+    pub(super) fn counted(&self) -> u32 {
+        self.tries.saturating_sub(self.forgiven)
+    }
+}
+
 impl Default for StepProgress {
     fn default() -> Self {
         Self {
             name: String::new(),
             status: StepStatus::Waiting,
             tries: 0,
+            forgiven: 0,
             due: None,
             failure: None,
             began_at: None,

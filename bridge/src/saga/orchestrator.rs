@@ -203,19 +203,16 @@ impl Desk {
             self.persist(token, || self.reply(id, &reply)).await?;
             return Ok(Ok(()));
         }
+        let mut used = Ok(());
         for (definition, starter) in self.sagas.definitions().starters(&incoming.meta.event_type) {
-            let (key, state) = match (starter.start)(&incoming) {
+            let (key, state) = match (starter.start)(&incoming).and_then(with_usable_key) {
                 Ok(begun) => begun,
-                Err(unusable) => return Ok(Err(unusable)),
+                // Others that it begins are begun all the same.
+                Err(unusable) => {
+                    used = used.and(Err(unusable));
+                    continue;
+                }
             };
-            // No table takes it, however often that is tried.
-            if key.contains('\0') {
-                return Ok(Err(Unusable::Start("its key has a NUL in it".into())));
-            }
-            if key.len() > LONGEST_KEY {
-                let message = format!("its key has {} bytes; at most {LONGEST_KEY} can be looked up", key.len());
-                return Ok(Err(Unusable::Start(message)));
-            }
             let begin = || async {
                 let mut transaction = self.database.begin().await?;
                 let origin = Origin::of(&incoming.meta);
@@ -225,7 +222,7 @@ impl Desk {
             };
             self.persist(token, begin).await?;
         }
-        Ok(Ok(()))
+        Ok(used)
     }
 
     /// Moves the saga on, or keeps the reply for whoever can.
@@ -430,4 +427,16 @@ fn reply(record: &Record) -> Result<(Uuid, SagaEvent), Unusable> {
 #[expect(clippy::disallowed_methods, reason = "a record that is given up is given up now")]
 fn now() -> DateTime<Utc> {
     Utc::now()
+}
+
+/// No table takes other keys, however often that is tried.
+fn with_usable_key<S>((key, state): (String, S)) -> Result<(String, S), Unusable> {
+    if key.contains('\0') {
+        return Err(Unusable::Start("its key has a NUL in it".into()));
+    }
+    if key.len() > LONGEST_KEY {
+        let message = format!("its key has {} bytes; at most {LONGEST_KEY} can be looked up", key.len());
+        return Err(Unusable::Start(message));
+    }
+    Ok((key, state))
 }

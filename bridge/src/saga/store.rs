@@ -155,6 +155,11 @@ impl SagaStore {
 
     /// Up to `most` sagas, the newest first; from `after` on, which the page before gave.
     pub async fn list(&self, filter: &SagaFilter, after: Option<&str>, most: usize) -> Result<SagaPage, SagaError> {
+        let after = after.map(|after| place(after).ok_or_else(|| SagaError::Place(after.to_owned()))).transpose()?;
+        if [&filter.saga, &filter.key].into_iter().flatten().any(|text| text.contains('\0')) {
+            // No text in PostgreSQL has one.
+            return Ok(SagaPage { sagas: Vec::new(), next: None });
+        }
         let mut query: QueryBuilder<Postgres> = QueryBuilder::new(format!("SELECT {COLUMNS} FROM sagas WHERE TRUE"));
         if !filter.statuses.is_empty() {
             query.push(" AND status IN (");
@@ -170,7 +175,7 @@ impl SagaStore {
         if let Some(key) = &filter.key {
             query.push(" AND key = ").push_bind(key.as_str());
         }
-        if let Some((at, id)) = after.and_then(place) {
+        if let Some((at, id)) = after {
             query.push(" AND (started_at < ").push_bind(at);
             query.push(" OR (started_at = ").push_bind(at);
             query.push(" AND id < ").push_bind(id).push("))");
@@ -293,5 +298,7 @@ impl SagaStore {
 /// Microseconds since 1970, and an id.
 fn place(text: &str) -> Option<(DateTime<Utc>, Uuid)> {
     let (at, id) = text.split_once('/')?;
-    Some((DateTime::from_timestamp_micros(at.parse().ok()?)?, id.parse().ok()?))
+    // PostgreSQL knows none that chrono knows far before.
+    let at = DateTime::from_timestamp_micros(at.parse().ok().filter(|at| *at >= 0)?)?;
+    Some((at, id.parse().ok()?))
 }

@@ -239,6 +239,34 @@ async fn cut_off_anywhere_it_makes_no_job_twice() {
 }
 
 #[tokio::test]
+async fn what_was_there_when_it_began_and_ran_before_it_was_resumed_is_left_out() {
+    let bench = handed_off(40).await;
+    let begin = begun(&bench).await;
+    let stop = CancellationToken::new();
+    let mut destination = into(&bench, "r1", Doubling::Never);
+    let fired = stop.clone();
+    let mut cut = After { into: &mut destination, steps: 1, deed: Box::pin(async move { fired.cancel() }) };
+    let (_, ended) = run(&bench, &mut begin.clone(), &mut cut, &stop).await;
+    assert!(!ended);
+    done(&bench, Pack::QUEUE, 30).await;
+    let mut progress = begin.clone();
+    let mut resumed = into(&bench, "r1", Doubling::Never);
+    let (tally, ended) = run(&bench, &mut progress, &mut resumed, &CancellationToken::new()).await;
+    assert!(ended);
+    assert_eq!(bench.orders::<Pack>().await.len(), 10, "{tally:?}");
+    // At the end nothing is left of that in Redis.
+    let kept = format!("{}:replay:r1", bench.redis.queues().prefix());
+    let (cache, keys) = (bench.redis.queues().cache(), [kept.clone(), format!("{kept}:0")]);
+    for key in &keys {
+        assert!(cache.get(key).await.unwrap().is_some());
+    }
+    resumed.clear(&progress).await.unwrap();
+    for key in &keys {
+        assert_eq!(cache.get(key).await.unwrap(), None);
+    }
+}
+
+#[tokio::test]
 async fn what_redis_loses_in_the_midst_is_made_again() {
     let bench = handed_off(150).await;
     keep(&bench).await;

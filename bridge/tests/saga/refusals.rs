@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use millgate_bridge::saga::SagaStatus;
+use millgate_bridge::saga::{Saga, SagaStatus, Sagas, Step};
 use serde_json::json;
 
-use crate::bench::{Bench, BookCar, NEVER, Pay, only, reply, trip};
+use crate::bench::{Bench, BookCar, DEAD, NEVER, Pay, Trip, TripWanted, all, only, reply, trip};
 
 /// More than two pages of sagas that began with other steps, all due, each with a reply that is kept.
 const REFUSED: &str = "WITH refused AS (
@@ -50,6 +50,22 @@ async fn replies_that_were_kept_are_used_behind_any_number_of_those_that_are_ref
     orchestrator.stop().await;
     let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM saga_parked").fetch_one(bench.pool()).await.unwrap();
     assert_eq!(kept, 450);
+    bench.close().await;
+}
+
+#[tokio::test]
+async fn a_saga_that_cannot_begin_keeps_no_other_from_beginning() {
+    let first = Saga::<Trip>::named("a-strict-one")
+        .started_by(|wanted: &TripWanted| -> Trip { panic!("it cannot be {}", wanted.trip) })
+        .step(Step::command("pay", |trip: &Trip| Pay::from(trip)));
+    let definitions = all([first.build().unwrap(), trip(NEVER, 0).build().unwrap()]);
+    let bench = Bench::open(&definitions).await;
+    let orchestrator = bench.orchestrator(&definitions);
+    bench.producer.publish(&TripWanted { trip: "t1".into() }).await.unwrap();
+    let letter = bench.kafka.records(DEAD, 1).await.remove(0);
+    assert!(letter.headers.text("__dlq.errors.message").is_some_and(|text| text.contains("it cannot be t1")), "{letter:?}");
+    bench.command::<BookCar>(Sagas::id("trip", "t1"), 1).await;
+    orchestrator.stop().await;
     bench.close().await;
 }
 

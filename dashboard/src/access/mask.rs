@@ -70,6 +70,13 @@ impl Mask {
         value
     }
 
+    /// What may be shown of what a saga keeps: it has its fields from events and replies, and gives them to commands.
+    pub fn shown_in_saga(&self, mut state: Value) -> Value {
+        let all = [&self.everywhere].into_iter().chain(self.events.values()).chain(self.jobs.values());
+        hide(&mut state, &mut Vec::new(), &all.collect::<Vec<_>>());
+        state
+    }
+
     /// Whether a field of that name is hidden in jobs of that kind; or in any, if it is not said which. Nobody must find
     /// out what is in one by looking for it.
     pub fn hides(&self, kind: Option<&str>, field: &str) -> bool {

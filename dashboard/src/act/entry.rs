@@ -86,17 +86,27 @@ pub(super) async fn write(
 /// Up to `most` entries, the newest first, those before `before` if it is given.
 pub async fn entries(site: &Site, before: Option<&str>, most: usize) -> Result<Vec<Entry>, ActError> {
     let log = site.queues.action_log();
+    if let Some(wrong) = before.filter(|id| !is_id(id)) {
+        return Err(ActError::Refused(format!(
+            "`{wrong}` is no id of an entry; `millgate audit` shows those that there are"
+        )));
+    }
     let page: Vec<(String, Entry)> = log.page(before, most).await?;
     let ids: Vec<&str> = page.iter().map(|(id, _)| id.as_str()).collect();
     let mut undone = log.undone(&ids).await?;
     Ok(page.into_iter().map(|(id, entry)| entry.read(undone.remove(&id), id)).collect())
 }
 
+/// What is none Redis would call an error: milliseconds since 1970, and mostly a hyphen and a number.
+fn is_id(text: &str) -> bool {
+    let (ms, number) = text.split_once('-').unwrap_or((text, "0"));
+    ms.parse::<u64>().is_ok() && number.parse::<u64>().is_ok()
+}
+
 /// One entry.
 pub async fn entry(site: &Site, id: &str) -> Result<Option<Entry>, ActError> {
     let log = site.queues.action_log();
-    // What is no id Redis would call an error.
-    if !id.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-') || id.is_empty() {
+    if !is_id(id) {
         return Ok(None);
     }
     let Some(entry) = log.get::<Entry>(id).await? else { return Ok(None) };

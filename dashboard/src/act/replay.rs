@@ -276,6 +276,17 @@ pub(super) async fn would(site: &Site, id: &str, preview: Preview) -> Result<Pre
 
 pub(super) async fn run(site: &Site, actor: &Actor, id: &str, work: &Work) -> Result<Performed, ActError> {
     let store = store(site)?;
+    // Before it is taken over: what it says of itself stays as it is, where it cannot be run here.
+    let asked = store.get::<Replaying>(id).await?;
+    match &asked.wanted.into {
+        ReplayInto::File { .. } if actor.via != Via::CommandLine => {
+            let advice = format!("its file is on the machine of who began it; there: millgate replay resume {id}");
+            return Err(ActError::Refused(advice));
+        }
+        ReplayInto::Routes { .. } => drop(into_routes(site, id, &asked.wanted, asked.asked_at)?),
+        ReplayInto::Projection { name } => drop(of_projection(site, name, id, &asked.wanted, work)?),
+        ReplayInto::File { .. } | ReplayInto::Topic { .. } => {}
+    }
     let (mut notes, past) = store.open::<Replaying>(id).await?;
     let (wanted, mut progress, mut tally) = (past.wanted, past.progress, past.tally);
     let kafka = site.kafka();
@@ -293,10 +304,6 @@ pub(super) async fn run(site: &Site, actor: &Actor, id: &str, work: &Work) -> Re
             of_projection(site, name, id, &wanted, work)?.run(&mut progress, &mut tally, &mut notes).await
         }
         ReplayInto::File { path } => {
-            if actor.via != Via::CommandLine {
-                let advice = format!("its file is on the machine of who began it; there: millgate replay resume {id}");
-                return Err(ActError::Refused(advice));
-            }
             let mut into = IntoFile::new(path, &site.values, &kafka.topic_prefix, wanted.strict);
             running.run(&mut progress, &mut tally, &mut into, Some(&mut notes)).await
         }

@@ -27,7 +27,10 @@ impl From<DeadLetterError> for SeeError {
 
 impl From<SagaError> for SeeError {
     fn from(error: SagaError) -> Self {
-        Self::Away(error.to_string())
+        match error {
+            SagaError::Place(_) => Self::Misunderstood(error.to_string()),
+            error => Self::Away(error.to_string()),
+        }
     }
 }
 

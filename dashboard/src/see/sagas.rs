@@ -3,7 +3,7 @@
 use millgate_bridge::saga::{Happening, SagaDetail, SagaFilter, SagaPage, SagaStatus, SagaStore, StepStatus};
 use serde::{Deserialize, Serialize};
 
-use super::{Mask, SeeError, Severity};
+use super::{SeeError, Severity};
 use crate::Site;
 
 /// Sagas on a page.
@@ -52,13 +52,13 @@ pub async fn sagas(site: &Site, choice: &SagaChoice) -> Result<SagaPage, SeeErro
     Ok(store(site)?.list(&filter, choice.after.as_deref(), MOST).await?)
 }
 
-/// One, by its id, or by its key where only one has that; `mask` takes out of its state what nobody is shown.
-pub async fn saga(site: &Site, id_or_key: &str, mask: Mask<'_>) -> Result<SagaDetail, SeeError> {
+/// One, by its id, or by its key where only one has that; without what nobody is shown in any event or job.
+pub async fn saga(site: &Site, id_or_key: &str) -> Result<SagaDetail, SeeError> {
     let found = store(site)?.find(id_or_key).await?;
     let missing =
         || SeeError::Missing(format!("there is no saga {id_or_key}, or several are about it: millgate saga list"));
     let mut found = found.ok_or_else(missing)?;
-    found.state = mask(&found.row.saga, found.state);
+    found.state = site.mask.shown_in_saga(found.state);
     Ok(found)
 }
 

@@ -62,7 +62,8 @@ impl FromStr for AuditPlace {
         let read = || {
             let mut parts = text.rsplitn(3, '-');
             let (number, chain) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-            let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok()?)?;
+            // PostgreSQL knows none that chrono knows far before.
+            let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok().filter(|at| *at >= 0)?)?;
             Some(Self { at, chain, number })
         };
         read().ok_or_else(|| format!("`{text}` is no place in the audit log; each answer says where to go on"))

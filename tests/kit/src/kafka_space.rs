@@ -102,6 +102,19 @@ impl KafkaSpace {
         value: Option<&[u8]>,
         headers: &[(&str, &str)],
     ) -> i64 {
+        self.put_at(None, topic, partition, key, value, headers).await
+    }
+
+    /// The same with a time of its own, in milliseconds since 1970.
+    pub async fn put_at(
+        &self,
+        time: Option<i64>,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+        headers: &[(&str, &str)],
+    ) -> i64 {
         let producer = self.producer.get_or_init(|| {
             // Topics and partitions come and go in tests.
             let mut client = client(&self.config);
@@ -115,7 +128,7 @@ impl KafkaSpace {
         loop {
             let mut record: FutureRecord<'_, [u8], [u8]> =
                 FutureRecord::to(&topic).partition(partition).headers(headers.clone());
-            (record.key, record.payload) = (key, value);
+            (record.key, record.payload, record.timestamp) = (key, value, time);
             match producer.send(record, PATIENCE).await {
                 Ok(delivery) => return delivery.offset,
                 // This client does not know yet what was made a moment ago.

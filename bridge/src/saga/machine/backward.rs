@@ -31,7 +31,8 @@ impl Walk<'_> {
         let mut goes_on = false;
         for step in of_stage {
             if self.is_to_undo(step) {
-                self.instance.progress.steps[step].tries = 0;
+                let progress = &mut self.instance.progress.steps[step];
+                (progress.tries, progress.forgiven) = (0, 0);
                 self.send_undo(step);
                 goes_on |= self.status(step) == StepStatus::Stuck;
             }
@@ -93,7 +94,7 @@ impl Walk<'_> {
 
     pub(super) fn undo_failed(&mut self, step: usize, cause: Cause, retryable: bool) {
         let Some(command) = self.definition.steps[step].compensation.clone() else { return };
-        let tries = self.instance.progress.steps[step].tries;
+        let tries = self.instance.progress.steps[step].counted();
         if retryable && tries <= command.retries {
             self.again(step, &command, cause, StepStatus::UndoRetrying);
         } else {

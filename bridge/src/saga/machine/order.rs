@@ -30,7 +30,9 @@ impl Walk<'_> {
             match self.status(step) {
                 StepStatus::Stuck => {
                     self.line(Happening::Retried, undo, "");
-                    self.instance.progress.steps[step].tries = 0;
+                    let progress = &mut self.instance.progress.steps[step];
+                    // Numbers go on: what was said of a try before is not said of one that comes.
+                    progress.forgiven = progress.tries;
                     self.send_undo(step);
                 }
                 StepStatus::Retrying => {

@@ -63,7 +63,7 @@ impl Walk<'_> {
     pub(super) fn failed(&mut self, step: usize, reply: &SagaEvent) {
         let cause = self.cause(step, code(reply), reply.error_message.clone());
         let command = self.definition.steps[step].command.clone();
-        let tries = self.instance.progress.steps[step].tries;
+        let tries = self.instance.progress.steps[step].counted();
         let is_running = self.instance.status == SagaStatus::Running;
         if is_running && is_retryable(reply) && tries <= command.retries {
             self.again(step, &command, cause, StepStatus::Retrying);

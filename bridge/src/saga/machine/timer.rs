@@ -21,7 +21,7 @@ impl Walk<'_> {
             StepStatus::Sent => {
                 let command = self.definition.steps[step].command.clone();
                 let cause = self.cause(step, "timeout", format!("no reply within {:?}", command.timeout));
-                let tries = self.instance.progress.steps[step].tries;
+                let tries = self.instance.progress.steps[step].counted();
                 if self.instance.status == SagaStatus::Running && tries <= command.retries {
                     return self.again(step, &command, cause, StepStatus::Retrying);
                 }

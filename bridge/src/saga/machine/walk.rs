@@ -88,7 +88,8 @@ impl Walk<'_> {
         what: Happening,
         compensates: bool,
     ) {
-        let tries = self.instance.progress.steps[step].tries;
+        let progress = &self.instance.progress.steps[step];
+        let (tries, counted, forgiven) = (progress.tries, progress.counted(), progress.forgiven);
         let saga_id = self.instance.id.to_string();
         let name = format!("{}:{}:{}", command.name, self.instance.revision, self.out.commands.len());
         let message = SagaCommand {
@@ -100,19 +101,19 @@ impl Walk<'_> {
             idempotency_key: idempotency_key(&saga_id, command.name),
             timeout_at: self.after(command.timeout),
             retry_count: tries.saturating_sub(1),
-            max_retries: command.retries,
+            max_retries: command.retries + forgiven,
             compensates,
             data,
             saga_id,
         };
-        let again = if tries > 1 { format!("try {tries} of {}", command.retries + 1) } else { String::new() };
+        let again = if counted > 1 { format!("try {counted} of {}", command.retries + 1) } else { String::new() };
         self.line(what, Some(command.name), again);
         self.out.commands.push((command.topic, message));
     }
 
     /// It is to be tried again in a while.
     pub(super) fn again(&mut self, step: usize, command: &CommandDefinition, cause: Cause, status: StepStatus) {
-        let pause = command.pause(self.instance.progress.steps[step].tries);
+        let pause = command.pause(self.instance.progress.steps[step].counted());
         self.line(Happening::Retry, Some(command.name), format!("in {pause:?}: {}", said(&cause)));
         let due = Some(self.after(pause));
         let progress = &mut self.instance.progress.steps[step];

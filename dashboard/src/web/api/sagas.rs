@@ -1,7 +1,6 @@
 //! Sagas.
 
 use axum::routing::get;
-use serde_json::Value;
 
 use super::{
     super::{trouble::Trouble, view::View},
@@ -36,6 +35,5 @@ async fn sagas(view: View) -> Answer {
 }
 
 async fn saga(view: View) -> Answer {
-    let mask = |of: &str, value: Value| view.masked(of, value);
-    answer(see::saga(view.site(), view.param("id"), &mask).await)
+    answer(see::saga(view.site(), view.param("id")).await)
 }

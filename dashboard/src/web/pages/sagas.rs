@@ -2,7 +2,6 @@
 
 use maud::{Markup, html};
 use millgate_bridge::saga::{Cause, SagaDetail, SagaRow, SagaStatus, StepStatus, StepView, TimelineEntry};
-use serde_json::Value;
 
 use super::super::{
     address::{encoded, query},
@@ -124,8 +123,7 @@ fn words(status: StepStatus) -> &'static str {
 
 /// One saga: its picture, its steps, what happened.
 pub(super) async fn one(view: View) -> Result<Page, Trouble> {
-    let mask = |of: &str, value: Value| view.masked(of, value);
-    let detail = see::saga(view.site(), view.param("id"), &mask).await?;
+    let detail = see::saga(view.site(), view.param("id")).await?;
     let SagaDetail { row, progress, timeline, state, .. } = &detail;
     let heading = format!("{} {}", row.saga, row.key);
     let main = html! {

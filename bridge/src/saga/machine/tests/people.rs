@@ -1,8 +1,8 @@
 //! What waits for people, and what they may do.
 
-use millgate_events::Lifecycle;
+use millgate_events::{Lifecycle, SagaEvent};
 
-use super::bench::{Bench, trip};
+use super::bench::{Bench, failed, trip};
 use crate::saga::{Input, SagaStatus};
 
 #[test]
@@ -26,6 +26,20 @@ fn what_cannot_be_taken_back_waits_for_people() {
     assert_eq!(retried.names().last(), Some(&"cancel-car"));
     retried.ok("cancel-car");
     retried.is(SagaStatus::Compensated);
+
+    // What was said of the tries before comes once more, and once more.
+    let mut again = stuck();
+    again.give(Input::Retry).unwrap();
+    for said_of in [0, 1, 1] {
+        again.reply(SagaEvent { retry_count: Some(said_of), ..failed("cancel-hotel", "forbidden") });
+        again.is(SagaStatus::Compensating);
+    }
+    // Its own has as many tries as the first had.
+    again.reply(SagaEvent { retry_count: Some(2), ..failed("cancel-hotel", "unavailable") });
+    again.wait();
+    again.is(SagaStatus::Compensating);
+    again.reply(SagaEvent { retry_count: Some(3), ..failed("cancel-hotel", "unavailable") });
+    again.is(SagaStatus::Stuck);
 
     let mut resolved = stuck();
     let by_hand = |step: Option<&str>| Input::Resolve { step: step.map(str::to_owned), reason: "called them".into() };
