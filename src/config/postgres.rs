@@ -12,7 +12,7 @@ pub struct PostgresConfig {
     pub url: String,
     /// Schema that holds the tables; created if it is missing.
     pub schema: String,
-    /// Connections kept open at most, per process.
+    /// Connections kept open at most, per process. Dead letters have up to 4 more, for whoever writes one may hold one of these.
     pub pool_size: u32,
     /// Not connected within this time, an attempt has failed.
     #[serde(with = "humantime_serde")]

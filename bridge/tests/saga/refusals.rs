@@ -63,7 +63,10 @@ async fn a_saga_that_cannot_begin_keeps_no_other_from_beginning() {
     let orchestrator = bench.orchestrator(&definitions);
     bench.producer.publish(&TripWanted { trip: "t1".into() }).await.unwrap();
     let letter = bench.kafka.records(DEAD, 1).await.remove(0);
-    assert!(letter.headers.text("__dlq.errors.message").is_some_and(|text| text.contains("it cannot be t1")), "{letter:?}");
+    assert!(
+        letter.headers.text("__dlq.errors.message").is_some_and(|text| text.contains("it cannot be t1")),
+        "{letter:?}"
+    );
     bench.command::<BookCar>(Sagas::id("trip", "t1"), 1).await;
     orchestrator.stop().await;
     bench.close().await;

@@ -151,8 +151,8 @@ mod tests {
     #[test]
     fn nothing_grows_while_turns_fail_and_nothing_is_left_out() {
         let mut changed = Changed::new(500);
-        for turn in 0..100 {
-            changed.add("t", turn % 3, keys(100 * turn as usize..100 * turn as usize + 100));
+        for (turn, partition) in (0..100).zip([0, 1, 2].into_iter().cycle()) {
+            changed.add("t", partition, keys(100 * turn..100 * turn + 100));
             changed.begin();
             // It fails.
             let _ = changed.next();
