@@ -1,5 +1,7 @@
 //! How far a stream is, as PostgreSQL has it.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use millgate_events::Holding;
 use serde::Serialize;
@@ -25,6 +27,16 @@ pub(crate) async fn read(
 ) -> Result<Option<i64>, StreamError> {
     let read = sqlx::query_scalar(READ).bind(stream).bind(&**partition.topic()).bind(partition.partition());
     Ok(read.fetch_optional(database).await?)
+}
+
+/// Where a stream is in all partitions, by topic and number.
+pub(crate) async fn read_all(
+    stream: &str,
+    database: &mut PgConnection,
+) -> Result<HashMap<(String, i32), i64>, StreamError> {
+    let read = "SELECT topic, partition, next_offset FROM stream_positions WHERE stream = $1";
+    let rows: Vec<(String, i32, i64)> = sqlx::query_as(read).bind(stream).fetch_all(database).await?;
+    Ok(rows.into_iter().map(|(topic, partition, next)| ((topic, partition), next)).collect())
 }
 
 /// Moves it from where it was read to be. That it is elsewhere means that another process has the partition.

@@ -57,8 +57,10 @@ impl<S: Stage> Partitions<S> {
     async fn turned_each(&self, holdings: &[Holding], servers: &Servers) -> Result<(), StreamError> {
         self.forget_lost(holdings);
         let mut wrong = None;
+        let positions = position::read_all(&self.stream, &mut *servers.database.acquire().await?).await?;
         for holding in holdings {
-            match self.looked(holding, servers).await {
+            let position = positions.get(&(holding.topic().to_string(), holding.partition())).copied();
+            match self.looked(holding, position, servers).await {
                 // It waits, for somebody to say what is right. The others need not.
                 Err(error @ StreamError::TopicIsAnother { .. }) => wrong = Some(error),
                 looked => looked?,
@@ -73,13 +75,18 @@ impl<S: Stage> Partitions<S> {
         wrong.map_or(Ok(()), Err)
     }
 
-    /// Sees to it that a partition is open where the tables are, and that Kafka gives what comes there.
-    async fn looked(&self, holding: &Holding, servers: &Servers) -> Result<(), StreamError> {
+    /// Sees to it that a partition is open where the tables are, and that Kafka gives what comes there. `position` is where they were a
+    /// moment ago.
+    async fn looked(&self, holding: &Holding, position: Option<i64>, servers: &Servers) -> Result<(), StreamError> {
         let slot = self.slot(holding);
         // A batch is out: it sees for itself.
         let Ok(mut held) = slot.try_lock() else { return Ok(()) };
         let known = held.as_ref().filter(|open| open.holding.is(holding)).map(|open| open.next);
+        if known == Some(position) {
+            return Ok(());
+        }
         let mut connection = servers.database.acquire().await?;
+        // A batch may have been taken since.
         if let Some(known) = known
             && known == position::read(&self.stream, holding, &mut connection).await?
         {

@@ -55,6 +55,9 @@ impl fmt::Display for AuditPlace {
     }
 }
 
+/// The first time that PostgreSQL knows, in 4713 BC: <https://www.postgresql.org/docs/current/datatype-datetime.html>.
+const EARLIEST: i64 = -210_866_803_200_000_000;
+
 impl FromStr for AuditPlace {
     type Err = String;
 
@@ -62,8 +65,8 @@ impl FromStr for AuditPlace {
         let read = || {
             let mut parts = text.rsplitn(3, '-');
             let (number, chain) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-            // PostgreSQL knows none that chrono knows far before.
-            let at = DateTime::from_timestamp_micros(parts.next()?.parse().ok().filter(|at| *at >= 0)?)?;
+            let micros = parts.next()?.parse().ok().filter(|micros| *micros >= EARLIEST)?;
+            let at = DateTime::from_timestamp_micros(micros)?;
             Some(Self { at, chain, number })
         };
         read().ok_or_else(|| format!("`{text}` is no place in the audit log; each answer says where to go on"))
@@ -132,6 +135,7 @@ mod tests {
 
     #[test]
     fn a_place_is_read_as_it_is_written_also_before_1970() {
+        assert!("-8000000000000000000-1-1".parse::<AuditPlace>().is_err(), "PostgreSQL would refuse it");
         for text in ["1772366400000000-3-17", "-5-1-2"] {
             assert_eq!(text.parse::<AuditPlace>().unwrap().to_string(), text);
         }
