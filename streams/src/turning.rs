@@ -96,6 +96,8 @@ impl<S: Stage> Partitions<S> {
         let mut transaction = connection.begin().await?;
         let open = self.open(holding, &mut transaction).await?;
         transaction.commit().await?;
+        // Others need it while Kafka is asked.
+        drop(connection);
         self.catch_up(open.next, known.flatten(), holding, servers).await?;
         *held = Some(open);
         Ok(())

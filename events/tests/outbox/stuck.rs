@@ -1,7 +1,7 @@
 //! Events that Kafka refuses: their key waits, and nothing else.
 
 use millgate_events::StuckKey;
-use millgate_testkit::wait_for;
+use millgate_testkit::{wait_for, wait_until};
 use uuid::Uuid;
 
 use crate::bench::{Bench, SOON, moved};
@@ -89,4 +89,28 @@ async fn events_of_a_topic_that_is_not_there_wait_for_it_and_others_do_not() {
     let values: Vec<_> = records.iter().map(|record| record.value.clone().unwrap()).collect();
     assert_eq!(values[values.len() - 3..], ["1", "2", "3"].map(bytes::Bytes::from));
     relay.stop().await;
+}
+
+#[tokio::test]
+async fn a_relay_clears_away_what_nobody_needs_any_more() {
+    let mut bench = Bench::open().await;
+    bench.config.max_attempts = 1;
+    let dead = append_huge(&bench, "a").await;
+    let relay = bench.relay();
+    assert_eq!(stuck(&bench, true).await.id, dead);
+    relay.stop().await;
+    let old = "INSERT INTO outbox_stuck (topic, key, position, tries, error) VALUES ('parcels', 'removed by hand', -1, 1, 'x'); \
+        INSERT INTO inbox VALUES ('q', 'old', now() - INTERVAL '1 year'), ('q', 'new', now()); \
+        INSERT INTO saga_replies VALUES ('old', '{}', now() - INTERVAL '1 year'), ('new', '{}', now())";
+    sqlx::raw_sql(old).execute(bench.pool()).await.unwrap();
+    let relay = bench.relay();
+    let left = "SELECT array_agg(what ORDER BY what) FROM (SELECT key FROM outbox_stuck UNION ALL SELECT job_id FROM inbox \
+        UNION ALL SELECT idempotency_key FROM saga_replies) AS left_over (what)";
+    wait_until("nothing old to be left", SOON, async || {
+        let left: Vec<String> = sqlx::query_scalar(left).fetch_one(bench.pool()).await.unwrap();
+        left == ["a", "new", "new"]
+    })
+    .await;
+    relay.stop().await;
+    assert_eq!(stuck(&bench, true).await.id, dead);
 }
