@@ -25,6 +25,10 @@ impl Analytics {
     }
 
     fn start(&self, arguments: &[&str]) -> Child {
+        self.program().args(arguments.iter().copied()).spawn()
+    }
+
+    fn program(&self) -> Binary {
         let (kafka, redis) = (self.kafka.config(), self.redis.config());
         Binary::example("analytics")
             .env("KAFKA_BROKERS", kafka.brokers)
@@ -38,8 +42,6 @@ impl Analytics {
             .env("ANALYTICS_PREFIX", format!("{{{}:", redis.prefix))
             .env("MILLGATE_POSTGRES_URL", self.database.url())
             .env("MILLGATE_HTTP_LISTEN", "127.0.0.1:0")
-            .args(arguments.iter().copied())
-            .spawn()
     }
 
     async fn run(&self, arguments: &[&str]) -> String {
@@ -133,4 +135,20 @@ async fn windows_are_exact_through_kills_and_rebalances() {
         (&listed[0]["stream"], &listed[0]["events"], &listed[0]["late"]),
         (&json!("page-views-5min"), &json!(303), &json!(0))
     );
+}
+
+/// A batch has a connection for as long as it takes; what is put aside must not wait for another one of the same pool.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_event_is_put_aside_also_where_the_batch_has_the_last_connection() {
+    let analytics = Analytics::open().await;
+    for partition in 0..3 {
+        analytics.put("page-views", partition, 0, json!({ "no": "page" })).await;
+        analytics.put("page-views", partition, 0, json!({ "pageUrl": "/" })).await;
+    }
+    let one = analytics.program().env("MILLGATE_POSTGRES_POOL_SIZE", "1").args(["streams", "run", "page-views-5min"]);
+    let _running = one.spawn();
+    let aside = "SELECT count(*) FROM dead_letters WHERE topic LIKE '%page-views'";
+    wait_until("all are put aside", PATIENCE, async || count(&analytics.database, aside).await == 3).await;
+    let counted = "SELECT COALESCE(sum(events), 0)::bigint FROM window_results WHERE stream = 'page-views-5min'";
+    wait_until("the others are counted", PATIENCE, async || count(&analytics.database, counted).await == 3).await;
 }
