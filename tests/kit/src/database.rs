@@ -10,6 +10,10 @@ use crate::{address, logs, unique};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// A schema is tried to be dropped so often, with this between.
+const TRIES: usize = 10;
+const PAUSE: Duration = Duration::from_millis(500);
+
 /// Serialises what the tests do to the catalogue; PostgreSQL lets concurrent DDL fail now and then.
 const CATALOGUE_LOCK: i64 = 0x6d69_6c6c_6761_7465;
 
@@ -80,6 +84,19 @@ async fn change(connection: &mut PgConnection, statement: String) -> sqlx::Resul
     transaction.commit().await
 }
 
+/// Drops a schema, in a few tries: what still locks a table of it must not keep all others from the catalogue meanwhile.
+async fn remove(server: &str, schema: &str) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect(server).await?;
+    let drop = format!("SET LOCAL lock_timeout = '500ms'; DROP SCHEMA \"{schema}\" CASCADE");
+    for _ in 1..TRIES {
+        if change(&mut connection, drop.clone()).await.is_ok() {
+            return Ok(());
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    change(&mut connection, drop).await
+}
+
 /// `search_path` reaches every connection, whoever opens it.
 fn in_schema(server: &str, schema: &str) -> String {
     let mark = if server.contains('?') { '&' } else { '?' };
@@ -92,12 +109,8 @@ impl Drop for Database {
         // The test's runtime cannot be waited on here, and may be going away.
         let cleaning = thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let work = async {
-                let mut connection = PgConnection::connect(&server).await?;
-                change(&mut connection, format!("DROP SCHEMA \"{schema}\" CASCADE")).await
-            };
             // A table that some connection still locks stays: better than a test that hangs at its end.
-            let _ = runtime.block_on(async { tokio::time::timeout(PATIENCE, work).await });
+            let _ = runtime.block_on(async { tokio::time::timeout(PATIENCE, remove(&server, &schema)).await });
         });
         let _ = cleaning.join();
     }
