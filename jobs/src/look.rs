@@ -16,8 +16,8 @@ use crate::{
 
 /// Jobs in one call: the script takes a few µs each.
 pub(crate) const STEP: usize = 200;
-/// The same of those that run: a page of them is what runs at one moment.
-const RUNNING: usize = 10_000;
+/// The same of those that run: a page of them is what runs at one moment. Lua gives back no more than 8,000 values.
+const RUNNING: usize = 5_000;
 
 /// Where a job is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -215,7 +215,7 @@ impl Queue {
 
     /// Ids of jobs in a state, oldest first where that is known, `kind` only if it is given.
     ///
-    /// One call looks at no more than some hundred entries, 10,000 of those that run, so that it never holds Redis up. Jobs that
+    /// One call looks at no more than some hundred entries, 5,000 of those that run, so that it never holds Redis up. Jobs that
     /// go from state to state meanwhile may be missed, or come twice. What stays comes, whatever is taken ahead of it; of what
     /// runs that is only so within a page.
     pub async fn page(

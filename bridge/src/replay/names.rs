@@ -21,7 +21,7 @@ impl Names {
         Self { cache: queues.cache(), base: format!("{}:replay:{replay}", queues.prefix()) }
     }
 
-    /// Keeps these, unless some were kept before; gives all that are kept.
+    /// Keeps these, unless some were kept before; gives them and those.
     pub(super) async fn keep(&self, found: HashSet<Uuid>) -> Result<HashSet<Uuid>, QueueError> {
         if let Some(mut kept) = self.read().await? {
             kept.extend(found);

@@ -163,6 +163,23 @@ async fn what_waits_is_not_missed_while_workers_take_what_is_ahead_of_it() {
 }
 
 #[tokio::test]
+async fn what_runs_comes_in_pages_that_are_as_large_as_they_may_be() {
+    let bench = Bench::new();
+    let all = keys(&bench.queue.enqueue(&jobs(6_000)).await.unwrap());
+    let mut worker = bench.worker(Settings::concurrency(6_000));
+    let mut runs = Vec::new();
+    for _ in 0..6_000 {
+        runs.push(worker.next().await);
+    }
+    let first = bench.queue.page(JobState::Active, None, 10_000, None).await.unwrap();
+    let second = bench.queue.page(JobState::Active, first.next.as_deref(), 10_000, None).await.unwrap();
+    assert_eq!((first.ids.len(), second.ids.len()), (5_000, 1_000));
+    assert_eq!(first.ids.into_iter().chain(second.ids).collect::<HashSet<_>>(), all);
+    worker.kill();
+    bench.check().await;
+}
+
+#[tokio::test]
 async fn what_stays_is_not_missed_while_others_leave_the_middle() {
     let bench = Bench::new();
     let later = bench.queue.now().await.unwrap() + Duration::from_hours(1);
